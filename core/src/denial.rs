@@ -1,0 +1,137 @@
+//! Why a request does not go on: one table from reason to code, HTTP status, gRPC status and sentence.
+
+/// Every reason for which a request does not go on. The code is stable; policies and clients may rely on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// No permit, or an absolute forbid.
+    Forbidden,
+    /// A policy could not be evaluated, or the request does not fit the schema.
+    PolicyError,
+    /// A gate is shut and nobody knows who asks.
+    Anonymous,
+    /// A closed host has no route for it.
+    NoRoute,
+    /// Two parsers could read the request differently.
+    Ambiguous,
+    /// A fact that the route needs is missing or of the wrong type.
+    BadFact,
+    /// Credentials are present and do not hold.
+    BadIdentity,
+    /// The agent's owner is not known.
+    OwnerUnknown,
+    /// Somebody who takes part cannot be told apart from approvers.
+    IdentityNotComparable,
+    /// The body is over the limit.
+    BodyTooLarge,
+    /// The gateway does not deliver the body.
+    HostWithholdsBody,
+    /// The approval service cannot be asked.
+    ServiceUnavailable,
+    /// The approval service will not ask it.
+    AskRefused,
+    /// Somebody said no.
+    Rejected,
+    /// Nobody answered, or nobody used the yes, in time.
+    Expired,
+    /// The ticket was taken back or nobody waited for it.
+    Cancelled,
+    /// The policies changed while people answered.
+    GatesChanged,
+    /// The grant does not hold.
+    GrantRefused,
+    /// The approval was used by another request.
+    AlreadyUsed,
+    /// The use could not be confirmed in time; it may have been counted.
+    ClaimUnanswered,
+    /// Held, and the hold is over: come back later. Not a denial.
+    Pending,
+}
+
+/// What a client gets for a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meaning {
+    /// Stable, `snake_case`.
+    pub code: &'static str,
+    /// HTTP status (RFC 9110).
+    pub http: u16,
+    /// gRPC status code.
+    pub grpc: u8,
+    /// One sentence for the caller.
+    pub sentence: &'static str,
+}
+
+impl Reason {
+    /// All reasons, in the order of the table.
+    pub const ALL: [Self; 21] = [
+        Self::Forbidden,
+        Self::PolicyError,
+        Self::Anonymous,
+        Self::NoRoute,
+        Self::Ambiguous,
+        Self::BadFact,
+        Self::BadIdentity,
+        Self::OwnerUnknown,
+        Self::IdentityNotComparable,
+        Self::BodyTooLarge,
+        Self::HostWithholdsBody,
+        Self::ServiceUnavailable,
+        Self::AskRefused,
+        Self::Rejected,
+        Self::Expired,
+        Self::Cancelled,
+        Self::GatesChanged,
+        Self::GrantRefused,
+        Self::AlreadyUsed,
+        Self::ClaimUnanswered,
+        Self::Pending,
+    ];
+
+    /// The row of the table.
+    #[must_use]
+    pub const fn meaning(self) -> Meaning {
+        let (code, http, grpc, sentence) = match self {
+            Self::Forbidden => ("forbidden", 403, 7, "policy does not allow this"),
+            Self::PolicyError => ("policy_error", 403, 7, "policy could not be evaluated for this request"),
+            Self::Anonymous => ("anonymous", 403, 7, "nobody knows who asks"),
+            Self::NoRoute => ("no_route", 403, 7, "nothing is known about this request, so it is denied"),
+            Self::Ambiguous => ("ambiguous_request", 400, 3, "the request can be read in more than one way"),
+            Self::BadFact => ("bad_fact", 400, 3, "a part that policy reads is missing or of the wrong type"),
+            Self::BadIdentity => ("bad_identity", 401, 16, "the credentials do not hold"),
+            Self::OwnerUnknown => ("owner_unknown", 403, 7, "the owner of this agent is not known"),
+            Self::IdentityNotComparable => {
+                ("identity_not_comparable", 403, 7, "who asks cannot be told apart from who approves")
+            }
+            Self::BodyTooLarge => ("body_too_large", 413, 8, "the body is over the limit"),
+            Self::HostWithholdsBody => {
+                ("host_withholds_body", 503, 14, "the gateway withholds the body: set allow_on_headers_stop_iteration")
+            }
+            Self::ServiceUnavailable => ("service_unavailable", 503, 14, "the approval service cannot be asked"),
+            Self::AskRefused => ("ask_refused", 403, 7, "the approval service does not take this request"),
+            Self::Rejected => ("rejected", 403, 7, "a reviewer rejected this request"),
+            Self::Expired => ("expired", 403, 7, "nobody approved this request in time"),
+            Self::Cancelled => ("cancelled", 403, 7, "the request for approval was taken back"),
+            Self::GatesChanged => ("gates_changed", 403, 7, "the policies changed: send it again to ask anew"),
+            Self::GrantRefused => ("grant_refused", 403, 7, "the approval does not hold for this request"),
+            Self::AlreadyUsed => ("already_used", 403, 7, "the approval was used: send it again to ask anew"),
+            Self::ClaimUnanswered => ("claim_unanswered", 503, 14, "the use of the approval was not confirmed"),
+            Self::Pending => ("pending", 403, 9, "a person must countersign this: send the same request again later"),
+        };
+        Meaning { code, http, grpc, sentence }
+    }
+}
+
+/// A request that does not go on: why, with what is particular about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// Why.
+    pub reason: Reason,
+    /// What is particular: names the header, field or route. Safe to show to the caller.
+    pub detail: String,
+}
+
+impl Denial {
+    /// A denial for `reason`, with what is particular about it.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}

@@ -1,0 +1,9 @@
+//! Decides what happens to a request: facts and time in, one directive and audit records out.
+//!
+//! No clock, no environment, no files, no network, no randomness: the same input gives the same bytes.
+
+pub mod denial;
+pub mod entity;
+pub mod facts;
+pub mod load;
+pub mod value;

@@ -1,0 +1,129 @@
+//! A request for approval as people see it: exactly what is bound, with redactions shown as such.
+
+use serde::{Deserialize, Serialize};
+
+use crate::grant::GateRef;
+use crate::person::{GroupId, Involved};
+
+/// How bad it is if this goes wrong; `high` needs a second factor from every approver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Easily undone.
+    Low,
+    /// The default.
+    #[default]
+    Medium,
+    /// Needs the second factor.
+    High,
+}
+
+/// One gate that is shut for this request, and who may open it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Which policy, in which wording.
+    #[serde(flatten)]
+    pub gate: GateRef,
+    /// Whose members may open it.
+    pub group: GroupId,
+    /// The group's name in the policy, for people to read.
+    pub group_name: String,
+    /// How many of them it takes.
+    pub quorum: u8,
+    /// Why the policy asks (`@reason`).
+    pub reason: Option<String>,
+    /// Where to ask, when the policy names a place (`@channel`).
+    pub channel: Option<String>,
+}
+
+/// What all shut gates ask for together: shortest times, highest severity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// How long the gateway holds the request, milliseconds.
+    pub hold_ms: i64,
+    /// How long people may answer, milliseconds.
+    pub expires_ms: i64,
+    /// How long a yes may be used, milliseconds.
+    pub use_within_ms: i64,
+    /// How often a yes may be used.
+    pub uses: u32,
+    /// The highest severity of all gates.
+    pub severity: Severity,
+}
+
+/// Text or bytes as they were, or the fact that they were taken out before they left the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// UTF-8, as it was.
+    Text(String),
+    /// Other bytes, base64 (RFC 4648 section 4).
+    Base64(String),
+    /// Redacted at the gateway: how many bytes there were.
+    Redacted {
+        /// Length in bytes.
+        bytes: u64,
+    },
+}
+
+/// One header field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownHeader {
+    /// The name, in lower case.
+    pub name: String,
+    /// The value.
+    pub value: Shown,
+    /// Whether the digest covers it. What is not bound may differ when the request is sent again.
+    pub bound: bool,
+}
+
+/// The request itself, in the order of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExactRequest {
+    /// `:method`.
+    pub method: String,
+    /// `:scheme`.
+    pub scheme: String,
+    /// `:authority`.
+    pub authority: String,
+    /// `:path`, raw, with its query.
+    pub path: String,
+    /// All other header fields, in order.
+    pub headers: Vec<ShownHeader>,
+    /// The body.
+    pub body: Shown,
+    /// SHA-256 of the body's bytes.
+    pub body_sha256: crate::Hash,
+    /// Trailer fields, in order.
+    pub trailers: Vec<ShownHeader>,
+}
+
+/// What policy was asked: the Cedar request, entities as Cedar prints them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CedarRequest {
+    /// Who.
+    pub principal: String,
+    /// Does what.
+    pub action: String,
+    /// To what.
+    pub resource: String,
+    /// In which circumstances (Cedar's JSON form).
+    pub context: serde_json::Value,
+}
+
+/// All that a person sees, and needs, to judge one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// What policy was asked.
+    pub cedar: CedarRequest,
+    /// Who takes part in it and so never approves it.
+    pub involved: Vec<Involved>,
+    /// The gates that are shut.
+    pub gates: Vec<Gate>,
+    /// What they ask for together.
+    pub terms: Terms,
+    /// The bytes that are bound.
+    pub request: ExactRequest,
+    /// Why the caller says it does this: untrusted text.
+    pub justification: Option<String>,
+}
