@@ -2,6 +2,7 @@
 //!
 //! No clock, no environment, no files, no network, no randomness: the same input gives the same bytes.
 
+pub mod bundle;
 pub mod denial;
 pub mod entity;
 pub mod facts;
