@@ -7,4 +7,5 @@ pub mod denial;
 pub mod entity;
 pub mod facts;
 pub mod load;
+pub mod policy;
 pub mod value;

@@ -1,0 +1,207 @@
+//! Policy: loads a bundle's Cedar, and rules on queries. The only place that knows the policy engine.
+
+mod annotation;
+mod evaluate;
+mod hierarchy;
+mod place;
+mod reader;
+mod request;
+mod ruling;
+mod schema;
+mod scope;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{EntityUid, Policy, PolicySet};
+use countersign_protocol::Hash;
+
+pub use annotation::{Gate, Notes, Role};
+pub use ruling::{Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
+pub use schema::Attribute;
+
+use crate::bundle::Bundle;
+use crate::entity::EntityName;
+use crate::load::LoadError;
+use hierarchy::{Hierarchy, NodeNo};
+use place::File;
+use schema::Types;
+use scope::{Index, Key, PolicyNo, Scope};
+
+/// How much policy is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyLimits {
+    /// Bytes of one policy's text.
+    pub policy_bytes: usize,
+    /// Policies in all files together.
+    pub policies: usize,
+    /// Levels of nesting in policies, schema and entities. Operators that recurse count as brackets do.
+    pub nesting: usize,
+}
+
+impl Default for PolicyLimits {
+    fn default() -> Self {
+        Self { policy_bytes: 10 * 1024, policies: 10_000, nesting: 64 }
+    }
+}
+
+/// A policy of the bundle, as far as it is not Cedar's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyInfo {
+    /// Its annotations.
+    pub notes: Notes,
+    /// SHA-256 of its text, from the first annotation to the semicolon.
+    pub hash: Hash,
+    /// The file that it is in.
+    pub file: String,
+    /// The line that it starts at, from 1.
+    pub line: usize,
+}
+
+/// All policies of a bundle with schema and entities, checked and indexed.
+pub struct Policies {
+    types: Types,
+    hierarchy: Hierarchy,
+    /// Sorted by id.
+    policies: Vec<Loaded>,
+    /// The policies that are enforced.
+    enforced: Index,
+    /// The policies that are only recorded.
+    shadow: Index,
+    /// What the scopes of gates say about actions.
+    gates: BTreeSet<Key>,
+}
+
+/// A policy that is ready to be evaluated.
+struct Loaded {
+    info: PolicyInfo,
+    /// The policy alone: evaluating one at a time costs less than building a set for each request.
+    set: PolicySet,
+    /// Entities that its text names and that the bundle knows.
+    literals: Vec<NodeNo>,
+}
+
+impl Policies {
+    /// Loads every `.cedar`, `.cedarschema` and `entities.json` of `bundle`.
+    ///
+    /// # Errors
+    /// All that is wrong, as far as it can be told at once, sorted by file and line.
+    pub fn load(bundle: &Bundle, limits: &PolicyLimits) -> Result<Self, Vec<LoadError>> {
+        Self::read(bundle, limits).map_err(|mut errors| {
+            errors.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
+            errors.dedup();
+            errors
+        })
+    }
+
+    fn read(bundle: &Bundle, limits: &PolicyLimits) -> Result<Self, Vec<LoadError>> {
+        let files = |end: &str| -> Vec<File<'_>> {
+            let all = bundle.files().filter(|(path, _)| path.ends_with(end));
+            all.map(|(path, text)| File { path, text }).collect()
+        };
+        let (cedar, schemas, json) = (files(".cedar"), files(".cedarschema"), files("entities.json"));
+        let all = [&cedar, &schemas, &json].into_iter().flatten();
+        let mut errors: Vec<_> = all.filter_map(|file| reader::check_text(*file, limits).err()).collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let types = Types::load(&schemas).map_err(|found| errors.extend(found)).ok();
+        let policies = reader::read_all(&cedar, limits, &mut errors);
+        let Some(types) = types else { return Err(errors) };
+        errors.extend(reader::validate(&policies, &types).err().into_iter().flatten());
+        let text = json.first().map_or("[]", |file| file.text);
+        let entities = schema::read_entities(&types, text)
+            .map_err(|message| errors.push(LoadError::in_file("entities.json", message)));
+        match entities {
+            Ok(entities) if errors.is_empty() => Self::index(types, Hierarchy::new(entities), policies),
+            _ => Err(errors),
+        }
+    }
+
+    fn index(
+        types: Types,
+        hierarchy: Hierarchy,
+        read: Vec<reader::Read<'_>>,
+    ) -> Result<Self, Vec<LoadError>> {
+        let (policies, enforced, shadow) = (Vec::new(), Index::default(), Index::default());
+        let mut all = Self { types, hierarchy, policies, enforced, shadow, gates: BTreeSet::new() };
+        for (number, read) in (0..).map(PolicyNo).zip(read) {
+            all.add(number, &read)
+                .map_err(|message| vec![LoadError::at(read.file.path, read.line(), message)])?;
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, number: PolicyNo, read: &reader::Read<'_>) -> Result<(), String> {
+        let scope = Scope::of(&read.policy, &self.types, &mut self.hierarchy);
+        let scope = scope.ok_or("the scope names a type that the schema does not declare")?;
+        let index = if read.notes.shadow { &mut self.shadow } else { &mut self.enforced };
+        index.insert(&scope, number);
+        if matches!(read.notes.role, Role::Gate(_)) && !read.notes.shadow {
+            self.gates.extend(scope.actions());
+        }
+        self.policies.push(Loaded {
+            set: PolicySet::from_policies([read.policy.clone()]).map_err(|error| error.to_string())?,
+            literals: self.literals(&read.policy),
+            info: PolicyInfo {
+                notes: read.notes.clone(),
+                hash: read.hash,
+                file: read.file.path.into(),
+                line: read.line(),
+            },
+        });
+        Ok(())
+    }
+
+    fn literals(&self, policy: &Policy) -> Vec<NodeNo> {
+        let number = |uid: &EntityUid| self.hierarchy.number(&schema::name(uid));
+        policy.entity_literals().iter().filter_map(number).collect()
+    }
+
+    /// Whether a gate can apply to `action`, so that the body is needed before a ruling.
+    #[must_use]
+    pub fn gated(&self, action: &EntityName) -> bool {
+        request::action_keys(action, &self.hierarchy).iter().any(|key| self.gates.contains(key))
+    }
+
+    /// The context that the schema declares for `action`, by attribute; `None` when there is no such action.
+    #[must_use]
+    pub fn context_type(&self, action: &EntityName) -> Option<&BTreeMap<String, Attribute>> {
+        self.types.action(action).map(|action| &action.context)
+    }
+
+    /// Whether the schema declares `action`.
+    #[must_use]
+    pub fn declares_action(&self, action: &EntityName) -> bool {
+        self.types.action(action).is_some()
+    }
+
+    /// Whether the schema declares the entity type `ty`, and `action` applies to resources of it.
+    #[must_use]
+    pub fn applies_to(&self, action: &EntityName, ty: &str) -> bool {
+        self.types.action(action).is_some_and(|action| action.resources.contains(ty))
+    }
+
+    /// Whether the schema lets entities of type `child` lie in entities of type `parent`.
+    #[must_use]
+    pub fn may_lie_in(&self, child: &str, parent: &str) -> bool {
+        self.types.may_lie_in(child, parent)
+    }
+
+    /// Whether the schema declares the entity type `ty`.
+    #[must_use]
+    pub fn declares_type(&self, ty: &str) -> bool {
+        self.types.number(ty).is_some()
+    }
+
+    /// The entity that the attribute `attr` of `entity` names in `entities.json`, such as an agent's `owner`.
+    #[must_use]
+    pub fn attribute_entity(&self, entity: &EntityName, attr: &str) -> Option<EntityName> {
+        hierarchy::named_by(self.hierarchy.entity(self.hierarchy.number(entity)?)?, attr)
+    }
+
+    /// All policies, sorted by id.
+    pub fn policies(&self) -> impl Iterator<Item = &PolicyInfo> {
+        self.policies.iter().map(|policy| &policy.info)
+    }
+}

@@ -1,0 +1,168 @@
+//! The ruling: every policy whose scope can match is evaluated, then the order of reasons decides.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::{AuthorizationError, Authorizer, Entities, Request};
+use countersign_protocol::grant::GateRef;
+use countersign_protocol::request::Terms;
+
+use super::annotation::{Gate, Role};
+use super::request::Fitted;
+use super::ruling::{Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
+use super::schema::Action;
+use super::scope::{Index, PolicyNo};
+use super::{Loaded, Policies};
+use crate::denial::Reason;
+
+/// What became of one policy.
+enum Outcome {
+    Satisfied,
+    NotSatisfied,
+    Failed(String),
+}
+
+/// What became of all policies whose scope matches.
+#[derive(Default)]
+pub(super) struct Findings<'a> {
+    pub(super) permits: Vec<&'a Loaded>,
+    pub(super) forbids: Vec<&'a Loaded>,
+    gates: Vec<(&'a Loaded, &'a Gate)>,
+    pub(super) errors: Vec<Fault>,
+    shadow: Vec<Shadow>,
+    /// An error in a forbid or a gate: Cedar would skip it, which here would fail open.
+    forbid_failed: bool,
+}
+
+impl Policies {
+    /// Rules on `query`. Equal queries get equal rulings.
+    #[must_use]
+    pub fn rule(&self, query: &Query) -> Ruling {
+        let action = self.types.action(&query.action);
+        if query.anonymous && !action.is_some_and(|action| action.principals.contains(&query.principal.ty)) {
+            return refuse(Reason::Anonymous, Vec::new());
+        }
+        let findings = match action {
+            Some(action) => self.find(query, action),
+            None => Err(format!("the schema does not declare the action `{}`", query.action)),
+        };
+        match findings {
+            Ok(findings) => findings.rule(query.anonymous),
+            Err(message) => refuse(Reason::PolicyError, vec![Fault { policy: None, message }]),
+        }
+    }
+
+    /// Evaluates what can match.
+    ///
+    /// # Errors
+    /// Why the query does not fit the schema.
+    pub(super) fn find(&self, query: &Query, action: &Action) -> Result<Findings<'_>, String> {
+        let fitted = Fitted::new(query, action, &self.types, &self.hierarchy)?;
+        let candidates = |index: &Index| -> BTreeSet<PolicyNo> {
+            index.candidates(&fitted.action, &fitted.principal, &fitted.resource)
+        };
+        let numbers = candidates(&self.enforced).into_iter().chain(candidates(&self.shadow));
+        let policies: Vec<&Loaded> = numbers.filter_map(|number| self.policies.get(number.index())).collect();
+        let literals = policies.iter().flat_map(|policy| policy.literals.iter().copied());
+        let entities = fitted.entities(literals, &self.hierarchy)?;
+        let mut findings = Findings::default();
+        for policy in policies {
+            findings.note(policy, evaluate(policy, &fitted.request, &entities));
+        }
+        Ok(findings)
+    }
+}
+
+fn evaluate(policy: &Loaded, request: &Request, entities: &Entities) -> Outcome {
+    let response = Authorizer::new().is_authorized(request, &policy.set, entities);
+    let diagnostics = response.diagnostics();
+    let failed = diagnostics
+        .errors()
+        .next()
+        .map(|AuthorizationError::PolicyEvaluationError(error)| Outcome::Failed(error.inner().to_string()));
+    let satisfied = diagnostics.reason().next().map(|_| Outcome::Satisfied);
+    failed.or(satisfied).unwrap_or(Outcome::NotSatisfied)
+}
+
+impl<'a> Findings<'a> {
+    fn note(&mut self, policy: &'a Loaded, outcome: Outcome) {
+        let notes = &policy.info.notes;
+        let id = notes.id.clone();
+        match (notes.shadow, outcome, &notes.role) {
+            (_, Outcome::NotSatisfied, _) => {}
+            (true, Outcome::Satisfied, role) => self.shadow.push(Shadow { id, would: would(role) }),
+            (true, Outcome::Failed(message), _) => {
+                self.shadow.push(Shadow { id, would: Would::Fail(message) })
+            }
+            (false, Outcome::Satisfied, Role::Permit) => self.permits.push(policy),
+            (false, Outcome::Satisfied, Role::Forbid) => self.forbids.push(policy),
+            (false, Outcome::Satisfied, Role::Gate(gate)) => self.gates.push((policy, gate)),
+            (false, Outcome::Failed(message), role) => {
+                self.forbid_failed |= *role != Role::Permit;
+                self.errors.push(Fault { policy: Some(id), message });
+            }
+        }
+    }
+
+    /// The order in which reasons decide.
+    fn rule(self, anonymous: bool) -> Ruling {
+        let gates = || self.gates.iter().map(|(policy, _)| *policy);
+        let (verdict, determining): (_, Vec<&Loaded>) = if self.forbid_failed {
+            (Verdict::Deny(Reason::PolicyError), Vec::new())
+        } else if !self.forbids.is_empty() || self.permits.is_empty() {
+            (Verdict::Deny(Reason::Forbidden), self.forbids.clone())
+        } else {
+            match required(&self.gates) {
+                None => (Verdict::Allow, self.permits.clone()),
+                Some(_) if anonymous => (Verdict::Deny(Reason::Anonymous), gates().collect()),
+                Some(required) => (Verdict::NeedsApproval(required), gates().collect()),
+            }
+        };
+        Ruling {
+            verdict,
+            sync_audit: determining.iter().any(|policy| policy.info.notes.sync_audit),
+            determining: determining.iter().map(|policy| policy.info.notes.id.clone()).collect(),
+            errors: self.errors,
+            shadow: self.shadow,
+        }
+    }
+}
+
+fn refuse(reason: Reason, errors: Vec<Fault>) -> Ruling {
+    let (determining, shadow) = (Vec::new(), Vec::new());
+    Ruling { verdict: Verdict::Deny(reason), determining, errors, shadow, sync_audit: false }
+}
+
+fn would(role: &Role) -> Would {
+    match role {
+        Role::Permit => Would::Permit,
+        Role::Forbid => Would::Forbid,
+        Role::Gate(_) => Would::Ask,
+    }
+}
+
+fn required(gates: &[(&Loaded, &Gate)]) -> Option<Required> {
+    let terms = gates.iter().map(|(_, gate)| gate.terms.clone()).reduce(|a, b| merge(&a, &b))?;
+    Some(Required { gates: gates.iter().map(|(policy, gate)| shut(policy, gate)).collect(), terms })
+}
+
+/// The stricter of both in everything.
+fn merge(a: &Terms, b: &Terms) -> Terms {
+    Terms {
+        hold_ms: a.hold_ms.min(b.hold_ms),
+        expires_ms: a.expires_ms.min(b.expires_ms),
+        use_within_ms: a.use_within_ms.min(b.use_within_ms),
+        uses: a.uses.min(b.uses),
+        severity: a.severity.max(b.severity),
+    }
+}
+
+fn shut(policy: &Loaded, gate: &Gate) -> ShutGate {
+    ShutGate {
+        gate: GateRef { id: policy.info.notes.id.clone(), hash: policy.info.hash },
+        group: gate.group.clone(),
+        quorum: gate.quorum,
+        reason: gate.reason.clone(),
+        channel: gate.channel.clone(),
+        break_glass: gate.break_glass.clone(),
+    }
+}

@@ -1,0 +1,111 @@
+//! The question that policy is asked, and its ruling.
+
+use std::collections::BTreeMap;
+
+use countersign_protocol::grant::GateRef;
+use countersign_protocol::request::Terms;
+
+use crate::denial::Reason;
+use crate::entity::EntityName;
+use crate::value::Value;
+
+/// Who wants to do what to what, in which circumstances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Who.
+    pub principal: EntityName,
+    /// Whether nobody knows who asks; such a request never waits for people.
+    pub anonymous: bool,
+    /// Does what.
+    pub action: EntityName,
+    /// To what.
+    pub resource: EntityName,
+    /// Parents of the resource that the request shows, besides those that the bundle's entities give it.
+    pub parents: Vec<EntityName>,
+    /// In which circumstances. Exactly what the schema declares for the action.
+    pub context: BTreeMap<String, Value>,
+}
+
+/// What policy says to a [`Query`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruling {
+    /// What happens.
+    pub verdict: Verdict,
+    /// The `@id`s of the policies that made the verdict, sorted: the satisfied permits of an allow, the absolute
+    /// forbids of a denial (none: nothing permits it), the shut gates of a need for approval.
+    pub determining: Vec<String>,
+    /// What could not be evaluated, by `@id`.
+    pub errors: Vec<Fault>,
+    /// What `@shadow` policies would have said, by `@id`. Recorded, never enforced.
+    pub shadow: Vec<Shadow>,
+    /// Whether a determining policy wants its record kept before the request goes on (`@audit("sync")`).
+    pub sync_audit: bool,
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// A permit holds and nothing is in the way.
+    Allow,
+    /// [`Reason::Forbidden`], [`Reason::PolicyError`] or [`Reason::Anonymous`].
+    Deny(Reason),
+    /// Everything but gates lets it pass.
+    NeedsApproval(Required),
+}
+
+/// What it takes to open every gate that is shut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Required {
+    /// The shut gates, by id; at least one. Each needs its own quorum.
+    pub gates: Vec<ShutGate>,
+    /// What they ask for together: shortest times, fewest uses, highest severity.
+    pub terms: Terms,
+}
+
+/// A gate that is shut for a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShutGate {
+    /// Its id and the hash of its text.
+    pub gate: GateRef,
+    /// The group of reviewers, by its name in policy.
+    pub group: String,
+    /// How many of them it takes.
+    pub quorum: u8,
+    /// Why the policy asks.
+    pub reason: Option<String>,
+    /// Where to ask.
+    pub channel: Option<String>,
+    /// The group of which one alone may open it, loudly.
+    pub break_glass: Option<String>,
+}
+
+/// Something that could not be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The policy; `None` when the request itself does not fit the schema.
+    pub policy: Option<String>,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// What a `@shadow` policy would have done. One that does not apply is not mentioned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shadow {
+    /// The policy.
+    pub id: String,
+    /// What it would have done.
+    pub would: Would,
+}
+
+/// The part that a policy would have had in a ruling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Would {
+    /// Permit.
+    Permit,
+    /// Forbid, with nobody to open it.
+    Forbid,
+    /// Ask people.
+    Ask,
+    /// Fail with this message.
+    Fail(String),
+}

@@ -1,0 +1,164 @@
+//! The schema, in the form that loading and ruling look things up in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Schema, SchemaFragment};
+
+use super::place::{File, locate};
+use crate::entity::EntityName;
+use crate::load::LoadError;
+
+/// An entity type, by its place in the sorted list of all types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TypeNo(u32);
+
+/// Cedar's schema with indexes by name.
+pub(super) struct Types {
+    pub(super) schema: Schema,
+    numbers: BTreeMap<String, TypeNo>,
+    types: BTreeMap<TypeNo, EntityType>,
+    actions: BTreeMap<EntityName, Action>,
+}
+
+/// An entity type as the schema declares it.
+struct EntityType {
+    name: EntityTypeName,
+    /// An attribute that every entity of it must have, if there is one.
+    required: Option<String>,
+    /// The types that its entities may lie in.
+    ancestors: BTreeSet<String>,
+}
+
+/// An action as the schema declares it.
+pub(super) struct Action {
+    pub(super) uid: EntityUid,
+    pub(super) principals: BTreeSet<String>,
+    pub(super) resources: BTreeSet<String>,
+    pub(super) context: BTreeMap<String, Attribute>,
+}
+
+/// An attribute as the schema declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Whether it must be there.
+    pub required: bool,
+    /// The type as Cedar writes it: `Bool`, `Long`, `String`, `Set<String>`, `datetime`, `Deploy::Agent` …
+    pub ty: String,
+}
+
+impl Types {
+    /// Joins the schema files of a bundle.
+    ///
+    /// # Errors
+    /// No file at all, or what Cedar finds wrong.
+    pub(super) fn load(files: &[File<'_>]) -> Result<Self, Vec<LoadError>> {
+        if files.is_empty() {
+            let message = "holds no `*.cedarschema`, and the schema is mandatory";
+            return Err(vec![LoadError::in_file("bundle", message)]);
+        }
+        let mut fragments = Vec::new();
+        let mut errors = Vec::new();
+        for file in files {
+            match SchemaFragment::from_cedarschema_str(file.text) {
+                Ok((fragment, _)) => fragments.push(fragment),
+                Err(error) => errors.push(locate(&[*file], &error)),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let schema = Schema::from_schema_fragments(fragments).map_err(|error| vec![locate(files, &error)])?;
+        Ok(Self::index(schema))
+    }
+
+    fn index(schema: Schema) -> Self {
+        let names: BTreeMap<String, &EntityTypeName> =
+            schema.entity_types().map(|name| (name.to_string(), name)).collect();
+        let mut numbers = BTreeMap::new();
+        let mut types = BTreeMap::new();
+        for (number, (text, name)) in (0..).map(TypeNo).zip(names) {
+            numbers.insert(text, number);
+            types.insert(number, EntityType::of(&schema, name));
+        }
+        let actions = schema.actions().map(|uid| (name(uid), Action::of(&schema, uid))).collect();
+        Self { numbers, types, actions, schema }
+    }
+
+    pub(super) fn action(&self, name: &EntityName) -> Option<&Action> {
+        self.actions.get(name)
+    }
+
+    pub(super) fn number(&self, ty: &str) -> Option<TypeNo> {
+        self.numbers.get(ty).copied()
+    }
+
+    /// Cedar's name for an entity; `None` when the schema does not declare its type.
+    pub(super) fn uid(&self, name: &EntityName) -> Option<EntityUid> {
+        if let Some(action) = self.actions.get(name) {
+            return Some(action.uid.clone());
+        }
+        let ty = self.types.get(&self.number(&name.ty)?)?.name.clone();
+        Some(EntityUid::from_type_name_and_id(ty, EntityId::new(&name.id)))
+    }
+
+    /// Why there cannot be an entity `name` without attributes, if there is a reason.
+    pub(super) fn why_not_bare(&self, name: &EntityName) -> Option<String> {
+        let required = self.types.get(&self.number(&name.ty)?)?.required.as_ref()?;
+        Some(format!("`{name}` is no entity of the bundle, and the schema wants its attribute `{required}`"))
+    }
+
+    /// Whether entities of type `child` may lie in entities of type `parent`.
+    pub(super) fn may_lie_in(&self, child: &str, parent: &str) -> bool {
+        let child = self.number(child).and_then(|number| self.types.get(&number));
+        child.is_some_and(|child| child.ancestors.contains(parent))
+    }
+}
+
+impl EntityType {
+    fn of(schema: &Schema, name: &EntityTypeName) -> Self {
+        let declared = schema.as_ref().get_entity_type(name.as_ref());
+        let mut attributes = declared.into_iter().flat_map(|ty| ty.attributes().iter());
+        let required = attributes.find(|(_, attribute)| attribute.is_required());
+        Self {
+            name: name.clone(),
+            required: required.map(|(attribute, _)| attribute.to_string()),
+            ancestors: schema.ancestors(name).into_iter().flatten().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Action {
+    fn of(schema: &Schema, uid: &EntityUid) -> Self {
+        let context = schema.as_ref().context_type(uid.as_ref());
+        let attributes = context.map(|ty| ty.all_attributes(schema.as_ref()));
+        let context = attributes.iter().flat_map(|attributes| attributes.iter()).map(|(name, attribute)| {
+            let (required, ty) = (attribute.is_required(), attribute.attr_type.to_string());
+            (name.to_string(), Attribute { required, ty })
+        });
+        Self {
+            uid: uid.clone(),
+            principals: texts(schema.principals_for_action(uid)),
+            resources: texts(schema.resources_for_action(uid)),
+            context: context.collect(),
+        }
+    }
+}
+
+fn texts<'a>(names: Option<impl Iterator<Item = &'a EntityTypeName>>) -> BTreeSet<String> {
+    names.into_iter().flatten().map(ToString::to_string).collect()
+}
+
+/// Our name for an entity.
+pub(super) fn name(uid: &EntityUid) -> EntityName {
+    EntityName::new(uid.type_name().to_string(), uid.id().unescaped())
+}
+
+/// Reads `entities.json` against the schema, and adds the schema's actions with the groups that they lie in.
+///
+/// # Errors
+/// What does not parse or does not fit, as one sentence; Cedar gives no place in JSON.
+pub(super) fn read_entities(types: &Types, json: &str) -> Result<BTreeMap<EntityName, Entity>, String> {
+    let entities = Entities::from_json_str(json, Some(&types.schema));
+    let entities = entities.map_err(|error| super::place::message(&error))?;
+    Ok(entities.into_iter().map(|entity| (name(&entity.uid()), entity)).collect())
+}
