@@ -4,6 +4,8 @@ mod annotation;
 mod evaluate;
 mod hierarchy;
 mod place;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod request;
 mod ruling;

@@ -26,7 +26,7 @@ enum Outcome {
 pub(super) struct Findings<'a> {
     pub(super) permits: Vec<&'a Loaded>,
     pub(super) forbids: Vec<&'a Loaded>,
-    gates: Vec<(&'a Loaded, &'a Gate)>,
+    pub(super) gates: Vec<(&'a Loaded, &'a Gate)>,
     pub(super) errors: Vec<Fault>,
     shadow: Vec<Shadow>,
     /// An error in a forbid or a gate: Cedar would skip it, which here would fail open.
