@@ -111,10 +111,9 @@ impl Policies {
         let policies = reader::read_all(&cedar, limits, &mut errors);
         let Some(types) = types else { return Err(errors) };
         errors.extend(reader::validate(&policies, &types).err().into_iter().flatten());
-        let text = json.first().map_or("[]", |file| file.text);
-        let entities = schema::read_entities(&types, text)
-            .map_err(|message| errors.push(LoadError::in_file("entities.json", message)));
-        match entities {
+        let none = File { path: "entities.json", text: "[]" };
+        let entities = schema::read_entities(&types, json.first().copied().unwrap_or(none));
+        match entities.map_err(|error| errors.push(error)) {
             Ok(entities) if errors.is_empty() => Self::index(types, Hierarchy::new(entities), policies),
             _ => Err(errors),
         }

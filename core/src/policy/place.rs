@@ -1,5 +1,7 @@
 //! From the policy engine's diagnostics to messages that name a file and a line.
 
+use std::iter::successors;
+
 use miette::{Diagnostic, SourceSpan};
 
 use crate::load::{LoadError, line_of};
@@ -18,13 +20,19 @@ impl File<'_> {
     }
 }
 
-/// What `diagnostic` says in one line: the message, what its label adds, and its advice.
+/// What `diagnostic` says in one line: the message, its causes, what its label adds, and its advice.
 pub(super) fn message(diagnostic: &dyn Diagnostic) -> String {
+    let causes = successors(diagnostic.source(), |cause| cause.source()).map(ToString::to_string);
     let label = diagnostic.labels().and_then(|mut labels| labels.next());
     let label = label.and_then(|label| label.label().map(str::to_owned));
     let help = diagnostic.help().map(|help| help.to_string());
-    let parts = std::iter::once(diagnostic.to_string()).chain(label).chain(help);
-    parts.map(|part| part.replace('\n', " ")).collect::<Vec<_>>().join("; ")
+    let mut parts = vec![diagnostic.to_string()];
+    for part in causes.chain(label).chain(help).map(|part| part.replace('\n', " ")) {
+        if !parts.iter().any(|said| said.contains(&part)) {
+            parts.push(part);
+        }
+    }
+    parts.join("; ")
 }
 
 /// Where `diagnostic` points in its source (byte offset).

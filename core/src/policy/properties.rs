@@ -109,10 +109,12 @@ fn policy() -> impl Strategy<Value = Sketch> {
         "when { resource in Org::\"1\" && resource.level < 3 }",
         "when { Action::\"drop\" in Action::\"change\" && action in Action::\"change\" }",
     ]);
-    (kinds, principal, action, resource, condition).prop_map(|(kind, principal, action, resource, condition)| {
-        let scope = format!("({principal}, {action}, {resource})");
-        Sketch { effect: kind.0, annotations: kind.1, scope, condition }
-    })
+    (kinds, principal, action, resource, condition).prop_map(
+        |(kind, principal, action, resource, condition)| {
+            let scope = format!("({principal}, {action}, {resource})");
+            Sketch { effect: kind.0, annotations: kind.1, scope, condition }
+        },
+    )
 }
 
 /// `count` entities of one type; groups lie only in groups of a higher number, so there is no cycle.
@@ -155,8 +157,8 @@ fn world() -> impl Strategy<Value = World> {
     let parents = subsequence((0..4).collect::<Vec<_>>(), 0..=2);
     let what = (who, select(vec!["read", "write", "drop"]), 0..4usize, parents);
     let context = (select(vec![0, 1, 5]), prop::option::of(0..3usize));
-    (prop::collection::vec(policy(), 0..12), entities, what, context).prop_map(|(sketches, e, what, context)| {
-        World {
+    (prop::collection::vec(policy(), 0..12), entities, what, context).prop_map(
+        |(sketches, e, what, context)| World {
             sketches,
             things: [e.0, e.1, e.2, e.3, e.4].concat(),
             principal: what.0,
@@ -165,8 +167,8 @@ fn world() -> impl Strategy<Value = World> {
             parents: what.3,
             n: context.0,
             by: context.1,
-        }
-    })
+        },
+    )
 }
 
 impl Sketch {
@@ -209,8 +211,8 @@ impl World {
         let mut errors = Vec::new();
         let read = reader::read_all(&texts, &PolicyLimits::default(), &mut errors);
         assert_eq!(errors, []);
-        let things: Json = self.things.iter().map(Thing::json).collect();
-        let entities = schema::read_entities(&types, &things.to_string()).unwrap();
+        let things = self.things.iter().map(Thing::json).collect::<Json>().to_string();
+        let entities = schema::read_entities(&types, File { path: "entities.json", text: &things }).unwrap();
         Policies::index(types, Hierarchy::new(entities), read).ok().unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! From the text of `.cedar` files to policies that may be enforced: sizes, nesting, annotations, types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator};
 use countersign_protocol::Hash;
@@ -10,7 +10,7 @@ use super::annotation::{self, Mistake, Notes};
 use super::place::{File, message, offset};
 use super::schema::Types;
 use super::source::{self, Chunk, Refused};
-use crate::load::{LoadError, line_of};
+use crate::load::LoadError;
 
 /// A policy that was read, with where it is from.
 pub(super) struct Read<'a> {
@@ -25,11 +25,7 @@ pub(super) struct Read<'a> {
 impl Read<'_> {
     /// The line that the policy starts at, from 1.
     pub(super) fn line(&self) -> usize {
-        line_of(self.file.text, self.chunk.offset)
-    }
-
-    fn error(&self, offset: usize, message: impl Into<String>) -> LoadError {
-        self.file.error(self.chunk.offset + offset, message)
+        self.chunk.line
     }
 }
 
@@ -75,13 +71,14 @@ fn keep<'a>(read: Read<'a>, found: &mut BTreeMap<String, Read<'a>>, errors: &mut
         Some(first) => {
             let at = source::annotation(read.chunk.text, "id").unwrap_or_default();
             let (path, line) = (first.file.path, first.line());
-            errors.push(read.error(at, format!("`@id` `{id}` is taken by the policy at {path}:{line}")));
+            let at = read.chunk.offset + at;
+            errors.push(read.file.error(at, format!("`@id` `{id}` is taken by the policy at {path}:{line}")));
         }
     }
 }
 
 fn read<'a>(file: File<'a>, chunk: Chunk<'a>, limits: &PolicyLimits) -> Result<Read<'a>, Vec<LoadError>> {
-    let Chunk { text, offset } = chunk;
+    let Chunk { text, offset, .. } = chunk;
     if text.len() > limits.policy_bytes {
         let message = format!("policy has {} bytes, but at most {} may", text.len(), limits.policy_bytes);
         return Err(vec![file.error(offset, message)]);
@@ -115,17 +112,39 @@ pub(super) fn validate(policies: &[Read<'_>], types: &Types) -> Result<(), Vec<L
     let set = PolicySet::from_policies(policies.iter().map(|read| read.policy.clone()))
         .map_err(|error| vec![LoadError::in_file("bundle", error.to_string())])?;
     let result = Validator::new(types.schema.clone()).validate(&set, ValidationMode::Strict);
-    let find = |id: &PolicyId| policies.iter().find(|read| read.notes.id == AsRef::<str>::as_ref(id));
-    let at = |id: &PolicyId, diagnostic: &dyn miette::Diagnostic| match find(id) {
-        Some(read) => read.error(offset(diagnostic).unwrap_or_default(), message(diagnostic)),
-        None => LoadError::in_file("bundle", message(diagnostic)),
-    };
-    let errors = result.validation_errors().map(|error| at(error.policy_id(), error));
-    let warnings = result.validation_warnings().filter(|warning| never_applies(warning));
-    let errors: Vec<_> = errors.chain(warnings.map(|warning| at(warning.policy_id(), warning))).collect();
-    if errors.is_empty() { Ok(()) } else { Err(errors) }
+    let errors = result
+        .validation_errors()
+        .map(|error| at(policies, error.policy_id(), offset(error).unwrap_or_default(), message(error)));
+    let errors: Vec<_> = errors.collect();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let dead: BTreeSet<_> = result.validation_warnings().filter_map(never_applies).collect();
+    let dead: BTreeMap<_, _> = dead.into_iter().collect();
+    let dead: Vec<_> = dead
+        .into_iter()
+        .map(|(id, why)| at(policies, id, 0, format!("policy `{id}` can never apply: {why}")))
+        .collect();
+    if dead.is_empty() { Ok(()) } else { Err(dead) }
 }
 
-fn never_applies(warning: &ValidationWarning) -> bool {
-    matches!(warning, ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_))
+/// An error at an offset of the policy `id`; `policies` are sorted by id.
+fn at(policies: &[Read<'_>], id: &PolicyId, offset: usize, message: String) -> LoadError {
+    let id: &str = id.as_ref();
+    let read = policies.binary_search_by(|read| read.notes.id.as_str().cmp(id)).ok();
+    match read.and_then(|index| policies.get(index)) {
+        Some(read) => read.file.error(read.chunk.offset + offset, message),
+        None => LoadError::in_file("bundle", message),
+    }
+}
+
+/// The policy that can never apply, and why. Where Cedar warns of scope and condition, the scope is told,
+/// because it sorts last.
+fn never_applies(warning: &ValidationWarning) -> Option<(&PolicyId, &'static str)> {
+    let why = match warning {
+        ValidationWarning::ImpossiblePolicy(_) => "it is false for every request that the schema allows",
+        ValidationWarning::InvalidActionApplication(_) => "no action fits its scope",
+        _ => return None,
+    };
+    Some((warning.policy_id(), why))
 }

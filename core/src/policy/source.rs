@@ -14,6 +14,8 @@ pub(super) struct Chunk<'a> {
     pub(super) text: &'a str,
     /// Byte offset of the text in its file.
     pub(super) offset: usize,
+    /// The line that it starts at, from 1.
+    pub(super) line: usize,
 }
 
 /// Text that must not reach a parser.
@@ -54,23 +56,28 @@ struct Token {
 /// The policies of a `.cedar` file: a semicolon ends one, and occurs nowhere else. What follows the last
 /// semicolon is a chunk too, if there is anything, so that the parser can say what is wrong with it.
 pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
-    let mut chunks = Vec::new();
+    let mut chunks: Vec<Chunk<'_>> = Vec::new();
     let mut start = None;
     let mut end = 0;
+    let mut add = |from: usize, to: usize| {
+        // Counted on from the chunk before, so that a long file is walked once.
+        let (seen, line) = chunks.last().map_or((0, 1), |last| (last.offset, last.line));
+        if let (Some(between), Some(chunk)) = (text.get(seen..from), text.get(from..to)) {
+            chunks.push(Chunk { text: chunk, offset: from, line: line + between.matches('\n').count() });
+        }
+    };
     for token in tokens(text) {
         let from = *start.get_or_insert(token.start);
         end = token.end;
         if token.kind == Kind::Semicolon {
-            chunks.extend(chunk(text, from, end));
+            add(from, end);
             start = None;
         }
     }
-    chunks.extend(start.and_then(|from| chunk(text, from, end)));
+    if let Some(from) = start {
+        add(from, end);
+    }
     chunks
-}
-
-fn chunk(text: &str, from: usize, to: usize) -> Option<Chunk<'_>> {
-    Some(Chunk { text: text.get(from..to)?, offset: from })
 }
 
 /// Where the annotation `@key` starts in a policy's text (byte offset).
@@ -222,9 +229,9 @@ mod tests {
     #[test]
     fn a_semicolon_in_a_string_or_a_comment_ends_nothing() {
         let text = "// one; two\n@id(\"a;\\\"b\")\npermit (principal, action, resource); // c;\n forbid";
-        let found: Vec<_> = chunks(text).iter().map(|chunk| (chunk.offset, chunk.text)).collect();
+        let found: Vec<_> = chunks(text).iter().map(|chunk| (chunk.offset, chunk.line, chunk.text)).collect();
         let first = "@id(\"a;\\\"b\")\npermit (principal, action, resource);";
-        assert_eq!(found, [(12, first), (text.len() - 6, "forbid")]);
+        assert_eq!(found, [(12, 2, first), (text.len() - 6, 4, "forbid")]);
         assert_eq!(chunks(" // nothing\n"), []);
     }
 
