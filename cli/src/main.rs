@@ -1,2 +1,80 @@
-//! Placeholder.
-fn main() {}
+//! The `countersign` command: what a policy author does before anything is deployed.
+
+mod directory;
+mod render;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use countersign_core::bundle::Bundle;
+use countersign_core::engine::Rules;
+use countersign_core::policy::PolicyLimits;
+
+/// Policies on every request: allow, deny, or a human must countersign.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a policy folder as the filter would load it.
+    Check {
+        /// The folder with `*.cedar`, `*.cedarschema`, `entities.json`, `routes.yaml`, `identities.yaml`.
+        folder: PathBuf,
+    },
+    /// Print a checked policy folder as the bundle that the filter's configuration takes.
+    Bundle {
+        /// The policy folder.
+        folder: PathBuf,
+    },
+    /// Fill in a gateway configuration's `{{ names }}` and print it.
+    Render {
+        /// The template, such as `envoy/envoy.yaml`.
+        template: PathBuf,
+        /// The policy folder for `{{ bundle }}`.
+        #[arg(long)]
+        bundle: PathBuf,
+        /// Values for the other names, `name=value`; `name=@file` takes a file's content.
+        values: Vec<String>,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Check { folder } => Ok(match load(&folder)? {
+            Some((_, rules)) => {
+                let (policies, gates) = rules.count();
+                println!("{}: {policies} policies, {gates} of them gates", folder.display());
+                ExitCode::SUCCESS
+            }
+            None => ExitCode::FAILURE,
+        }),
+        Command::Bundle { folder } => print(load(&folder)?.map(|(bundle, _)| bundle.to_json().to_string())),
+        Command::Render { template, bundle, values } => match load(&bundle)? {
+            Some((bundle, _)) => print(Some(render::render(&template, &bundle, &values)?)),
+            None => Ok(ExitCode::FAILURE),
+        },
+    }
+}
+
+fn print(text: Option<String>) -> Result<ExitCode> {
+    let Some(text) = text else { return Ok(ExitCode::FAILURE) };
+    println!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads and checks a folder; what is wrong with it is shown, and then there is nothing.
+fn load(folder: &std::path::Path) -> Result<Option<(Bundle, Rules)>> {
+    let files = directory::read(folder)?;
+    let loaded = Bundle::from_files(files.clone()).and_then(|bundle| {
+        let rules = Rules::load(&bundle, &[], &PolicyLimits::default())?;
+        Ok((bundle, rules))
+    });
+    Ok(loaded.inspect_err(|errors| report::show(&files, errors)).ok())
+}

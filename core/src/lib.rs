@@ -4,8 +4,10 @@
 
 pub mod bundle;
 pub mod denial;
+pub mod duration;
 pub mod entity;
 pub mod facts;
+pub mod journal;
 pub mod load;
 pub mod policy;
 pub mod value;

@@ -1,1 +1,14 @@
-//! Placeholder.
+//! The Countersign filter: host calls of a proxy-wasm gateway to core and back, and nothing that decides.
+
+mod calls;
+mod configuration;
+mod facts;
+mod host;
+mod root;
+mod stream;
+mod worker;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
+    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
+}}

@@ -1,0 +1,191 @@
+//! Everything that a decision rests on besides the request: loaded once, never changed.
+
+use countersign_protocol::Hash;
+use countersign_protocol::jws::KeySet;
+use countersign_protocol::person::GroupId;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::bundle::Bundle;
+use crate::config::{Approval, AuditFacts, Config, FILE, Limits, Mode, PendingAnswer};
+use crate::grant::Trust;
+use crate::identity::{Identities, IdentitySource};
+use crate::load::LoadError;
+use crate::policy::{Policies, PolicyLimits, Role};
+use crate::reading::Relaxed;
+use crate::routes::Routes;
+
+/// A loaded configuration.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) mode: Mode,
+    pub(crate) zone: TimeZone,
+    pub(crate) policies: Policies,
+    pub(crate) routes: Routes,
+    pub(crate) identities: Identities,
+    pub(crate) relaxed: Relaxed,
+    pub(crate) trust: Trust,
+    pub(crate) pending: PendingAnswer,
+    pub(crate) audit: AuditFacts,
+    limits: Limits,
+    approval: Approval,
+    relax: Vec<String>,
+    config_hash: Hash,
+    bundle_hash: Hash,
+}
+
+impl Engine {
+    /// Loads a configuration: see [`Config`] for its keys.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with file, line and what to do.
+    pub fn load(configuration: &Value) -> Result<Self, Vec<LoadError>> {
+        let config_hash = Hash::of(configuration.to_string().as_bytes());
+        let config = Config::from_json(configuration.clone()).map_err(|error| vec![error])?;
+        let bundle = Bundle::from_json(&config.bundle)?;
+        let limits = PolicyLimits {
+            policy_bytes: config.limits.policy_bytes,
+            policies: config.limits.policies,
+            nesting: config.limits.nesting,
+        };
+        let mut errors = Vec::new();
+        let rules = collect(&mut errors, Rules::load(&bundle, &config.identity, &limits));
+        let settings = collect(&mut errors, Settings::of(&config));
+        let (Some(rules), Some(settings)) = (rules, settings) else { return Err(errors) };
+        Ok(Self {
+            mode: config.mode,
+            zone: settings.zone,
+            policies: rules.policies,
+            routes: rules.routes,
+            identities: rules.identities,
+            relaxed: settings.relaxed,
+            trust: settings.trust,
+            pending: config.pending,
+            audit: config.audit.facts,
+            limits: config.limits,
+            approval: config.approval,
+            relax: config.relax,
+            config_hash,
+            bundle_hash: bundle.hash(),
+        })
+    }
+
+    /// Where to ask people.
+    #[must_use]
+    pub fn approval(&self) -> &Approval {
+        &self.approval
+    }
+
+    /// What is too much.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether rulings are enforced.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The rules of the one reading that are switched off.
+    #[must_use]
+    pub fn relax(&self) -> &[String] {
+        &self.relax
+    }
+
+    /// Hash of the configuration as it was given.
+    #[must_use]
+    pub fn config_hash(&self) -> Hash {
+        self.config_hash
+    }
+
+    /// Hash of the bundle.
+    #[must_use]
+    pub fn bundle_hash(&self) -> Hash {
+        self.bundle_hash
+    }
+
+    pub(crate) fn group(&self, name: &str) -> Option<GroupId> {
+        self.identities.group(name)
+    }
+}
+
+/// Everything that a bundle says.
+#[derive(Debug)]
+pub struct Rules {
+    policies: Policies,
+    routes: Routes,
+    identities: Identities,
+}
+
+impl Rules {
+    /// Loads `bundle` with the identity sources of a configuration (none: only the bundle is checked).
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with file, line and what to do.
+    pub fn load(
+        bundle: &Bundle,
+        sources: &[IdentitySource],
+        limits: &PolicyLimits,
+    ) -> Result<Self, Vec<LoadError>> {
+        let policies = Policies::load(bundle, limits)?;
+        let mut errors = Vec::new();
+        let routes = collect(&mut errors, Routes::load(bundle.get("routes.yaml"), &policies));
+        let identities = collect(&mut errors, Identities::load(sources, bundle.get("identities.yaml")));
+        let (Some(routes), Some(identities)) = (routes, identities) else { return Err(errors) };
+        errors.extend(unmapped_groups(&policies, &identities));
+        if errors.is_empty() { Ok(Self { policies, routes, identities }) } else { Err(errors) }
+    }
+
+    /// How many policies, and how many of them are gates.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        let gates = self.policies.policies().filter(|policy| matches!(policy.notes.role, Role::Gate(_)));
+        (self.policies.policies().count(), gates.count())
+    }
+}
+
+/// What of the configuration needs checking beyond its shape.
+struct Settings {
+    zone: TimeZone,
+    relaxed: Relaxed,
+    trust: Trust,
+}
+
+impl Settings {
+    fn of(config: &Config) -> Result<Self, Vec<LoadError>> {
+        let refuse = |message: String| vec![LoadError::in_file(FILE, message)];
+        let zone = crate::clock::zone(&config.timezone)
+            .map_err(|error| refuse(format!("`timezone`: {error}")))?;
+        let relaxed = Relaxed::new(&config.relax).map_err(|error| refuse(format!("`relax`: {error}")))?;
+        let keys = KeySet::new(&config.approval.keys)
+            .map_err(|error| refuse(format!("`approval.keys`: {error}")))?;
+        if config.approval.keys.is_empty() {
+            return Err(refuse("`approval.keys`: name at least one key of the approval service".into()));
+        }
+        let (issuer, audience) = (config.approval.issuer.clone(), config.audience.clone());
+        Ok(Self { zone, relaxed, trust: Trust { keys, issuer, audience } })
+    }
+}
+
+fn collect<T>(errors: &mut Vec<LoadError>, result: Result<T, Vec<LoadError>>) -> Option<T> {
+    result.map_err(|mut found| errors.append(&mut found)).ok()
+}
+
+/// A gate whose group nobody maps could never be opened: better said now than to the first caller.
+fn unmapped_groups(policies: &Policies, identities: &Identities) -> Vec<LoadError> {
+    let unmapped = policies.policies().filter_map(|policy| match &policy.notes.role {
+        Role::Gate(gate) if identities.group(&gate.group).is_none() => Some((policy, gate)),
+        _ => None,
+    });
+    unmapped
+        .map(|(policy, gate)| {
+            let message = format!(
+                "gate `{}` asks `{}`, which `groups` in `identities.yaml` does not map to an issuer and id",
+                policy.notes.id, gate.group
+            );
+            LoadError::at(policy.file.clone(), policy.line, message)
+        })
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! Evidence: two lanes of records, each a chain of hashes, made once and never reordered.
+
+use countersign_protocol::evidence::{Envelope, Lane, Record, VERSION};
+use countersign_protocol::{Hash, Token, UnixMillis};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The two lanes of one producer.
+#[derive(Debug)]
+pub struct Journal {
+    producer: Token,
+    held: Tail,
+    plain: Tail,
+    room: Room,
+    /// Plain records that were dropped since the last one that was made.
+    dropped: u64,
+}
+
+/// Whether records that are made now can be kept until they are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// In the held lane: without it nothing new is held.
+    pub held: bool,
+    /// In the plain lane: without it records are dropped, unnumbered, and counted.
+    pub plain: bool,
+}
+
+/// Where a lane ends.
+#[derive(Debug)]
+struct Tail {
+    seq: u64,
+    prev: Hash,
+}
+
+/// What a record says besides its envelope: members in a fixed order.
+#[derive(Debug, Clone, Default)]
+pub struct Members(Map<String, Value>);
+
+impl Members {
+    /// Adds `name`, unless `value` is nothing.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        // A value that cannot be written (it never happens for the types used here) is left out as nothing is.
+        if let Ok(value) = serde_json::to_value(value)
+            && !value.is_null()
+        {
+            self.0.insert(name.into(), value);
+        }
+        self
+    }
+}
+
+impl Journal {
+    /// Empty lanes of `producer`, a random id that names this filter instance alone.
+    #[must_use]
+    pub fn new(producer: Token) -> Self {
+        let tail = || Tail { seq: 0, prev: Hash::ZERO };
+        Self { producer, held: tail(), plain: tail(), room: Room { held: true, plain: true }, dropped: 0 }
+    }
+
+    /// Who makes these records.
+    #[must_use]
+    pub fn producer(&self) -> Token {
+        self.producer
+    }
+
+    /// Says whether what is made from now on can be kept.
+    pub fn set_room(&mut self, room: Room) {
+        self.room = room;
+    }
+
+    /// Whether something new may be held.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.room.held
+    }
+
+    /// Appends a record of `kind` to the held lane.
+    pub fn held(&mut self, ts: UnixMillis, kind: &str, members: Members) -> Record {
+        append(self.producer, Lane::Held, &mut self.held, ts, (kind, members))
+    }
+
+    /// Appends a record of `kind` to the plain lane, after one of the gap before it if there is one; without
+    /// room, counts it as dropped.
+    pub fn plain(&mut self, ts: UnixMillis, kind: &str, members: Members) -> Vec<Record> {
+        if !self.room.plain {
+            self.dropped = self.dropped.saturating_add(1);
+            return Vec::new();
+        }
+        let gap = match std::mem::take(&mut self.dropped) {
+            0 => None,
+            dropped => Some(("gap", Members::default().with("dropped", dropped))),
+        };
+        let tail = &mut self.plain;
+        let whole = gap.into_iter().chain([(kind, members)]);
+        whole.map(|what| append(self.producer, Lane::Plain, tail, ts, what)).collect()
+    }
+}
+
+fn append(
+    producer: Token,
+    lane: Lane,
+    tail: &mut Tail,
+    ts: UnixMillis,
+    (kind, members): (&str, Members),
+) -> Record {
+    let envelope =
+        Envelope { v: VERSION, producer, lane, seq: tail.seq, prev: tail.prev, ts, kind: kind.into() };
+    let line = line(&envelope, members);
+    let hash = Hash::of(line.as_bytes());
+    *tail = Tail { seq: tail.seq.saturating_add(1), prev: hash };
+    Record { envelope, line, hash }
+}
+
+fn line(envelope: &Envelope, members: Members) -> String {
+    let mut object = match serde_json::to_value(envelope) {
+        Ok(Value::Object(object)) => object,
+        _ => Map::new(),
+    };
+    for (name, value) in members.0 {
+        object.entry(name).or_insert(value);
+    }
+    Value::Object(object).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal() -> Journal {
+        Journal::new(Token([7; 16]))
+    }
+
+    #[test]
+    fn each_lane_is_a_chain_of_its_own() {
+        let mut journal = journal();
+        let [first] = journal.plain(1, "start", Members::default().with("mode", "enforce")).try_into().unwrap();
+        let aside = journal.held(2, "asked", Members::default());
+        let [second] = journal.plain(3, "allowed", Members::default().with("no", None::<u8>)).try_into().unwrap();
+        assert_eq!((first.envelope.seq, aside.envelope.seq, second.envelope.seq), (0, 0, 1));
+        assert_eq!((second.envelope.prev, aside.envelope.prev), (first.hash, Hash::ZERO));
+        assert_eq!(Record::parse(second.line.clone()).unwrap(), second);
+        assert!(first.line.ends_with(r#""kind":"start","mode":"enforce"}"#), "{}", first.line);
+        assert!(second.line.ends_with(r#""kind":"allowed"}"#), "{}", second.line);
+    }
+
+    #[test]
+    fn a_member_cannot_overwrite_the_envelope() {
+        let record = journal().held(1, "claim", Members::default().with("kind", "denied").with("seq", 9));
+        assert_eq!(Record::parse(record.line.clone()).unwrap().envelope, record.envelope);
+    }
+
+    #[test]
+    fn what_is_dropped_gets_no_number_and_is_counted() {
+        let mut journal = journal();
+        journal.set_room(Room { held: true, plain: false });
+        assert!(journal.plain(1, "allowed", Members::default()).is_empty());
+        assert!(journal.plain(2, "denied", Members::default()).is_empty());
+        journal.set_room(Room { held: true, plain: true });
+        let [gap, next] = journal.plain(3, "allowed", Members::default()).try_into().unwrap();
+        assert_eq!((gap.envelope.seq, next.envelope.seq), (0, 1));
+        assert!(gap.line.ends_with(r#""kind":"gap","dropped":2}"#), "{}", gap.line);
+    }
+}

@@ -1,0 +1,144 @@
+//! A gate is shut: the question to people, and the wait for the service to take it.
+
+use countersign_protocol::approval::{AskAnswer, AskResult, Outcome, OutcomeEvent};
+use countersign_protocol::request::{Gate, Question};
+use countersign_protocol::{Token, UnixMillis};
+
+use super::case::{Case, Left, Ticket};
+use super::{
+    Denial, Engine, Enquiry, Held, Journal, Judged, Moment, Next, NoAnswer, Permit, Reason, RequestFacts, Step,
+    deny,
+};
+use crate::config::Mode;
+use crate::digest::shown;
+use crate::policy::{Required, ShutGate};
+
+/// Waits for the service to take the question.
+#[derive(Debug)]
+pub struct Asking(Case);
+
+/// Asks people, unless it is known that they could not answer. The hold ends at `until` when an earlier
+/// question for the same request began it.
+pub(super) fn ask(
+    engine: &Engine,
+    journal: &mut Journal,
+    judged: &Judged<'_>,
+    required: &Required,
+    (facts, until): (RequestFacts, Option<UnixMillis>),
+    at: Moment,
+) -> Step {
+    if !journal.has_room() {
+        let denial = Denial::new(Reason::ServiceUnavailable, "evidence cannot be kept now: try again later");
+        return deny::judged(engine, journal, judged, denial, at.now);
+    }
+    let gates = match gates(engine, judged, required, &facts) {
+        Ok(gates) => gates,
+        Err(denial) => return deny::judged(engine, journal, judged, denial, at.now),
+    };
+    let digest = judged.digest(engine, &facts);
+    let step = if engine.mode == Mode::Observe {
+        let summary = super::answer::summary("needs_approval", None, None, false);
+        Step { summary: Some(summary), ..Step::new(Next::Continue(Permit::observed())) }
+    } else {
+        let question = question(judged, required, &gates, &facts);
+        let case = Case {
+            digest,
+            involved: question.involved.clone(),
+            gates: gates.clone(),
+            terms: required.terms.clone(),
+            until: until.unwrap_or(at.now.saturating_add(required.terms.hold_ms)),
+            facts,
+        };
+        Step::new(Next::Ask(Box::new(Enquiry { nonce: at.fresh, digest, question }), Asking(case)))
+    };
+    let members = judged
+        .members()
+        .with("digest", digest)
+        .with("gates", &gates)
+        .with("enforced", engine.mode == Mode::Enforce);
+    step.audit(journal.held(at.now, "needs_approval", members))
+}
+
+/// The gates to be opened, with their groups resolved.
+fn gates(
+    engine: &Engine,
+    judged: &Judged<'_>,
+    required: &Required,
+    facts: &RequestFacts,
+) -> Result<Vec<Gate>, Denial> {
+    // A gate can apply only where `Policies::gated` said so, and there the body was awaited.
+    if facts.body.is_none() {
+        return Err(Denial::new(Reason::PolicyError, "a gate is shut and the body was not read"));
+    }
+    if let Some(denial) = &judged.caller.unaccountable {
+        return Err(denial.clone());
+    }
+    let resolve = |gate: &ShutGate| {
+        let group = engine.group(&gate.group)?;
+        Some(Gate {
+            gate: gate.gate.clone(),
+            group,
+            group_name: gate.group.clone(),
+            quorum: gate.quorum,
+            reason: gate.reason.clone(),
+            channel: gate.channel.clone(),
+        })
+    };
+    let unmapped = || Denial::new(Reason::PolicyError, "a gate's group is not mapped");
+    required.gates.iter().map(resolve).collect::<Option<_>>().ok_or_else(unmapped)
+}
+
+fn question(judged: &Judged<'_>, required: &Required, gates: &[Gate], facts: &RequestFacts) -> Question {
+    Question {
+        cedar: judged.cedar(),
+        involved: judged.caller.involved.clone(),
+        gates: gates.to_vec(),
+        terms: required.terms.clone(),
+        request: shown(facts, &judged.reading, judged.target.volatile(), judged.target.redacted()),
+        justification: judged.reading.justification().map(str::to_owned),
+    }
+}
+
+impl Asking {
+    /// The service answered, or did not.
+    pub fn on_reply(
+        self,
+        engine: &Engine,
+        journal: &mut Journal,
+        reply: Result<AskAnswer, NoAnswer>,
+        at: Moment,
+    ) -> Step {
+        let Self(case) = self;
+        match reply.map(|answer| answer.result) {
+            Err(NoAnswer) => {
+                let denial = Denial::new(Reason::ServiceUnavailable, "nobody can be asked now: try again later");
+                case.end(journal, None, &denial, at.now)
+            }
+            Ok(AskResult::Refused { code, detail }) => {
+                let denial = Denial::new(Reason::AskRefused, format!("{code}: {detail}"));
+                case.end(journal, None, &denial, at.now)
+            }
+            Ok(AskResult::Open { ticket, capability, answer_by, verdict }) => {
+                let held = Held::new(case, Ticket { id: ticket, capability, answer_by });
+                match verdict {
+                    Some(verdict) => held.on_verdict(engine, journal, verdict, at),
+                    None => Step::new(Next::Wait(held)),
+                }
+            }
+        }
+    }
+
+    /// The client left before the service took the question; see [`abandoned`] for when it does.
+    pub fn on_client_left(self, journal: &mut Journal, waiter: Token, now: UnixMillis) -> Left {
+        self.0.client_left(journal, waiter, None, now)
+    }
+}
+
+/// The service took a question whose client had left meanwhile: what to tell it.
+#[must_use]
+pub fn abandoned(answer: &AskAnswer, waiter: Token) -> Option<Outcome> {
+    match answer.result {
+        AskResult::Open { ticket, .. } => Some(Outcome { ticket, event: OutcomeEvent::ClientLeft { waiter } }),
+        AskResult::Refused { .. } => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! What every state of a held request remembers, and the endings that they share.
+
+use countersign_protocol::approval::{Outcome, OutcomeEvent, Remedy};
+use countersign_protocol::evidence::Record;
+use countersign_protocol::person::Involved;
+use countersign_protocol::request::{Gate, Terms};
+use countersign_protocol::{Hash, Token, UnixMillis};
+
+use super::answer::{ComeBack, summary};
+use super::{Denial, Engine, Journal, Next, Reason, Reply, RequestFacts, Step};
+use crate::grant::Expected;
+use crate::journal::Members;
+
+/// A request that people were asked about.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) facts: RequestFacts,
+    pub(super) digest: Hash,
+    pub(super) involved: Vec<Involved>,
+    pub(super) gates: Vec<Gate>,
+    pub(super) terms: Terms,
+    /// When the hold is over.
+    pub(super) until: UnixMillis,
+}
+
+/// The ticket that a case became at the service.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticket {
+    pub(super) id: Token,
+    pub(super) capability: Token,
+    pub(super) answer_by: UnixMillis,
+}
+
+impl Case {
+    pub(super) fn expected(&self, ticket: Token) -> Expected<'_> {
+        Expected {
+            ticket,
+            digest: self.digest,
+            involved: &self.involved,
+            gates: &self.gates,
+            terms: &self.terms,
+        }
+    }
+
+    /// Ends the request, with the ticket when there is one.
+    pub(super) fn end(
+        &self,
+        journal: &mut Journal,
+        ticket: Option<Token>,
+        denial: &Denial,
+        now: UnixMillis,
+    ) -> Step {
+        let members = Members::default()
+            .with("ticket", ticket)
+            .with("digest", self.digest)
+            .with("reason", denial.reason.meaning().code)
+            .with("detail", &denial.detail);
+        let record = journal.held(now, "denied", members);
+        let reply = match ticket {
+            Some(ticket) => Reply::ended(denial, ticket),
+            None => Reply::denial(denial),
+        };
+        let summary = summary("denied", Some(denial.reason), ticket, true);
+        Step { summary: Some(summary), ..Step::new(Next::Reply(reply)) }.audit(record)
+    }
+
+    /// The hold is over and nobody decided: the client is told to come back.
+    pub(super) fn pending(
+        &self,
+        engine: &Engine,
+        journal: &mut Journal,
+        ticket: Ticket,
+        now: UnixMillis,
+    ) -> Step {
+        let members = Members::default().with("ticket", ticket.id).with("digest", self.digest);
+        let record = journal.held(now, "pending", members);
+        // A fraction of the hold: a client that comes back so is nearly always waiting.
+        let retry_after_seconds = (self.terms.hold_ms / 5_000).clamp(1, 60);
+        let back = ComeBack {
+            ticket: ticket.id,
+            capability: ticket.capability,
+            answer_by: ticket.answer_by,
+            retry_after_seconds,
+        };
+        let reply = Reply::pending(engine.pending.status, &back);
+        let summary = summary("pending", Some(Reason::Pending), Some(ticket.id), true);
+        Step { summary: Some(summary), ..Step::new(Next::Reply(reply)) }.audit(record)
+    }
+
+    /// The client left. The service is told, so that nobody judges in vain.
+    pub(super) fn client_left(
+        &self,
+        journal: &mut Journal,
+        waiter: Token,
+        ticket: Option<Token>,
+        now: UnixMillis,
+    ) -> Left {
+        let members = Members::default().with("ticket", ticket).with("digest", self.digest);
+        let record = journal.held(now, "client_left", members);
+        let tell = ticket.map(|ticket| Outcome { ticket, event: OutcomeEvent::ClientLeft { waiter } });
+        Left { record, tell }
+    }
+}
+
+/// What to keep and tell of a client that left.
+#[derive(Debug)]
+#[must_use]
+pub struct Left {
+    /// The record of it.
+    pub record: Record,
+    /// What the approval service is to be told.
+    pub tell: Option<Outcome>,
+}
+
+/// Reports a grant that is not believed.
+pub(super) fn refused(
+    ticket: Token,
+    jti: Token,
+    code: String,
+    answers: Vec<Token>,
+    remedy: Remedy,
+) -> Outcome {
+    Outcome { ticket, event: OutcomeEvent::GrantRefused { jti, code, answers, remedy } }
+}

@@ -1,0 +1,112 @@
+//! The last step before a held request goes on: one atomic use of the grant, acknowledged by the service.
+
+use countersign_protocol::approval::{Claim, ClaimAnswer, ClaimResult, State};
+use countersign_protocol::grant::Grant;
+use countersign_protocol::{Token, UnixMillis};
+
+use super::case::Left;
+use super::held::still_open;
+use super::permit::Used;
+use super::{Denial, Engine, Held, Journal, Moment, Next, NoAnswer, Permit, Reason, Step};
+use crate::journal::Members;
+
+/// How long a claim is tried at least, even when the hold ends meanwhile, milliseconds.
+const PATIENCE: i64 = 10_000;
+/// How long to wait before an unanswered claim is sent again, milliseconds.
+const PAUSE: i64 = 250;
+
+/// Waits for the answer to a claim.
+#[derive(Debug)]
+pub struct Claiming {
+    held: Held,
+    grant: Grant,
+    claim: Claim,
+    until: UnixMillis,
+}
+
+impl Claiming {
+    pub(super) fn new(held: Held, grant: Grant, claim: Claim, now: UnixMillis) -> Self {
+        let until = held.until().max(now.saturating_add(PATIENCE));
+        Self { held, grant, claim, until }
+    }
+
+    /// The service answered, or did not. The same claim is sent again until its time is over: its nonce
+    /// makes sure that it is counted once.
+    pub fn on_reply(
+        self,
+        engine: &Engine,
+        journal: &mut Journal,
+        reply: Result<ClaimAnswer, NoAnswer>,
+        at: Moment,
+    ) -> Step {
+        match reply.map(|answer| answer.result) {
+            Ok(ClaimResult::Won { receipt }) => {
+                let Claim { nonce, record, .. } = self.claim;
+                match engine.trust.receipt(&receipt, &self.grant, nonce, record, at.now) {
+                    Ok(_) => self.on_won(engine, journal, at.now),
+                    Err(code) => self.on_forged(journal, &code, at.now),
+                }
+            }
+            Ok(ClaimResult::Lost { state }) => self.on_lost(engine, journal, state, at),
+            Err(NoAnswer) => self.again(journal, at.now),
+        }
+    }
+
+    /// The client left; whether the claim still wins is the service's to say, nothing is forwarded.
+    pub fn on_client_left(self, journal: &mut Journal, waiter: Token, now: UnixMillis) -> Left {
+        self.held.on_client_left(journal, waiter, now)
+    }
+
+    fn again(self, journal: &mut Journal, now: UnixMillis) -> Step {
+        if now >= self.until {
+            let denial = Denial::new(Reason::ClaimUnanswered, "it was not sent on; ask anew");
+            return self.held.case.end(journal, Some(self.grant.ticket), &denial, now);
+        }
+        Step::new(Next::Claim(self.claim.clone(), now.saturating_add(PAUSE), self))
+    }
+
+    /// A receipt that does not hold is no answer.
+    fn on_forged(self, journal: &mut Journal, code: &str, now: UnixMillis) -> Step {
+        let members = Members::default().with("ticket", self.grant.ticket).with("code", code);
+        let record = journal.held(now, "receipt_refused", members);
+        let mut step = self.again(journal, now);
+        step.audit.insert(0, record);
+        step
+    }
+
+    fn on_lost(self, engine: &Engine, journal: &mut Journal, state: State, at: Moment) -> Step {
+        let ended = |reason, detail: &str| {
+            self.held.case.end(journal, Some(self.grant.ticket), &Denial::new(reason, detail), at.now)
+        };
+        match state {
+            // A twin was quicker: this one asks anew, within the same hold.
+            State::Consumed => {
+                let case = self.held.case;
+                super::start(engine, journal, case.facts, Some(case.until), at)
+            }
+            State::Pending | State::Approved => Step::new(Next::Wait(self.held)),
+            State::Rejected => ended(Reason::Rejected, ""),
+            State::Expired => ended(Reason::Expired, "the approval was not used in time"),
+            State::Revoked | State::Cancelled => ended(Reason::Cancelled, "the approval was taken back"),
+            State::Unknown => ended(Reason::GrantRefused, "the approval service gave no yes"),
+        }
+    }
+
+    /// The use is counted and its record is kept: rule once more, then let go.
+    fn on_won(self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
+        let ticket = self.grant.ticket;
+        if let Err(denial) = still_open(engine, &self.held.case, &self.grant, now) {
+            return self.held.case.end(journal, Some(ticket), &denial, now);
+        }
+        let nonce = self.claim.nonce;
+        let members = Members::default()
+            .with("ticket", ticket)
+            .with("digest", self.grant.digest)
+            .with("nonce", nonce)
+            .with("claim", self.claim.record);
+        let record = journal.held(now, "forwarded", members);
+        let summary = super::answer::summary("countersigned", None, Some(ticket), true);
+        let permit = Permit::countersigned(Used { ticket, nonce });
+        Step { summary: Some(summary), ..Step::new(Next::Continue(permit)) }.audit(record)
+    }
+}

@@ -1,0 +1,110 @@
+//! Denials before anybody was asked, and the wait for a body.
+
+use countersign_protocol::UnixMillis;
+
+use super::{Denial, Engine, Journal, Judged, Moment, Next, Permit, Reason, Reply, RequestFacts, Step, decide};
+use crate::config::Mode;
+use crate::journal::Members;
+use crate::judge::About;
+
+/// Waits for the whole body.
+#[derive(Debug)]
+pub struct AwaitingBody(RequestFacts);
+
+impl AwaitingBody {
+    pub(super) fn new(facts: RequestFacts) -> Self {
+        Self(facts)
+    }
+
+    /// The whole body came.
+    pub fn on_body(
+        mut self,
+        engine: &Engine,
+        journal: &mut Journal,
+        body: Vec<u8>,
+        trailers: Vec<(Vec<u8>, Vec<u8>)>,
+        at: Moment,
+    ) -> Step {
+        self.0.body = Some(body);
+        self.0.trailers = trailers;
+        decide(engine, journal, self.0, at)
+    }
+
+    /// More came than the limit allows.
+    pub fn on_too_large(self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
+        let limit = engine.limits().body;
+        self.deny(engine, journal, Reason::BodyTooLarge, format!("over {limit} bytes"), now)
+    }
+
+    /// Nothing came in time.
+    pub fn on_withheld(self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
+        let detail = format!("no part of the body came within {} ms", engine.limits().body_wait);
+        self.deny(engine, journal, Reason::HostWithholdsBody, detail, now)
+    }
+
+    fn deny(
+        self,
+        engine: &Engine,
+        journal: &mut Journal,
+        reason: Reason,
+        detail: String,
+        now: UnixMillis,
+    ) -> Step {
+        let text = |name: &[u8]| {
+            let value = self.0.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+            value.map(|value| String::from_utf8_lossy(value).into_owned())
+        };
+        let about =
+            About { method: text(b":method"), host: text(b":authority"), ..About::default() };
+        unjudged(engine, journal, Denial::new(reason, detail), about, now)
+    }
+}
+
+/// Denies what never came to policy.
+pub(super) fn unjudged(
+    engine: &Engine,
+    journal: &mut Journal,
+    denial: Denial,
+    about: About,
+    now: UnixMillis,
+) -> Step {
+    let members = Members::default()
+        .with("principal", about.principal)
+        .with("route", about.route)
+        .with("method", about.method)
+        .with("host", about.host);
+    conclude(engine, journal, denial, members, now)
+}
+
+/// Denies what policy ruled out, or what no gate can be opened for.
+pub(super) fn judged(
+    engine: &Engine,
+    journal: &mut Journal,
+    judged: &Judged<'_>,
+    denial: Denial,
+    now: UnixMillis,
+) -> Step {
+    conclude(engine, journal, denial, judged.members(), now)
+}
+
+/// Records the denial; when only observing, the request goes on all the same and the record says so.
+fn conclude(
+    engine: &Engine,
+    journal: &mut Journal,
+    denial: Denial,
+    members: Members,
+    now: UnixMillis,
+) -> Step {
+    let enforced = engine.mode == Mode::Enforce;
+    let members = members
+        .with("reason", denial.reason.meaning().code)
+        .with("detail", &denial.detail)
+        .with("enforced", enforced);
+    let audit = journal.plain(now, "denied", members);
+    let summary = super::answer::summary("denied", Some(denial.reason), None, enforced);
+    let next = match enforced {
+        true => Next::Reply(Reply::denial(&denial)),
+        false => Next::Continue(Permit::observed()),
+    };
+    Step { summary: Some(summary), audit, ..Step::new(next) }
+}

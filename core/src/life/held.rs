@@ -1,0 +1,157 @@
+//! The request is held: a verdict, or the end of the hold, ends the wait.
+
+use countersign_protocol::approval::{Claim, Outcome, Remedy, State, Verdict};
+use countersign_protocol::grant::Grant;
+use countersign_protocol::{Token, UnixMillis};
+
+use super::case::{Case, Left, Ticket, refused};
+use super::{Claiming, Denial, Engine, Journal, Moment, Next, Reason, Step};
+use crate::grant::{Refusal, covers};
+use crate::journal::Members;
+use crate::judge::{Unjudged, denial, judge};
+use crate::policy::Verdict as PolicyVerdict;
+
+/// Waits for a verdict of the service, or for the end of the hold.
+#[derive(Debug)]
+pub struct Held {
+    pub(super) case: Case,
+    pub(super) ticket: Ticket,
+}
+
+impl Held {
+    pub(super) fn new(case: Case, ticket: Ticket) -> Self {
+        Self { case, ticket }
+    }
+
+    /// When the hold is over.
+    #[must_use]
+    pub fn until(&self) -> UnixMillis {
+        self.case.until
+    }
+
+    /// The ticket that is waited for.
+    #[must_use]
+    pub fn ticket(&self) -> Token {
+        self.ticket.id
+    }
+
+    /// People answered, or the service closed the ticket. Verdicts on another ticket change nothing.
+    pub fn on_verdict(self, engine: &Engine, journal: &mut Journal, verdict: Verdict, at: Moment) -> Step {
+        if verdict.ticket != self.ticket.id {
+            return Step::new(Next::Wait(self));
+        }
+        let ended = |reason, detail: String| {
+            self.case.end(journal, Some(self.ticket.id), &Denial::new(reason, detail), at.now)
+        };
+        match verdict.state {
+            State::Approved => self.on_grant(engine, journal, verdict.grant.as_deref().unwrap_or(""), at),
+            State::Pending | State::Unknown => Step::new(Next::Wait(self)),
+            State::Rejected => {
+                let said = verdict.reason.filter(|reason| !reason.is_empty());
+                ended(Reason::Rejected, said.map_or_else(String::new, |said| format!("the reviewer said: {said}")))
+            }
+            State::Expired => ended(Reason::Expired, "send it again to ask anew".into()),
+            State::Revoked => ended(Reason::Cancelled, "the approval was taken back".into()),
+            State::Cancelled => ended(Reason::Cancelled, "nobody waited for it any more".into()),
+            State::Consumed => super::start(engine, journal, self.case.facts, Some(self.case.until), at),
+        }
+    }
+
+    /// The hold is over.
+    pub fn on_deadline(self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
+        self.case.pending(engine, journal, self.ticket, now)
+    }
+
+    /// The client left.
+    pub fn on_client_left(self, journal: &mut Journal, waiter: Token, now: UnixMillis) -> Left {
+        self.case.client_left(journal, waiter, Some(self.ticket.id), now)
+    }
+
+    /// Enough people said yes: check what they signed, rule again, then claim.
+    fn on_grant(self, engine: &Engine, journal: &mut Journal, token: &str, at: Moment) -> Step {
+        let expected = self.case.expected(self.ticket.id);
+        match engine.trust.grant(token, expected, &engine.identities, at.now) {
+            Err(refusal) => self.on_refusal(journal, refusal, at),
+            Ok(grant) => match still_open(engine, &self.case, &grant, at.now) {
+                Err(denial) => self.on_changed(journal, &grant, &denial, at),
+                Ok(()) => self.claim(journal, grant, at),
+            },
+        }
+    }
+
+    fn claim(self, journal: &mut Journal, grant: Grant, at: Moment) -> Step {
+        let people: Vec<_> = grant.answers.iter().map(|answer| &answer.person).collect();
+        let members = Members::default()
+            .with("ticket", grant.ticket)
+            .with("digest", grant.digest)
+            .with("jti", grant.jti)
+            .with("nonce", at.fresh)
+            .with("gates", &grant.gates)
+            .with("people", people);
+        let record = journal.held(at.now, "claim", members);
+        let claim = Claim {
+            nonce: at.fresh,
+            ticket: grant.ticket,
+            jti: grant.jti,
+            digest: grant.digest,
+            record: record.hash,
+        };
+        let claiming = Claiming::new(self, grant, claim.clone(), at.now);
+        Step::new(Next::Claim(claim, at.now, claiming)).audit(record)
+    }
+
+    /// The grant does not hold: it is reported, the service opens the question again, the wait goes on.
+    fn on_refusal(self, journal: &mut Journal, refusal: Refusal, at: Moment) -> Step {
+        let ticket = self.ticket.id;
+        let members = Members::default()
+            .with("ticket", ticket)
+            .with("digest", self.case.digest)
+            .with("jti", refusal.jti)
+            .with("code", &refusal.code)
+            .with("answers", &refusal.answers);
+        let record = journal.held(at.now, "grant_refused", members);
+        let step = Step::new(Next::Wait(self)).audit(record);
+        // Without the service's signature there is no grant that it could be told of.
+        match refusal.jti {
+            Some(jti) => step.tell(refused(ticket, jti, refusal.code, refusal.answers, Remedy::Reopen)),
+            None => step,
+        }
+    }
+
+    /// The policies of this moment rule otherwise: what was asked is no longer the question.
+    fn on_changed(self, journal: &mut Journal, grant: &Grant, denial: &Denial, at: Moment) -> Step {
+        let ticket = self.ticket.id;
+        let told: Outcome =
+            refused(ticket, grant.jti, denial.reason.meaning().code.into(), Vec::new(), Remedy::Revoke);
+        self.case.end(journal, Some(ticket), denial, at.now).tell(told)
+    }
+}
+
+/// Whether the ruling of this moment is covered by the grant.
+pub(super) fn still_open(
+    engine: &Engine,
+    case: &Case,
+    grant: &Grant,
+    now: UnixMillis,
+) -> Result<(), Denial> {
+    let judged = judge(engine, &case.facts, now).map_err(|stop| match stop {
+        Unjudged::Denied(denial, _) => denial,
+        Unjudged::NeedBody => Denial::new(Reason::PolicyError, "the body was not read"),
+    })?;
+    if judged.digest(engine, &case.facts) != case.digest {
+        return Err(Denial::new(Reason::GatesChanged, "the request means something else now"));
+    }
+    match &judged.ruling.verdict {
+        PolicyVerdict::Allow => Ok(()),
+        PolicyVerdict::Deny(reason) => Err(denial(*reason, &judged.ruling)),
+        PolicyVerdict::NeedsApproval(required) => {
+            match required.gates.iter().find(|shut| !covers(grant, &shut.gate)) {
+                None => Ok(()),
+                Some(shut) => Err(Denial::new(
+                    Reason::GatesChanged,
+                    format!("gate `{}` was not part of the question", shut.gate.id),
+                )),
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Permission to go on: made only here and by a won claim, so that nothing continues without a ruling.
+
+use countersign_protocol::approval::{Outcome, OutcomeEvent};
+use countersign_protocol::evidence::Record;
+use countersign_protocol::{Token, UnixMillis};
+
+use super::{Engine, Journal, Judged, Next, Step};
+use crate::config::AuditFacts;
+use crate::journal::Members;
+
+/// Permission for one request to go on, once, unchanged.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit {
+    used: Option<Used>,
+}
+
+/// The approval that was used.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Used {
+    pub(super) ticket: Token,
+    pub(super) nonce: Token,
+}
+
+impl Permit {
+    pub(super) fn observed() -> Self {
+        Self { used: None }
+    }
+
+    pub(super) fn countersigned(used: Used) -> Self {
+        Self { used: Some(used) }
+    }
+
+    /// The request is over: what became of it, when an approval was used for it. `status` is the
+    /// upstream's, or nothing when none came back.
+    pub fn outcome(
+        self,
+        journal: &mut Journal,
+        status: Option<u16>,
+        now: UnixMillis,
+    ) -> Option<(Record, Outcome)> {
+        let Used { ticket, nonce } = self.used?;
+        let members = Members::default().with("ticket", ticket).with("nonce", nonce).with("status", status);
+        let record = journal.held(now, "outcome", members);
+        Some((record, Outcome { ticket, event: OutcomeEvent::Forwarded { nonce, status } }))
+    }
+}
+
+/// Policy allows it, nobody needs to be asked.
+pub(super) fn allowed(engine: &Engine, journal: &mut Journal, judged: &Judged<'_>, now: UnixMillis) -> Step {
+    let members = match engine.audit {
+        AuditFacts::Full => judged.members(),
+        AuditFacts::Held => judged.brief(),
+    };
+    let records = journal.plain(now, "allowed", members);
+    let summary = super::answer::summary("allowed", None, None, true);
+    Step { summary: Some(summary), audit: records, ..Step::new(Next::Continue(Permit { used: None })) }
+}

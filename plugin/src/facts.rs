@@ -1,0 +1,55 @@
+//! Collects what the gateway knows of a request whose headers came, after removing what no client may say.
+
+use std::net::{IpAddr, SocketAddr};
+
+use countersign_core::facts::{Peer, RequestFacts};
+use countersign_core::reading::to_strip;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::MapType;
+
+use crate::configuration::structure;
+use crate::host::{self, Pairs};
+
+/// The facts of the current request, or nothing when the gateway does not give its headers.
+pub(crate) fn collect(body: Option<Vec<u8>>) -> Option<RequestFacts> {
+    Some(RequestFacts {
+        headers: sanitised(host::pairs(MapType::HttpRequestHeaders)?)?,
+        body,
+        trailers: Vec::new(),
+        peer: peer(),
+        route: host::text(&["xds", "route_name"]),
+        cluster: host::text(&["xds", "cluster_name"]),
+        claims: claims(),
+    })
+}
+
+/// Removes, here and at the gateway, the fields that steer the router or speak for the filter.
+fn sanitised(headers: Pairs) -> Option<Pairs> {
+    let (strip, keep): (Pairs, Pairs) = headers.into_iter().partition(|(name, _)| to_strip(name));
+    for (name, _) in strip {
+        let name = String::from_utf8(name).ok()?;
+        hostcalls::remove_map_value(MapType::HttpRequestHeaders, &name).ok()?;
+    }
+    Some(keep)
+}
+
+fn peer() -> Peer {
+    let presented = host::property(&["connection", "mtls"]).is_some_and(|flag| flag == [1]);
+    Peer {
+        address: host::text(&["source", "address"]).and_then(|text| address(&text)),
+        uri_san: presented.then(|| host::text(&["connection", "uri_san_peer_certificate"])).flatten(),
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse()).ok()
+}
+
+/// What `jwt_authn` verified, from metadata key to payload.
+fn claims() -> serde_json::Map<String, serde_json::Value> {
+    let path = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn"];
+    match host::property(&path).and_then(|bytes| structure(&bytes)) {
+        Some(serde_json::Value::Object(claims)) => claims,
+        _ => serde_json::Map::new(),
+    }
+}

@@ -1,0 +1,114 @@
+//! The root context of a worker: configuration, ticks, replies, and the one place that resumes requests.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use countersign_core::config::FILE;
+use countersign_core::engine::Engine;
+use countersign_core::load::LoadError;
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType};
+
+use crate::stream::Stream;
+use crate::worker::{Directive, Worker};
+use crate::{configuration, host};
+
+/// How often waits are looked at when nothing is urgent.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The callbacks of a worker.
+pub(crate) struct Root {
+    id: u32,
+    engine: Option<Rc<Engine>>,
+    /// Begins with the first request: a worker that judges nothing has nothing to say.
+    worker: RefCell<Option<Rc<RefCell<Worker>>>>,
+}
+
+impl Root {
+    pub(crate) fn new(id: u32) -> Self {
+        Self { id, engine: None, worker: RefCell::new(None) }
+    }
+
+    fn begin(&self) -> Option<Rc<RefCell<Worker>>> {
+        let mut worker = self.worker.borrow_mut();
+        if worker.is_none() {
+            let (producer, waiter) = (host::random()?, host::random()?);
+            let begun = Worker::new(self.engine.clone()?, producer, waiter, host::now());
+            *worker = Some(Rc::new(RefCell::new(begun)));
+        }
+        worker.clone()
+    }
+
+    /// Resumes or answers requests from outside their own callbacks.
+    fn obey(&self, directives: Vec<(u32, Directive)>) {
+        for (id, directive) in directives {
+            if matches!(directive, Directive::Stay) || hostcalls::set_effective_context(id).is_err() {
+                continue;
+            }
+            match directive {
+                Directive::Continue(summary) => {
+                    summary.iter().for_each(|summary| host::summarise(summary));
+                    host::report(hostcalls::resume_http_request());
+                }
+                Directive::Reply(reply, summary) => {
+                    summary.iter().for_each(|summary| host::summarise(summary));
+                    host::reply(&reply);
+                }
+                Directive::Stay => {}
+            }
+        }
+        host::report(hostcalls::set_effective_context(self.id));
+    }
+
+    /// Sends what waits, after giving `work` its turn.
+    fn turn(&self, work: impl FnOnce(&mut Worker, i64) -> Vec<(u32, Directive)>) {
+        let Some(worker) = self.worker.borrow().clone() else { return };
+        let now = host::now();
+        let mut directives = work(&mut worker.borrow_mut(), now);
+        directives.extend(worker.borrow_mut().pump(now));
+        self.obey(directives);
+        host::report(hostcalls::set_tick_period(TICK));
+    }
+
+    fn load(size: usize) -> Result<Engine, Vec<LoadError>> {
+        let bytes = host::buffer(BufferType::PluginConfiguration, size).unwrap_or_default();
+        let value = configuration::read(&bytes)
+            .map_err(|error| vec![LoadError::in_file(FILE, error.to_string())])?;
+        Engine::load(&value)
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        self.turn(|worker, now| worker.replied(token, body_size, now));
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        match Self::load(size) {
+            Ok(engine) => {
+                self.engine = Some(Rc::new(engine));
+                true
+            }
+            Err(errors) => {
+                errors.iter().for_each(|error| log::error!("countersign: {error}"));
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        self.turn(Worker::lapse);
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(id, self.begin())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}

@@ -1,0 +1,105 @@
+//! One request: hands what arrives to the worker, and does what the worker says.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, BufferType, MapType};
+
+use crate::host::{self, Pairs};
+use crate::worker::{Directive, Worker};
+use crate::facts;
+
+/// The next tick, when something must be sent: only the root context may send it, because a call that a
+/// request sends comes back to the request, which may be gone by then.
+const SOON: Duration = Duration::from_millis(1);
+
+/// The callbacks of one request.
+pub(crate) struct Stream {
+    id: u32,
+    /// Nothing when the gateway gave no randomness to begin with; then nothing passes.
+    worker: Option<Rc<RefCell<Worker>>>,
+}
+
+impl Stream {
+    pub(crate) fn new(id: u32, worker: Option<Rc<RefCell<Worker>>>) -> Self {
+        Self { id, worker }
+    }
+
+    /// Carries out what the worker says; without a word of it, the request is refused.
+    fn act(&self, work: impl FnOnce(&mut Worker) -> Option<Directive>) -> Action {
+        let Some(worker) = &self.worker else { return refuse() };
+        let directive = work(&mut worker.borrow_mut());
+        if worker.borrow().urgent(host::now()) {
+            host::report(hostcalls::set_tick_period(SOON));
+        }
+        match directive {
+            Some(Directive::Continue(summary)) => {
+                summary.iter().for_each(|summary| host::summarise(summary));
+                Action::Continue
+            }
+            Some(Directive::Reply(reply, summary)) => {
+                summary.iter().for_each(|summary| host::summarise(summary));
+                host::reply(&reply);
+                Action::Pause
+            }
+            Some(Directive::Stay) => Action::Pause,
+            None => refuse(),
+        }
+    }
+
+    fn body_complete(&self, worker: &mut Worker, trailers: Pairs) -> Option<Directive> {
+        let body = host::buffer(BufferType::HttpRequestBody, worker.body_seen(self.id))?;
+        Some(worker.body(self.id, body, trailers, host::moment()?))
+    }
+}
+
+/// The gateway does not give what a ruling needs: nothing can be judged, so nothing passes.
+fn refuse() -> Action {
+    log::error!("the gateway gave no headers, body or randomness: request refused");
+    host::report(hostcalls::send_http_response(503, vec![], None));
+    Action::Pause
+}
+
+impl Context for Stream {
+    fn on_done(&mut self) -> bool {
+        let upstream = host::text(&["response", "code_details"]).is_some_and(|how| how == "via_upstream");
+        let status = upstream.then(|| host::integer(&["response", "code"])).flatten();
+        let status = status.and_then(|status| u16::try_from(status).ok());
+        if let Some(worker) = &self.worker {
+            worker.borrow_mut().over(self.id, status, host::now());
+        }
+        true
+    }
+}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.act(|worker| {
+            let facts = facts::collect(end_of_stream.then(Vec::new))?;
+            Some(worker.judge(self.id, facts, host::moment()?))
+        })
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.act(|worker| {
+            let directive = worker.body_progress(self.id, size, host::now());
+            if end_of_stream && worker.awaits_body(self.id) {
+                return self.body_complete(worker, Vec::new());
+            }
+            Some(directive)
+        })
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.act(|worker| {
+            if !worker.awaits_body(self.id) {
+                let held = worker.holds(self.id);
+                return Some(if held { Directive::Stay } else { Directive::Continue(None) });
+            }
+            self.body_complete(worker, host::pairs(MapType::HttpRequestTrailers)?)
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! One worker of the gateway: every request that waits, what waits to be sent, and the calls in flight.
+
+mod outbox;
+mod replies;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use countersign_core::config::Mode;
+use countersign_core::engine::Engine;
+use countersign_core::facts::RequestFacts;
+use countersign_core::journal::{Journal, Members};
+use countersign_core::life::{
+    Asking, AwaitingBody, Claiming, Held, Left, Moment, Next, Permit, Reply, Step, decide,
+};
+use countersign_protocol::approval::{Ask, Verdict};
+use countersign_protocol::{Token, UnixMillis};
+
+use crate::host::Pairs;
+use outbox::Outbox;
+use replies::InFlight;
+
+/// What to do with a request now.
+#[derive(Debug)]
+pub(crate) enum Directive {
+    /// Let it go on.
+    Continue(Option<String>),
+    /// Answer it.
+    Reply(Reply, Option<String>),
+    /// Nothing: it waits, or there is nothing to say.
+    Stay,
+}
+
+/// A request that waits, in its state.
+#[derive(Debug)]
+enum Parked {
+    Body { state: AwaitingBody, seen: usize, withheld_at: Option<UnixMillis> },
+    Asking(Asking),
+    Held(Held),
+    Claiming(Claiming),
+}
+
+/// One worker's requests and calls. It outlives them all.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    engine: Rc<Engine>,
+    journal: Journal,
+    /// Names this worker to the approval service: 128 random bits, so nobody else can wait in its name.
+    waiter: Token,
+    parked: BTreeMap<u32, Parked>,
+    by_ticket: BTreeMap<Token, BTreeSet<u32>>,
+    /// Verdicts that overtook the reply to their question.
+    early: BTreeMap<Token, Verdict>,
+    permits: BTreeMap<u32, Permit>,
+    outbox: Outbox,
+    in_flight: InFlight,
+}
+
+impl Worker {
+    /// A worker that has judged nothing yet. `producer` and `waiter` are random.
+    pub(crate) fn new(engine: Rc<Engine>, producer: Token, waiter: Token, now: UnixMillis) -> Self {
+        let mut journal = Journal::new(producer);
+        let mut outbox = Outbox::new(now);
+        let members = Members::default()
+            .with("version", env!("CARGO_PKG_VERSION"))
+            .with("configuration", engine.config_hash())
+            .with("bundle", engine.bundle_hash())
+            .with("observe", engine.mode() == Mode::Observe)
+            .with("relax", engine.relax());
+        outbox.keep(journal.plain(now, "start", members));
+        Self {
+            engine,
+            journal,
+            waiter,
+            parked: BTreeMap::new(),
+            by_ticket: BTreeMap::new(),
+            early: BTreeMap::new(),
+            permits: BTreeMap::new(),
+            outbox,
+            in_flight: InFlight::default(),
+        }
+    }
+
+    /// The headers of a request came.
+    pub(crate) fn judge(&mut self, id: u32, facts: RequestFacts, at: Moment) -> Directive {
+        let step = decide(&self.engine, &mut self.journal, facts, at);
+        self.apply(id, step, at.now)
+    }
+
+    /// Whether this request waits for its body.
+    pub(crate) fn awaits_body(&self, id: u32) -> bool {
+        matches!(self.parked.get(&id), Some(Parked::Body { .. }))
+    }
+
+    /// Whether this request waits for anything.
+    pub(crate) fn holds(&self, id: u32) -> bool {
+        self.parked.contains_key(&id)
+    }
+
+    /// How much of its body came.
+    pub(crate) fn body_seen(&self, id: u32) -> usize {
+        match self.parked.get(&id) {
+            Some(Parked::Body { seen, .. }) => *seen,
+            _ => 0,
+        }
+    }
+
+    /// `size` bytes of the body are here, from its beginning.
+    pub(crate) fn body_progress(&mut self, id: u32, size: usize, now: UnixMillis) -> Directive {
+        match self.parked.get_mut(&id) {
+            None => return Directive::Continue(None),
+            Some(Parked::Body { seen, withheld_at, .. }) => {
+                *seen = size;
+                *withheld_at = None;
+            }
+            Some(_) => return Directive::Stay,
+        }
+        if size <= self.engine.limits().body {
+            return Directive::Stay;
+        }
+        self.with_body(id, now, |state, engine, journal| state.on_too_large(engine, journal, now))
+    }
+
+    /// The whole body came.
+    pub(crate) fn body(&mut self, id: u32, body: Vec<u8>, trailers: Pairs, at: Moment) -> Directive {
+        self.with_body(id, at.now, |state, engine, journal| state.on_body(engine, journal, body, trailers, at))
+    }
+
+    fn with_body(
+        &mut self,
+        id: u32,
+        now: UnixMillis,
+        then: impl FnOnce(AwaitingBody, &Engine, &mut Journal) -> Step,
+    ) -> Directive {
+        match self.parked.remove(&id) {
+            Some(Parked::Body { state, .. }) => {
+                let step = then(state, &self.engine, &mut self.journal);
+                self.apply(id, step, now)
+            }
+            Some(other) => {
+                self.parked.insert(id, other);
+                Directive::Stay
+            }
+            None => Directive::Stay,
+        }
+    }
+
+    /// The request is over: it was answered, or its client left. `status` is the upstream's.
+    pub(crate) fn over(&mut self, id: u32, status: Option<u16>, now: UnixMillis) {
+        if let Some(permit) = self.permits.remove(&id)
+            && let Some((record, outcome)) = permit.outcome(&mut self.journal, status, now)
+        {
+            self.outbox.keep([record]);
+            self.outbox.tell([outcome]);
+        }
+        if let Some(Left { record, tell }) = self.left(id, now) {
+            self.outbox.keep([record]);
+            self.outbox.tell(tell);
+        }
+    }
+
+    fn left(&mut self, id: u32, now: UnixMillis) -> Option<Left> {
+        let (journal, waiter) = (&mut self.journal, self.waiter);
+        match self.parked.remove(&id)? {
+            Parked::Body { .. } => None,
+            Parked::Asking(state) => Some(state.on_client_left(journal, waiter, now)),
+            Parked::Claiming(state) => Some(state.on_client_left(journal, waiter, now)),
+            Parked::Held(state) => {
+                unlist(&mut self.by_ticket, state.ticket(), id);
+                Some(state.on_client_left(journal, waiter, now))
+            }
+        }
+    }
+
+    /// Whether something should be sent before the next tick.
+    pub(crate) fn urgent(&self, now: UnixMillis) -> bool {
+        self.outbox.urgent(now)
+    }
+
+    /// Ends the waits whose time is over.
+    pub(crate) fn lapse(&mut self, now: UnixMillis) -> Vec<(u32, Directive)> {
+        let due = |parked: &Parked| match parked {
+            Parked::Body { withheld_at, .. } => withheld_at.is_some_and(|at| at <= now),
+            Parked::Held(held) => held.until() <= now,
+            Parked::Asking(_) | Parked::Claiming(_) => false,
+        };
+        let ids: Vec<u32> = self.parked.iter().filter(|(_, parked)| due(parked)).map(|(id, _)| *id).collect();
+        ids.into_iter().map(|id| (id, self.lapse_one(id, now))).collect()
+    }
+
+    fn lapse_one(&mut self, id: u32, now: UnixMillis) -> Directive {
+        let step = match self.parked.remove(&id) {
+            Some(Parked::Body { state, .. }) => state.on_withheld(&self.engine, &mut self.journal, now),
+            Some(Parked::Held(held)) => {
+                unlist(&mut self.by_ticket, held.ticket(), id);
+                held.on_deadline(&self.engine, &mut self.journal, now)
+            }
+            Some(other) => {
+                self.parked.insert(id, other);
+                return Directive::Stay;
+            }
+            None => return Directive::Stay,
+        };
+        self.apply(id, step, now)
+    }
+
+    /// The one place that carries out a step.
+    fn apply(&mut self, id: u32, step: Step, now: UnixMillis) -> Directive {
+        self.outbox.keep(step.audit);
+        self.outbox.tell(step.tell);
+        self.journal.set_room(self.outbox.room());
+        match step.next {
+            Next::Continue(permit) => {
+                self.permits.insert(id, permit);
+                return Directive::Continue(step.summary);
+            }
+            Next::Reply(reply) => return Directive::Reply(reply, step.summary),
+            Next::NeedBody(state) => {
+                let withheld_at = Some(now.saturating_add(self.engine.limits().body_wait));
+                self.parked.insert(id, Parked::Body { state, seen: 0, withheld_at });
+            }
+            Next::Ask(enquiry, state) => {
+                let ask = Ask {
+                    nonce: enquiry.nonce,
+                    waiter: self.waiter,
+                    digest: enquiry.digest,
+                    question: enquiry.question,
+                };
+                self.outbox.ask(id, ask);
+                self.parked.insert(id, Parked::Asking(state));
+            }
+            Next::Claim(claim, not_before, state) => {
+                self.outbox.claim(id, claim, not_before);
+                self.parked.insert(id, Parked::Claiming(state));
+            }
+            Next::Wait(held) => return self.hold(id, held, now),
+        }
+        Directive::Stay
+    }
+
+    /// Holds the request, unless its verdict is here already.
+    fn hold(&mut self, id: u32, held: Held, now: UnixMillis) -> Directive {
+        let ticket = held.ticket();
+        if let Some(verdict) = self.early.remove(&ticket)
+            && let Some(at) = crate::host::moment()
+        {
+            let step = held.on_verdict(&self.engine, &mut self.journal, verdict, at);
+            return self.apply(id, step, now);
+        }
+        self.by_ticket.entry(ticket).or_default().insert(id);
+        self.parked.insert(id, Parked::Held(held));
+        Directive::Stay
+    }
+}
+
+fn unlist(by_ticket: &mut BTreeMap<Token, BTreeSet<u32>>, ticket: Token, id: u32) {
+    if let Some(ids) = by_ticket.get_mut(&ticket) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            by_ticket.remove(&ticket);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What waits to be sent to the approval service: one call of a kind at a time, so that whatever comes
+//! meanwhile goes together with the next.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use countersign_core::journal::Room;
+use countersign_protocol::approval::{Ack, Ask, Claim, Outcome};
+use countersign_protocol::evidence::{Lane, Record};
+use countersign_protocol::UnixMillis;
+
+/// Most records of a lane that are kept for delivery.
+const CAPACITY: usize = 20_000;
+/// Most records of the plain lane in one call.
+const LINES: usize = 1_000;
+/// How long records may lie before they are sent on their own, milliseconds.
+const FLUSH_EVERY: i64 = 1_000;
+/// The first and the longest pause after a call that failed, milliseconds.
+const PAUSE: (i64, i64) = (250, 4_000);
+
+/// The kinds of calls; there is at most one of each in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Ask,
+    Claim,
+    Wait,
+    Outcome,
+    Evidence,
+}
+
+/// Queues, and when each kind of call may be made again.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    asks: Vec<(u32, Ask)>,
+    claims: Vec<(u32, Claim, UnixMillis)>,
+    outcomes: Vec<Outcome>,
+    held: VecDeque<Record>,
+    plain: VecDeque<Record>,
+    flushed_at: UnixMillis,
+    pauses: BTreeMap<Kind, Pause>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    until: UnixMillis,
+    length: i64,
+}
+
+impl Outbox {
+    pub(super) fn new(now: UnixMillis) -> Self {
+        Self {
+            asks: Vec::new(),
+            claims: Vec::new(),
+            outcomes: Vec::new(),
+            held: VecDeque::new(),
+            plain: VecDeque::new(),
+            flushed_at: now,
+            pauses: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn keep(&mut self, records: impl IntoIterator<Item = Record>) {
+        for record in records {
+            match record.envelope.lane {
+                Lane::Held => self.held.push_back(record),
+                Lane::Plain => self.plain.push_back(record),
+            }
+        }
+    }
+
+    /// Half is room enough to hold something new: what is held already makes more records before it ends.
+    pub(super) fn room(&self) -> Room {
+        Room { held: self.held.len() < CAPACITY / 2, plain: self.plain.len() < CAPACITY }
+    }
+
+    pub(super) fn ask(&mut self, id: u32, ask: Ask) {
+        self.asks.push((id, ask));
+    }
+
+    pub(super) fn claim(&mut self, id: u32, claim: Claim, not_before: UnixMillis) {
+        self.claims.push((id, claim, not_before));
+    }
+
+    pub(super) fn tell(&mut self, outcomes: impl IntoIterator<Item = Outcome>) {
+        self.outcomes.extend(outcomes);
+    }
+
+    /// Whether something should be sent at once rather than at the next tick.
+    pub(super) fn urgent(&self, now: UnixMillis) -> bool {
+        let ready = |kind| self.may(kind, now);
+        (!self.asks.is_empty() && ready(Kind::Ask))
+            || (!self.outcomes.is_empty() && ready(Kind::Outcome))
+            || self.claims.iter().any(|(_, _, not_before)| *not_before <= now)
+    }
+
+    pub(super) fn take_asks(&mut self) -> Vec<(u32, Ask)> {
+        std::mem::take(&mut self.asks)
+    }
+
+    pub(super) fn has_asks(&self) -> bool {
+        !self.asks.is_empty()
+    }
+
+    /// The claims whose time has come.
+    pub(super) fn take_claims(&mut self, now: UnixMillis) -> Vec<(u32, Claim)> {
+        let (due, later) =
+            std::mem::take(&mut self.claims).into_iter().partition(|(_, _, not_before)| *not_before <= now);
+        self.claims = later;
+        let due: Vec<(u32, Claim, UnixMillis)> = due;
+        due.into_iter().map(|(id, claim, _)| (id, claim)).collect()
+    }
+
+    pub(super) fn take_outcomes(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    /// Held-lane records that are not acknowledged yet, in order.
+    pub(super) fn held_lines(&self) -> Vec<String> {
+        self.held.iter().map(|record| record.line.clone()).collect()
+    }
+
+    /// Records that lay long enough, or are many: both lanes, each in order.
+    pub(super) fn take_lines(&mut self, now: UnixMillis) -> Option<Vec<String>> {
+        let due = now.saturating_sub(self.flushed_at) >= FLUSH_EVERY || self.plain.len() >= LINES;
+        if !due || (self.plain.is_empty() && self.held.is_empty()) {
+            return None;
+        }
+        self.flushed_at = now;
+        let plain = self.plain.iter().take(LINES).map(|record| record.line.clone());
+        Some(self.held_lines().into_iter().chain(plain).collect())
+    }
+
+    /// Forgets what the service keeps now.
+    pub(super) fn acknowledge(&mut self, acked: &[Ack]) {
+        for ack in acked {
+            let lane = match ack.lane {
+                Lane::Held => &mut self.held,
+                Lane::Plain => &mut self.plain,
+            };
+            while lane.front().is_some_and(|first| {
+                first.envelope.producer == ack.producer && first.envelope.seq <= ack.seq
+            }) {
+                lane.pop_front();
+            }
+        }
+    }
+
+    pub(super) fn may(&self, kind: Kind, now: UnixMillis) -> bool {
+        self.pauses.get(&kind).is_none_or(|pause| pause.until <= now)
+    }
+
+    /// A call went well: the next may follow at once.
+    pub(super) fn succeeded(&mut self, kind: Kind) {
+        self.pauses.remove(&kind);
+    }
+
+    /// A call failed: the next waits, twice as long as the last time.
+    pub(super) fn failed(&mut self, kind: Kind, now: UnixMillis) {
+        let length = self.pauses.get(&kind).map_or(PAUSE.0, |pause| (pause.length * 2).min(PAUSE.1));
+        self.pauses.insert(kind, Pause { until: now.saturating_add(length), length });
+    }
+}

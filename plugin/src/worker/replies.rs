@@ -1,0 +1,270 @@
+//! The calls in flight: sends what waits, and gives every reply to the requests that it is for.
+
+use std::collections::BTreeMap;
+
+use countersign_core::life::{Moment, NoAnswer, abandoned};
+use countersign_protocol::approval::{
+    Acked, Ask, AskAnswer, AskBatch, AskReply, Claim, ClaimAnswer, ClaimBatch, ClaimReply, EvidenceBatch,
+    Outcome, OutcomeBatch, Verdict, Wait, WaitReply,
+};
+use countersign_protocol::{Token, UnixMillis};
+
+use super::outbox::Kind;
+use super::{Directive, Parked, Worker, unlist};
+use crate::{calls, host};
+
+/// How long the service may keep a poll open, and how much longer the gateway waits for it, milliseconds.
+const POLL: (u64, i64) = (20_000, 25_000);
+
+/// What a call in flight was about.
+#[derive(Debug)]
+enum Call {
+    Ask(Vec<(u32, Token)>),
+    Claim(Vec<(u32, Token)>),
+    Outcome(Vec<Outcome>),
+    Evidence,
+    Wait,
+}
+
+/// Calls in flight by the gateway's id for them, and how far the poll has read.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    calls: BTreeMap<u32, Call>,
+    cursor: u64,
+}
+
+type Directives = Vec<(u32, Directive)>;
+
+impl Call {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Ask(_) => Kind::Ask,
+            Self::Claim(_) => Kind::Claim,
+            Self::Outcome(_) => Kind::Outcome,
+            Self::Evidence => Kind::Evidence,
+            Self::Wait => Kind::Wait,
+        }
+    }
+
+    fn path(&self) -> &'static str {
+        match self {
+            Self::Ask(_) => "/v1/requests",
+            Self::Claim(_) => "/v1/claims",
+            Self::Outcome(_) => "/v1/outcomes",
+            Self::Evidence => "/v1/evidence",
+            Self::Wait => "/v1/wait",
+        }
+    }
+}
+
+impl Worker {
+    /// Sends what waits. Only the root context may call this: replies come back to who sent.
+    pub(crate) fn pump(&mut self, now: UnixMillis) -> Directives {
+        let mut directives = Vec::new();
+        if self.free(Kind::Ask, now) && self.outbox.has_asks() {
+            directives.extend(self.send_asks(now));
+        }
+        if self.free(Kind::Claim, now) {
+            directives.extend(self.send_claims(now));
+        }
+        if self.free(Kind::Outcome, now) {
+            self.send_outcomes(now);
+        }
+        if self.free(Kind::Evidence, now)
+            && let Some(lines) = self.outbox.take_lines(now)
+        {
+            self.send(Call::Evidence, &EvidenceBatch { lines }, now);
+        }
+        let waiting = |parked: &Parked| matches!(parked, Parked::Asking(_) | Parked::Held(_));
+        if self.free(Kind::Wait, now) && self.parked.values().any(waiting) {
+            let wait = Wait { waiter: self.waiter, cursor: self.in_flight.cursor, timeout_ms: POLL.0 };
+            self.send(Call::Wait, &wait, now);
+        }
+        directives
+    }
+
+    fn free(&self, kind: Kind, now: UnixMillis) -> bool {
+        self.outbox.may(kind, now) && !self.in_flight.calls.values().any(|call| call.kind() == kind)
+    }
+
+    /// Sends a call and remembers it; gives it back when it could not be sent.
+    fn send(&mut self, call: Call, body: &impl serde::Serialize, now: UnixMillis) -> Option<Call> {
+        let approval = self.engine.approval();
+        let timeout = if call.kind() == Kind::Wait { POLL.1 } else { approval.timeout };
+        match calls::send(approval, call.path(), body, timeout) {
+            Some(token) => {
+                self.in_flight.calls.insert(token, call);
+                None
+            }
+            None => {
+                self.outbox.failed(call.kind(), now);
+                Some(call)
+            }
+        }
+    }
+
+    fn send_asks(&mut self, now: UnixMillis) -> Directives {
+        let asks = self.outbox.take_asks();
+        let (about, items): (Vec<_>, Vec<Ask>) =
+            asks.into_iter().map(|(id, ask)| ((id, ask.nonce), ask)).unzip();
+        let batch = AskBatch { evidence: self.outbox.held_lines(), items };
+        match self.send(Call::Ask(about), &batch, now) {
+            Some(Call::Ask(about)) => self.on_ask(about, None),
+            _ => Vec::new(),
+        }
+    }
+
+    fn send_claims(&mut self, now: UnixMillis) -> Directives {
+        let claims = self.outbox.take_claims(now);
+        if claims.is_empty() {
+            return Vec::new();
+        }
+        let (about, items): (Vec<_>, Vec<Claim>) =
+            claims.into_iter().map(|(id, claim)| ((id, claim.nonce), claim)).unzip();
+        let batch = ClaimBatch { evidence: self.outbox.held_lines(), items };
+        match self.send(Call::Claim(about), &batch, now) {
+            Some(Call::Claim(about)) => self.on_claim(about, None),
+            _ => Vec::new(),
+        }
+    }
+
+    fn send_outcomes(&mut self, now: UnixMillis) {
+        let items = self.outbox.take_outcomes();
+        if items.is_empty() {
+            return;
+        }
+        let batch = OutcomeBatch { evidence: self.outbox.held_lines(), items: items.clone() };
+        if let Some(Call::Outcome(items)) = self.send(Call::Outcome(items), &batch, now) {
+            self.outbox.tell(items);
+        }
+    }
+
+    /// A reply came, or what the gateway gives in place of one.
+    pub(crate) fn replied(&mut self, token: u32, body_size: usize, now: UnixMillis) -> Directives {
+        let Some(call) = self.in_flight.calls.remove(&token) else { return Vec::new() };
+        let (kind, path) = (call.kind(), call.path());
+        let (answered, directives) = match call {
+            Call::Ask(about) => {
+                let reply: Option<AskReply> = calls::reply(path, body_size);
+                (reply.is_some(), self.on_ask(about, reply))
+            }
+            Call::Claim(about) => {
+                let reply: Option<ClaimReply> = calls::reply(path, body_size);
+                (reply.is_some(), self.on_claim(about, reply))
+            }
+            Call::Outcome(items) => {
+                let reply: Option<Acked> = calls::reply(path, body_size);
+                if reply.is_none() {
+                    self.outbox.tell(items);
+                }
+                (self.on_acked(reply), Vec::new())
+            }
+            Call::Evidence => {
+                let reply = calls::reply(path, body_size);
+                (self.on_acked(reply), Vec::new())
+            }
+            Call::Wait => {
+                let reply: Option<WaitReply> = calls::reply(path, body_size);
+                (reply.is_some(), self.on_wait(reply))
+            }
+        };
+        match answered {
+            true => self.outbox.succeeded(kind),
+            false => self.outbox.failed(kind, now),
+        }
+        directives
+    }
+
+    fn on_acked(&mut self, reply: Option<Acked>) -> bool {
+        let acked = reply.map(|reply| self.outbox.acknowledge(&reply.acked));
+        acked.is_some()
+    }
+
+    fn on_ask(&mut self, about: Vec<(u32, Token)>, reply: Option<AskReply>) -> Directives {
+        let mut answers = BTreeMap::new();
+        if let Some(reply) = reply {
+            self.outbox.acknowledge(&reply.acked);
+            answers.extend(reply.items.into_iter().map(|answer| (answer.nonce, answer)));
+        }
+        let directives =
+            about.into_iter().filter_map(|(id, nonce)| Some((id, self.on_ask_one(id, answers.remove(&nonce))?)));
+        let directives = directives.collect();
+        if !self.parked.values().any(|parked| matches!(parked, Parked::Asking(_))) {
+            self.early.clear();
+        }
+        directives
+    }
+
+    fn on_ask_one(&mut self, id: u32, answer: Option<AskAnswer>) -> Option<Directive> {
+        let Some(Parked::Asking(_)) = self.parked.get(&id) else {
+            // Its client left meanwhile.
+            let waiter = self.waiter;
+            self.outbox.tell(answer.and_then(|answer| abandoned(&answer, waiter)));
+            return None;
+        };
+        let at = host::moment()?;
+        match self.parked.remove(&id) {
+            Some(Parked::Asking(state)) => {
+                let step =
+                    state.on_reply(&self.engine, &mut self.journal, answer.ok_or(NoAnswer), at);
+                Some(self.apply(id, step, at.now))
+            }
+            _ => None,
+        }
+    }
+
+    fn on_claim(&mut self, about: Vec<(u32, Token)>, reply: Option<ClaimReply>) -> Directives {
+        let mut answers = BTreeMap::new();
+        if let Some(reply) = reply {
+            self.outbox.acknowledge(&reply.acked);
+            answers.extend(reply.items.into_iter().map(|answer| (answer.nonce, answer)));
+        }
+        let one = |(id, nonce)| Some((id, self.on_claim_one(id, answers.remove(&nonce), host::moment()?)?));
+        about.into_iter().filter_map(one).collect()
+    }
+
+    fn on_claim_one(&mut self, id: u32, answer: Option<ClaimAnswer>, at: Moment) -> Option<Directive> {
+        match self.parked.remove(&id) {
+            Some(Parked::Claiming(state)) => {
+                let step = state.on_reply(&self.engine, &mut self.journal, answer.ok_or(NoAnswer), at);
+                Some(self.apply(id, step, at.now))
+            }
+            Some(other) => {
+                self.parked.insert(id, other);
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn on_wait(&mut self, reply: Option<WaitReply>) -> Directives {
+        let Some(reply) = reply else { return Vec::new() };
+        self.in_flight.cursor = reply.cursor;
+        reply.verdicts.into_iter().flat_map(|verdict| self.on_verdict(verdict)).collect()
+    }
+
+    /// Every request that waits for the ticket gets its verdict; one that overtook its ticket is kept.
+    fn on_verdict(&mut self, verdict: Verdict) -> Directives {
+        let Some(ids) = self.by_ticket.remove(&verdict.ticket) else {
+            if self.parked.values().any(|parked| matches!(parked, Parked::Asking(_))) {
+                self.early.insert(verdict.ticket, verdict);
+            }
+            return Vec::new();
+        };
+        let mut directives = Vec::new();
+        for id in ids {
+            let Some(at) = host::moment() else { continue };
+            match self.parked.remove(&id) {
+                Some(Parked::Held(held)) => {
+                    let step = held.on_verdict(&self.engine, &mut self.journal, verdict.clone(), at);
+                    directives.push((id, self.apply(id, step, at.now)));
+                }
+                Some(other) => {
+                    self.parked.insert(id, other);
+                }
+                None => unlist(&mut self.by_ticket, verdict.ticket, id),
+            }
+        }
+        directives
+    }
+}
