@@ -3,6 +3,7 @@
 //! No clock, no environment, no files, no network, no randomness: the same input gives the same bytes.
 
 pub mod bundle;
+pub mod clock;
 pub mod denial;
 pub mod duration;
 pub mod entity;
