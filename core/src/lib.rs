@@ -11,4 +11,5 @@ pub mod facts;
 pub mod journal;
 pub mod load;
 pub mod policy;
+pub mod reading;
 pub mod value;

@@ -1,0 +1,127 @@
+//! One reading: a request that two parsers could read differently is refused, never guessed at.
+
+mod headers;
+mod path;
+mod query;
+mod rules;
+mod strip;
+
+pub(crate) use headers::host as host_of;
+pub use rules::{Relaxed, Rule, UnknownRule};
+pub use strip::{sanitise, to_strip};
+
+use crate::denial::{Denial, Reason};
+use crate::facts::RequestFacts;
+use headers::Fields;
+
+/// The longest justification, in bytes.
+pub const MAX_JUSTIFICATION: usize = 1024;
+
+/// The header in which a caller says why it does this.
+pub const JUSTIFICATION: &str = "countersign-justification";
+
+/// A request read in the one way in which the upstream can read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// `:method`, in capitals.
+    pub method: String,
+    /// `:scheme`, `http` or `https`.
+    pub scheme: String,
+    /// `:authority`, as it came.
+    pub authority: String,
+    /// The authority's host: lower case, no port, no trailing dot.
+    pub host: String,
+    /// `:path`, as it came, with the query.
+    pub path: String,
+    /// The path's segments, decoded once. `/a/` has two, the second is empty.
+    pub segments: Vec<String>,
+    /// Why the caller does this: untrusted text, at most [`MAX_JUSTIFICATION`] bytes.
+    pub justification: Option<String>,
+    upgrade: Option<Denial>,
+    fields: Fields,
+    relaxed: Relaxed,
+}
+
+impl Reading {
+    /// Reads `facts`, with the rules in `relaxed` switched off.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`], naming the rule that is broken and where.
+    pub fn of(facts: &RequestFacts, relaxed: &Relaxed) -> Result<Self, Denial> {
+        let (pseudo, fields) = headers::split(facts, relaxed)?;
+        let host = headers::host(&pseudo.authority)?;
+        let segments = path::segments(&pseudo.path, relaxed)?;
+        let upgrade = fields.upgrade(relaxed);
+        let mut reading = Self {
+            method: pseudo.method,
+            scheme: pseudo.scheme,
+            authority: pseudo.authority,
+            host,
+            path: pseudo.path,
+            segments,
+            justification: None,
+            upgrade,
+            fields,
+            relaxed: relaxed.clone(),
+        };
+        reading.justification = reading.read_justification()?;
+        Ok(reading)
+    }
+
+    /// The denial that is due when a gate applies to a request that wants to become something else than
+    /// HTTP: nobody can countersign what is said after the switch.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<&Denial> {
+        self.upgrade.as_ref()
+    }
+
+    /// The path without the query, decoded once.
+    #[must_use]
+    pub fn decoded_path(&self) -> String {
+        format!("/{}", self.segments.join("/"))
+    }
+
+    /// The value of the header `name` (lower case) as policy reads it: one field, one value, visible text.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] when there are two, a comma-joined list, a `_` twin, or bytes that are no text.
+    pub fn header(&self, name: &str) -> Result<Option<&str>, Denial> {
+        self.fields.single(name, true, &self.relaxed)
+    }
+
+    /// All values of the list header `name` (lower case; RFC 9110 section 5.6.1), over all its fields.
+    ///
+    /// # Errors
+    /// As [`Reading::header`], but several values are what a list is for.
+    pub fn header_list(&self, name: &str) -> Result<Vec<&str>, Denial> {
+        self.fields.list(name, &self.relaxed)
+    }
+
+    /// All values of the query parameter `name`, decoded once.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] when parsers differ on how to split or decode the query.
+    pub fn query(&self, name: &str) -> Result<Vec<String>, Denial> {
+        query::values(&self.path, name, &self.relaxed)
+    }
+
+    /// The rules that were switched off for this reading.
+    #[must_use]
+    pub fn relaxed(&self) -> &Relaxed {
+        &self.relaxed
+    }
+
+    fn read_justification(&self) -> Result<Option<String>, Denial> {
+        let text = self.fields.single(JUSTIFICATION, false, &self.relaxed)?;
+        match text {
+            Some(text) if text.len() > MAX_JUSTIFICATION => Err(Denial::new(
+                Reason::BadFact,
+                format!(
+                    "header `{JUSTIFICATION}` has {} bytes, at most {MAX_JUSTIFICATION} are read",
+                    text.len()
+                ),
+            )),
+            other => Ok(other.map(str::to_owned)),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The names of the rules, so that an operator can relax one and evidence can say which.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::denial::{Denial, Reason};
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// What could be read in two ways. Relaxed, it stays in the reading as it is written.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Rule {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name by which configuration relaxes it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    /// `.` or `..` as a path segment, encoded or not: some resolve it, some do not.
+    DotSegments = "dot-segments",
+    /// `%2f` or `%5c` in the path: some decode it before they split.
+    EncodedSeparators = "encoded-separators",
+    /// An escape that decodes to another escape, `%2541`.
+    DoubleEncoding = "double-encoding",
+    /// `%` that two hexadecimal digits do not follow.
+    InvalidEscapes = "invalid-escapes",
+    /// `//` in the path: some merge slashes.
+    EmptySegments = "empty-segments",
+    /// `#` in the path: some cut there.
+    Fragments = "fragments",
+    /// `\` in the path: some take it for `/`.
+    Backslashes = "backslashes",
+    /// `;` in the path: some cut the segment there.
+    PathParameters = "path-parameters",
+    /// Bytes in `:path` that RFC 3986 does not allow: spaces, controls, anything beyond ASCII.
+    RawBytes = "raw-bytes",
+    /// Escapes for control characters, `%00` first of all.
+    ControlCharacters = "control-characters",
+    /// Text that policy reads and that is not UTF-8.
+    NotUtf8 = "not-utf8",
+    /// `;` in a query that policy reads: some split there.
+    QuerySemicolons = "query-semicolons",
+    /// `+` in a query value that policy reads: some decode a space. Relaxed, it is a space.
+    QueryPlus = "query-plus",
+    /// Two fields of a header that has one value.
+    RepeatedHeaders = "repeated-headers",
+    /// A comma in a header that has one value: it may be two fields, joined on the way.
+    JoinedHeaders = "joined-headers",
+    /// Names that differ only in `_` and `-`: gateways to CGI take them for the same.
+    HeaderTwins = "header-twins",
+    /// A name that is no token (RFC 9110 section 5.6.2).
+    HeaderNames = "header-names",
+    /// `connection` naming other headers, `te` beyond `trailers`, odd or doubled message framing.
+    HopByHop = "hop-by-hop",
+    /// Headers by which some upstreams take another method than `:method`.
+    MethodOverride = "method-override",
+    /// Headers by which some upstreams take another path than `:path`.
+    PathOverride = "path-override",
+    /// Trailers that would mean something as headers.
+    Trailers = "trailers",
+    /// A gate applies, and the request wants to switch to another protocol.
+    Upgrades = "upgrades",
+    /// An object in JSON with the same key twice. Relaxed, the last counts.
+    JsonDuplicateKeys = "json-duplicate-keys",
+    /// Keys in JSON that differ only in case: some parsers fold it.
+    JsonKeyCase = "json-key-case",
+}
+
+impl Rule {
+    /// The denial when it is broken `at` some place.
+    pub(crate) fn broken(self, at: impl fmt::Display) -> Denial {
+        Denial::new(Reason::Ambiguous, format!("{}: {at}", self.name()))
+    }
+
+    /// Refuses unless the rule is relaxed.
+    pub(crate) fn refuse_if(
+        self,
+        broken: bool,
+        relaxed: &Relaxed,
+        at: impl fmt::Display,
+    ) -> Result<(), Denial> {
+        if broken && !relaxed.has(self) { Err(self.broken(at)) } else { Ok(()) }
+    }
+}
+
+/// A name that no rule has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown rule `{name}` in `relax`: the rules are {}", rule_names())]
+pub struct UnknownRule {
+    name: String,
+}
+
+fn rule_names() -> String {
+    Rule::ALL.iter().map(|rule| format!("`{}`", rule.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// The rules that the operator switched off. As JSON: a list of names; an unknown name is an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct Relaxed(BTreeSet<Rule>);
+
+impl Relaxed {
+    /// Whether `rule` is switched off.
+    #[must_use]
+    pub fn has(&self, rule: Rule) -> bool {
+        self.0.contains(&rule)
+    }
+
+    /// The names of the rules, in their fixed order, for the evidence.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.0.iter().map(|rule| rule.name())
+    }
+}
+
+impl FromIterator<Rule> for Relaxed {
+    fn from_iter<I: IntoIterator<Item = Rule>>(rules: I) -> Self {
+        Self(rules.into_iter().collect())
+    }
+}
+
+impl TryFrom<Vec<String>> for Relaxed {
+    type Error = UnknownRule;
+
+    fn try_from(names: Vec<String>) -> Result<Self, UnknownRule> {
+        let find = |name: String| {
+            let rule = Rule::ALL.iter().copied().find(|rule| rule.name() == name);
+            rule.ok_or(UnknownRule { name })
+        };
+        names.into_iter().map(find).collect()
+    }
+}
+
+impl From<Relaxed> for Vec<String> {
+    fn from(relaxed: Relaxed) -> Self {
+        relaxed.names().map(str::to_owned).collect()
+    }
+}

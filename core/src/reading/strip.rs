@@ -1,0 +1,82 @@
+//! Headers that a client must not send: ours, and those with which it would steer the gateway's router.
+
+use crate::facts::RequestFacts;
+
+use super::JUSTIFICATION;
+
+/// Request headers that Envoy's router (and fault filter) obeys, from Envoy's "HTTP header manipulation",
+/// "Router" and "Fault injection" pages. A retry or a hedge would send an approved call twice; a timeout, an
+/// original destination or a fault would change what happens to it; the rest rewrites what is logged of it.
+const STEERING: [&str; 21] = [
+    "x-envoy-attempt-count",
+    "x-envoy-decorator-operation",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-force-trace",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-internal",
+    "x-envoy-ip-tags",
+    "x-envoy-is-timeout-retry",
+    "x-envoy-max-retries",
+    "x-envoy-original-dst-host",
+    "x-envoy-original-host",
+    "x-envoy-original-path",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retry-on",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-stream-duration-ms",
+];
+
+/// Whether a header of this name is taken out before anything else looks at the request, so that neither
+/// digest nor upstream sees it.
+#[must_use]
+pub fn to_strip(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let folded: Vec<u8> = name.iter().map(|&byte| if byte == b'_' { b'-' } else { byte }).collect();
+    if folded.starts_with(b"countersign-") {
+        return name != JUSTIFICATION.as_bytes();
+    }
+    folded.starts_with(b"x-envoy-fault-") || STEERING.iter().any(|steering| steering.as_bytes() == folded)
+}
+
+/// Takes out of `facts` what [`to_strip`] names, and says which names these were, as they came.
+pub fn sanitise(facts: &mut RequestFacts) -> Vec<Vec<u8>> {
+    let mut stripped = Vec::new();
+    for fields in [&mut facts.headers, &mut facts.trailers] {
+        let taken = fields.extract_if(.., |(name, _)| to_strip(name)).map(|(name, _)| name);
+        stripped.extend(taken);
+    }
+    stripped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_the_router_or_poses_as_ours_is_taken_out() {
+        let gone =
+            ["countersign-ticket", "Countersign-Anything", "countersign_justification", "X-Envoy-Retry-On"];
+        let gone =
+            gone.into_iter().chain(["x_envoy_max_retries", "x-envoy-fault-delay-request"]).chain(STEERING);
+        for name in gone {
+            assert!(to_strip(name.as_bytes()), "{name}");
+        }
+        for name in ["countersign-justification", "x-envoy-external-address", "x-request-id", "countersign"] {
+            assert!(!to_strip(name.as_bytes()), "{name}");
+        }
+        let pair = |name: &str| (name.as_bytes().to_vec(), b"1".to_vec());
+        let mut facts = RequestFacts {
+            headers: vec![pair(":path"), pair("x-envoy-retry-on"), pair("x-a")],
+            trailers: vec![pair("countersign-x")],
+            ..RequestFacts::default()
+        };
+        assert_eq!(sanitise(&mut facts), [b"x-envoy-retry-on".to_vec(), b"countersign-x".to_vec()]);
+        assert_eq!(facts.headers, [pair(":path"), pair("x-a")]);
+        assert_eq!(facts.trailers, []);
+    }
+}
