@@ -12,4 +12,7 @@ pub mod journal;
 pub mod load;
 pub mod policy;
 pub mod reading;
+pub mod routes;
 pub mod value;
+
+mod yaml;

@@ -1,0 +1,172 @@
+//! From an entry of the file to a route that can be used, with everything that is wrong with it.
+
+use super::facts::{Fact, Params};
+use super::file::{FILE, FieldEntry, MatchEntry, RouteEntry};
+use super::pattern::{self, Conditions, HostPattern, Step};
+use super::template::{self, Template};
+use super::types::Type;
+use super::{COMMON_FACTS, Field, Route, SchemaView};
+use crate::entity::EntityName;
+use crate::load::LoadError;
+use crate::yaml::Located;
+
+/// A route and where it belongs.
+pub(super) struct Placed {
+    pub(super) host: HostPattern,
+    pub(super) steps: Vec<Step>,
+    pub(super) route: Route,
+}
+
+/// Collects what is wrong, so that one load names it all.
+struct Errors<'a>(&'a mut Vec<LoadError>);
+
+impl Errors<'_> {
+    fn keep<T>(&mut self, line: usize, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.0.push(LoadError::at(FILE, line, message))).ok()
+    }
+
+    fn require(&mut self, line: usize, holds: bool, message: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(LoadError::at(FILE, line, message()));
+        }
+    }
+}
+
+/// Builds one route; `None` when something is wrong with it, which is then in `errors`.
+pub(super) fn route(
+    entry: Located<RouteEntry>,
+    schema: &dyn SchemaView,
+    errors: &mut Vec<LoadError>,
+) -> Option<Placed> {
+    let Located { value: entry, line } = entry;
+    let mut errors = Errors(errors);
+    let before = errors.0.len();
+    let host = errors.keep(line, pattern::host(&entry.r#match.host));
+    let path = &entry.r#match.path;
+    let (steps, params) = errors.keep(path.line, pattern::path(&path.value))?;
+    let conditions = conditions(&entry.r#match, line, &mut errors);
+    let action = errors.keep(entry.action.line, action(&entry.action.value, schema));
+    let resource = entity(&entry.resource, &params, schema, &mut errors);
+    let parents =
+        entry.parents.iter().filter_map(|parent| entity(parent, &params, schema, &mut errors)).collect();
+    let fold = folds(&entry.fold.0, &params, line, &mut errors);
+    let context = context(&entry, &params, &mut errors);
+    if let Some(action) = &action {
+        check_context(action, &entry, line, schema, &mut errors);
+    }
+    for name in entry.volatile.0.iter().chain(&entry.redact.0) {
+        let known = pattern::is_header_name(name);
+        errors.require(line, known, || format!("`{name}`: write the header's name in lower case"));
+    }
+    if errors.0.len() > before {
+        return None;
+    }
+    let (volatile, redacted) = (entry.volatile.0, entry.redact.0);
+    let route = Route {
+        line,
+        conditions,
+        action: action?,
+        resource: resource?,
+        parents,
+        fold,
+        context,
+        volatile,
+        redacted,
+    };
+    Some(Placed { host: host?, steps, route })
+}
+
+fn conditions(entry: &MatchEntry, line: usize, errors: &mut Errors<'_>) -> Conditions {
+    let methods = entry.method.0.iter().filter_map(|text| errors.keep(line, pattern::method(text))).collect();
+    for name in entry.headers.keys() {
+        let known = pattern::is_header_name(name);
+        errors.require(line, known, || format!("`{name}`: write the header's name in lower case"));
+    }
+    let headers = entry.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Conditions { methods, headers }
+}
+
+fn action(text: &str, schema: &dyn SchemaView) -> Result<EntityName, String> {
+    let (ty, id) = template::entity(text)?;
+    let action = EntityName::new(ty, id);
+    if schema.has_action(&action) { Ok(action) } else { Err(format!("the schema has no action `{text}`")) }
+}
+
+fn entity(
+    text: &Located<String>,
+    params: &Params,
+    schema: &dyn SchemaView,
+    errors: &mut Errors<'_>,
+) -> Option<Template> {
+    let template = errors.keep(text.line, Template::parse(&text.value, params))?;
+    let ty = &template.ty;
+    errors.require(text.line, schema.has_entity_type(ty), || format!("the schema has no entity type `{ty}`"));
+    Some(template)
+}
+
+/// The places of the parameters that are folded.
+fn folds(names: &[String], params: &Params, line: usize, errors: &mut Errors<'_>) -> Vec<usize> {
+    let place = |name: &String| {
+        let place = params.names.iter().position(|param| param == name);
+        place.ok_or_else(|| format!("`fold`: the path template has no parameter `{name}`"))
+    };
+    names.iter().filter_map(|name| errors.keep(line, place(name))).collect()
+}
+
+fn context(entry: &RouteEntry, params: &Params, errors: &mut Errors<'_>) -> Vec<Field> {
+    let field = |(name, field): (&String, &Located<FieldEntry>)| {
+        let fact = errors.keep(field.line, Fact::parse(&field.value.from, params))?;
+        let ty = Type::parse(&field.value.r#type);
+        Some(Field { name: name.clone(), fact, ty, optional: field.value.optional })
+    };
+    entry.context.iter().filter_map(field).collect()
+}
+
+/// The context that a route makes is the context that the action's schema declares.
+fn check_context(
+    action: &EntityName,
+    entry: &RouteEntry,
+    line: usize,
+    schema: &dyn SchemaView,
+    errors: &mut Errors<'_>,
+) {
+    let declared = schema.context_attributes(action).unwrap_or_default();
+    for (name, Located { value: field, line }) in &entry.context {
+        let shadows = COMMON_FACTS.contains(&name.as_str());
+        errors
+            .require(*line, !shadows, || format!("`{name}` is a fact of every request: choose another name"));
+        errors.require(*line, declared.contains_key(name), || {
+            format!("the schema's context of `{action}` has no `{name}`")
+        });
+        let weak = field.optional && declared.get(name) == Some(&true);
+        errors.require(*line, !weak, || format!("`{name}` is optional here and required by the schema"));
+        let ty = Type::parse(&field.r#type);
+        check_type(name, &ty, field, *line, schema, errors);
+    }
+    for (name, _) in declared.iter().filter(|(_, required)| **required) {
+        let given = entry.context.contains_key(name) || COMMON_FACTS.contains(&name.as_str());
+        errors.require(line, given, || {
+            format!("`{action}` requires `{name}` in its context: say where it comes from")
+        });
+    }
+}
+
+fn check_type(
+    name: &str,
+    ty: &Type,
+    field: &FieldEntry,
+    line: usize,
+    schema: &dyn SchemaView,
+    errors: &mut Errors<'_>,
+) {
+    if let Type::Entity(entity) = ty {
+        errors.require(line, schema.has_entity_type(entity), || {
+            format!(
+                "`{name}`: `{entity}` is no entity type of the schema and none of `String`, `Long`, `Bool`, \
+                 `Set<String>`, `decimal`, `datetime`, `ipaddr`"
+            )
+        });
+    }
+    let single = *ty != Type::Strings || !field.from.starts_with("path");
+    errors.require(line, single, || format!("`{name}`: a path parameter is no `Set<String>`"));
+}

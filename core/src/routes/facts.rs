@@ -1,0 +1,166 @@
+//! Where a fact comes from, and how what stands there becomes a typed value.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::json::{Json, Pointer};
+use super::types::{MAX_SET, Type};
+use crate::denial::{Denial, Reason};
+use crate::reading::{Reading, Rule};
+use crate::value::Value;
+
+/// The longest string that policy reads, bytes.
+pub(super) const MAX_STRING: usize = 8 * 1024;
+
+/// Where a fact comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The parameter of the path template at this place.
+    Path(usize),
+    /// A query parameter.
+    Query(String),
+    /// A header, by its name in lower case.
+    Header(String),
+    /// A place in the JSON body.
+    Body(Pointer),
+}
+
+/// One fact that a route takes: where from, and what it is called in messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fact {
+    pub(super) source: Source,
+    /// As it is written in the file, `body:/table`.
+    pub(super) written: String,
+    /// Whether it is the tail of the path, which may span segments.
+    pub(super) tail: bool,
+}
+
+/// The parameters of a path template, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Params {
+    pub(super) names: Vec<String>,
+    /// Whether the last takes all the rest of the path.
+    pub(super) tail: bool,
+}
+
+/// What a fact is before it has a type.
+pub(super) enum Raw<'a> {
+    Text(Cow<'a, str>),
+    Texts(Vec<String>),
+    Json(&'a Json),
+}
+
+/// What a route takes its facts from.
+pub(super) struct Inputs<'a> {
+    pub(super) reading: &'a Reading,
+    /// Values of the path template's parameters, in its order.
+    pub(super) captured: &'a [String],
+    /// The body, when the route reads it and there is one.
+    pub(super) body: Option<Json>,
+}
+
+impl Fact {
+    /// Reads `path.x`, `query:x`, `header:x` or `body:/pointer`; the first `.` or `:` separates.
+    pub(super) fn parse(written: &str, params: &Params) -> Result<Self, String> {
+        let (kind, rest) = written.split_once(['.', ':']).unwrap_or((written, ""));
+        let source = match kind {
+            "path" => params
+                .names
+                .iter()
+                .position(|name| name == rest)
+                .map(Source::Path)
+                .ok_or_else(|| format!("`{written}`: the path template has no parameter `{rest}`"))?,
+            "query" if !rest.is_empty() => Source::Query(rest.to_owned()),
+            "header" if super::pattern::is_header_name(rest) => Source::Header(rest.to_owned()),
+            "header" => return Err(format!("`{written}`: write the header's name in lower case")),
+            "body" => Source::Body(Pointer::parse(rest).ok_or_else(|| {
+                format!("`{written}`: after `body:` comes a JSON pointer like `/table` (RFC 6901)")
+            })?),
+            _ => {
+                return Err(format!(
+                    "`{written}` says not where it comes from: `path.x`, `query:x`, `header:x` or `body:/pointer`"
+                ));
+            }
+        };
+        let tail = params.tail && source == Source::Path(params.names.len().saturating_sub(1));
+        Ok(Self { source, written: written.to_owned(), tail })
+    }
+
+    pub(super) fn reads_body(&self) -> bool {
+        matches!(self.source, Source::Body(_))
+    }
+
+    /// What is there, `None` when nothing is (JSON's `null` is nothing). `list`: whether several values are
+    /// wanted.
+    pub(super) fn raw<'a>(&self, inputs: &'a Inputs<'_>, list: bool) -> Result<Option<Raw<'a>>, Denial> {
+        let reading = inputs.reading;
+        Ok(match &self.source {
+            Source::Path(place) => inputs.captured.get(*place).map(|text| Raw::Text(text.into())),
+            Source::Query(name) => self.query(reading.query(name)?, list)?,
+            Source::Header(name) if list => {
+                let members: Vec<_> = reading.header_list(name)?.into_iter().map(str::to_owned).collect();
+                (!members.is_empty()).then_some(Raw::Texts(members))
+            }
+            Source::Header(name) => reading.header(name)?.map(|text| Raw::Text(text.into())),
+            Source::Body(pointer) => {
+                let found =
+                    inputs.body.as_ref().map(|body| body.at(pointer, reading.relaxed())).transpose()?;
+                found.flatten().filter(|json| **json != Json::Null).map(Raw::Json)
+            }
+        })
+    }
+
+    fn query<'a>(&self, mut values: Vec<String>, list: bool) -> Result<Option<Raw<'a>>, Denial> {
+        match values.len() {
+            0 => Ok(None),
+            _ if list => Ok(Some(Raw::Texts(values))),
+            1 => Ok(values.pop().map(|text| Raw::Text(text.into()))),
+            count => {
+                Err(Denial::new(Reason::Ambiguous, format!("`{}` is there {count} times", self.written)))
+            }
+        }
+    }
+
+    /// The typed value, `None` when nothing is there.
+    pub(super) fn value(&self, inputs: &Inputs<'_>, ty: &Type) -> Result<Option<Value>, Denial> {
+        let Some(raw) = self.raw(inputs, *ty == Type::Strings)? else { return Ok(None) };
+        let value = match raw {
+            Raw::Text(text) => ty.of_text(&text),
+            Raw::Texts(texts) => Some(Value::Set(texts.into_iter().map(Value::String).collect())),
+            Raw::Json(json) => ty.of_json(json),
+        };
+        let value = value.ok_or_else(|| self.bad(format_args!("is not {}", ty.article())))?;
+        self.check(&value)?;
+        Ok(Some(value))
+    }
+
+    fn check(&self, value: &Value) -> Result<(), Denial> {
+        match value {
+            Value::String(text) => self.check_text(text),
+            Value::Entity(entity) => self.check_text(&entity.id),
+            Value::Set(members) if members.len() > MAX_SET => {
+                Err(self.bad(format_args!("has {} members, at most {MAX_SET} are read", members.len())))
+            }
+            Value::Set(members) => members.iter().try_for_each(|member| self.check(member)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_text(&self, text: &str) -> Result<(), Denial> {
+        if text.len() > MAX_STRING {
+            return Err(self.bad(format_args!("has {} bytes, at most {MAX_STRING} are read", text.len())));
+        }
+        // A parser in C ends the string there.
+        let nul = text.contains('\0');
+        if nul {
+            Err(Rule::ControlCharacters.broken(format_args!("`{}` has a NUL", self.written)))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The denial for a fact that is there and unusable.
+    pub(super) fn bad(&self, why: impl fmt::Display) -> Denial {
+        Denial::new(Reason::BadFact, format!("`{}` {why}", self.written))
+    }
+}

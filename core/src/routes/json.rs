@@ -1,0 +1,237 @@
+//! A JSON body, read strictly: what two parsers could read differently is refused.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::denial::{Denial, Reason};
+use crate::reading::{Reading, Relaxed, Rule};
+
+/// The deepest nesting of arrays and objects.
+const MAX_DEPTH: usize = 32;
+
+/// A JSON value (RFC 8259) whose objects have each key once.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Json {
+    Null,
+    Bool(bool),
+    /// A number without fraction or exponent, inside i64.
+    Int(i64),
+    /// A number with fraction or exponent, as the nearest double.
+    Float(f64),
+    /// A whole number beyond i64.
+    Big,
+    Text(String),
+    List(Vec<Json>),
+    Object(BTreeMap<String, Json>),
+}
+
+/// A JSON pointer (RFC 6901), its tokens unescaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pointer(Vec<String>);
+
+impl Pointer {
+    /// The pointer `text`: empty or `/a/b`, with `~0` for `~` and `~1` for `/`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self(Vec::new()));
+        }
+        let tokens = text.strip_prefix('/')?.split('/').map(|token| {
+            let well_escaped = token.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+            well_escaped.then(|| token.replace("~1", "/").replace("~0", "~"))
+        });
+        tokens.collect::<Option<_>>().map(Self)
+    }
+}
+
+impl Json {
+    /// Reads a whole body.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] for twin keys, [`Reason::BadFact`] for what is no JSON or too deep.
+    pub(super) fn parse(bytes: &[u8], relaxed: &Relaxed) -> Result<Self, Denial> {
+        let denial = Cell::new(None);
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let parsed = Seed { depth: 0, relaxed, denial: &denial }.deserialize(&mut deserializer);
+        let parsed = parsed.and_then(|json| deserializer.end().map(|()| json));
+        parsed.map_err(|error| {
+            let place = format!("the body is no JSON at line {} column {}", error.line(), error.column());
+            denial.take().unwrap_or_else(|| Denial::new(Reason::BadFact, place))
+        })
+    }
+
+    /// What stands at `pointer`, if anything does.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] when a key is not there but one that differs only in case is.
+    pub(super) fn at(&self, pointer: &Pointer, relaxed: &Relaxed) -> Result<Option<&Self>, Denial> {
+        let mut here = self;
+        for token in &pointer.0 {
+            let next = match here {
+                Self::Object(members) => {
+                    let found = members.get(token);
+                    let twin = found.is_none() && members.keys().any(|key| fold(key) == fold(token));
+                    Rule::JsonKeyCase.refuse_if(
+                        twin,
+                        relaxed,
+                        format_args!("another spelling of `{token}`"),
+                    )?;
+                    found
+                }
+                Self::List(members) => index(token).and_then(|index| members.get(index)),
+                _ => None,
+            };
+            let Some(next) = next else { return Ok(None) };
+            here = next;
+        }
+        Ok(Some(here))
+    }
+}
+
+fn index(token: &str) -> Option<usize> {
+    let plain = token == "0" || !token.starts_with(['0', '+']);
+    plain.then(|| token.parse().ok()).flatten()
+}
+
+/// As a parser that folds case would see a key: `ſ` and `K` (Kelvin) fold too, as they do in Go.
+fn fold(key: &str) -> String {
+    key.to_uppercase().to_lowercase()
+}
+
+#[derive(Clone, Copy)]
+struct Seed<'a> {
+    depth: usize,
+    relaxed: &'a Relaxed,
+    denial: &'a Cell<Option<Denial>>,
+}
+
+impl Seed<'_> {
+    /// One level deeper.
+    fn inside<E: Error>(self) -> Result<Self, E> {
+        if self.depth == MAX_DEPTH {
+            let detail = format!("the body is nested more than {MAX_DEPTH} deep");
+            return Err(self.refuse(Denial::new(Reason::BadFact, detail)));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+
+    /// Keeps the denial aside, because a parser's error holds only text.
+    fn refuse<E: Error>(self, denial: Denial) -> E {
+        self.denial.set(Some(denial));
+        E::custom("refused")
+    }
+
+    fn check_key<E: Error>(self, key: &str, keys: &BTreeMap<String, Json>) -> Result<(), E> {
+        let twice = keys.contains_key(key);
+        Rule::JsonDuplicateKeys
+            .refuse_if(twice, self.relaxed, format_args!("the key `{}` twice", shown(key)))
+            .map_err(|denial| self.refuse(denial))
+    }
+
+    fn check_case<E: Error>(self, keys: &BTreeMap<String, Json>) -> Result<(), E> {
+        let mut folded = BTreeSet::new();
+        let twin = keys.keys().find(|key| !folded.insert(fold(key)));
+        Rule::JsonKeyCase
+            .refuse_if(
+                twin.is_some(),
+                self.relaxed,
+                format_args!("two spellings of `{}`", twin.map_or("", |k| k)),
+            )
+            .map_err(|denial| self.refuse(denial))
+    }
+}
+
+fn shown(key: &str) -> String {
+    key.chars().take(80).collect()
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Json;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Int(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
+        Ok(i64::try_from(value).map_or(Json::Big, Json::Int))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
+        Ok(Json::Float(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Json, E> {
+        Ok(Json::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        let seed = self.inside()?;
+        let mut members = Vec::new();
+        while let Some(member) = seq.next_element_seed(seed)? {
+            members.push(member);
+        }
+        Ok(Json::List(members))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let seed = self.inside()?;
+        let mut members = BTreeMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            self.check_key(&key, &members)?;
+            members.insert(key, map.next_value_seed(seed)?);
+        }
+        self.check_case(&members)?;
+        Ok(Json::Object(members))
+    }
+}
+
+/// Refuses a body that its own headers do not call JSON in UTF-8, as it is.
+///
+/// # Errors
+/// [`Reason::BadFact`] for another media type, [`Reason::Ambiguous`] for a content encoding or charset.
+pub(super) fn check_media_type(reading: &Reading) -> Result<(), Denial> {
+    let encoding = reading.header("content-encoding")?;
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return Err(Denial::new(Reason::Ambiguous, "`content-encoding` hides the body that policy reads"));
+    }
+    let content_type = reading.header("content-type")?.unwrap_or_default();
+    let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let essence = parts.next().unwrap_or_default();
+    let json = essence == "application/json"
+        || essence.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"));
+    if !json {
+        return Err(Denial::new(Reason::BadFact, "`content-type` is not JSON, and policy reads the body"));
+    }
+    let utf8 = |part: &str| part.strip_prefix("charset=").is_none_or(|set| set.trim_matches('"') == "utf-8");
+    if parts.all(|part| utf8(&part)) {
+        Ok(())
+    } else {
+        Err(Denial::new(Reason::Ambiguous, "`content-type` names another charset than utf-8"))
+    }
+}
