@@ -8,6 +8,7 @@ pub mod denial;
 pub mod duration;
 pub mod entity;
 pub mod facts;
+pub mod identity;
 pub mod journal;
 pub mod load;
 pub mod policy;
