@@ -5,6 +5,7 @@
 pub mod bundle;
 pub mod clock;
 pub mod denial;
+pub mod digest;
 pub mod duration;
 pub mod entity;
 pub mod facts;
