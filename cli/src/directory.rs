@@ -22,8 +22,8 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) ->
         if path.is_dir() {
             collect(&path, &format!("{inner}/"), files)?;
         } else if belongs(name) {
-            let text =
-                std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read `{}`", path.display()))?;
             files.insert(inner, text);
         }
     }

@@ -8,8 +8,8 @@ use countersign_core::bundle::Bundle;
 
 /// The template with every name replaced; a name without a value, or a value without a name, is an error.
 pub(crate) fn render(template: &Path, bundle: &Bundle, values: &[String]) -> Result<String> {
-    let text = std::fs::read_to_string(template)
-        .with_context(|| format!("cannot read `{}`", template.display()))?;
+    let text =
+        std::fs::read_to_string(template).with_context(|| format!("cannot read `{}`", template.display()))?;
     let mut known = BTreeMap::from([("bundle".to_owned(), bundle.to_json().to_string())]);
     for value in values {
         let (name, value) =

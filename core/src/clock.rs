@@ -52,6 +52,18 @@ impl Zone {
     }
 }
 
+/// A moment in UTC as RFC 3339 writes it, to the millisecond, as Cedar's `datetime` reads it. Beyond the
+/// calendar it is the nearest end.
+#[must_use]
+pub fn rfc3339(millis: UnixMillis) -> String {
+    let clamped = Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    });
+    clamped.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
 fn name(day: Weekday) -> &'static str {
     match day {
         Weekday::Monday => "monday",

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::identity::IdentitySource;
 use crate::load::LoadError;
+use crate::reading::Relaxed;
 
 /// The name under which messages speak of the configuration.
 pub const FILE: &str = "configuration";
@@ -40,7 +41,7 @@ pub struct Config {
     pub audit: Audit,
     /// Rules of the one reading that are switched off, by name.
     #[serde(default)]
-    pub relax: Vec<String>,
+    pub relax: Relaxed,
 }
 
 /// Whether rulings are enforced.
@@ -142,7 +143,9 @@ impl TryFrom<RawPending> for PendingAnswer {
     fn try_from(raw: RawPending) -> Result<Self, String> {
         match raw.status {
             202 | 403 | 425 | 428 | 429 | 503 => Ok(Self { status: raw.status }),
-            other => Err(format!("`{other}` is no status for a pending answer: use 202, 403, 425, 428, 429 or 503")),
+            other => Err(format!(
+                "`{other}` is no status for a pending answer: use 202, 403, 425, 428, 429 or 503"
+            )),
         }
     }
 }
@@ -161,7 +164,9 @@ fn five_seconds() -> i64 {
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let text = String::deserialize(deserializer)?;
-    crate::duration::parse(&text).map_err(serde::de::Error::custom)
+    crate::duration::parse(&text).filter(|millis| *millis > 0).ok_or_else(|| {
+        serde::de::Error::custom(format!("expected a time such as `5s` or `1m`, found `{text}`"))
+    })
 }
 
 impl Config {

@@ -39,8 +39,6 @@ pub enum Reason {
     GatesChanged,
     /// The grant does not hold.
     GrantRefused,
-    /// The approval was used by another request.
-    AlreadyUsed,
     /// The use could not be confirmed in time; it may have been counted.
     ClaimUnanswered,
     /// Held, and the hold is over: come back later. Not a denial.
@@ -62,7 +60,7 @@ pub struct Meaning {
 
 impl Reason {
     /// All reasons, in the order of the table.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 20] = [
         Self::Forbidden,
         Self::PolicyError,
         Self::Anonymous,
@@ -81,7 +79,6 @@ impl Reason {
         Self::Cancelled,
         Self::GatesChanged,
         Self::GrantRefused,
-        Self::AlreadyUsed,
         Self::ClaimUnanswered,
         Self::Pending,
     ];
@@ -102,19 +99,29 @@ impl Reason {
                 ("identity_not_comparable", 403, 7, "who asks cannot be told apart from who approves")
             }
             Self::BodyTooLarge => ("body_too_large", 413, 8, "the body is over the limit"),
-            Self::HostWithholdsBody => {
-                ("host_withholds_body", 503, 14, "the gateway withholds the body: set allow_on_headers_stop_iteration")
+            Self::HostWithholdsBody => (
+                "host_withholds_body",
+                503,
+                14,
+                "the gateway withholds the body: set allow_on_headers_stop_iteration",
+            ),
+            Self::ServiceUnavailable => {
+                ("service_unavailable", 503, 14, "the approval service cannot be asked")
             }
-            Self::ServiceUnavailable => ("service_unavailable", 503, 14, "the approval service cannot be asked"),
             Self::AskRefused => ("ask_refused", 403, 7, "the approval service does not take this request"),
             Self::Rejected => ("rejected", 403, 7, "a reviewer rejected this request"),
             Self::Expired => ("expired", 403, 7, "nobody approved this request in time"),
             Self::Cancelled => ("cancelled", 403, 7, "the request for approval was taken back"),
-            Self::GatesChanged => ("gates_changed", 403, 7, "the policies changed: send it again to ask anew"),
+            Self::GatesChanged => {
+                ("gates_changed", 403, 7, "the policies changed: send it again to ask anew")
+            }
             Self::GrantRefused => ("grant_refused", 403, 7, "the approval does not hold for this request"),
-            Self::AlreadyUsed => ("already_used", 403, 7, "the approval was used: send it again to ask anew"),
-            Self::ClaimUnanswered => ("claim_unanswered", 503, 14, "the use of the approval was not confirmed"),
-            Self::Pending => ("pending", 403, 9, "a person must countersign this: send the same request again later"),
+            Self::ClaimUnanswered => {
+                ("claim_unanswered", 503, 14, "the use of the approval was not confirmed")
+            }
+            Self::Pending => {
+                ("pending", 403, 9, "a person must countersign this: send the same request again later")
+            }
         };
         Meaning { code, http, grpc, sentence }
     }

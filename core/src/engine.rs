@@ -1,25 +1,28 @@
 //! Everything that a decision rests on besides the request: loaded once, never changed.
 
+use std::collections::BTreeMap;
+
 use countersign_protocol::Hash;
 use countersign_protocol::jws::KeySet;
 use countersign_protocol::person::GroupId;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::bundle::Bundle;
+use crate::clock::Zone;
 use crate::config::{Approval, AuditFacts, Config, FILE, Limits, Mode, PendingAnswer};
+use crate::entity::EntityName;
 use crate::grant::Trust;
 use crate::identity::{Identities, IdentitySource};
 use crate::load::LoadError;
 use crate::policy::{Policies, PolicyLimits, Role};
 use crate::reading::Relaxed;
-use crate::routes::Routes;
+use crate::routes::{Routes, SchemaView};
 
 /// A loaded configuration.
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) mode: Mode,
-    pub(crate) zone: TimeZone,
+    pub(crate) zone: Zone,
     pub(crate) policies: Policies,
     pub(crate) routes: Routes,
     pub(crate) identities: Identities,
@@ -29,7 +32,6 @@ pub struct Engine {
     pub(crate) audit: AuditFacts,
     limits: Limits,
     approval: Approval,
-    relax: Vec<String>,
     config_hash: Hash,
     bundle_hash: Hash,
 }
@@ -58,13 +60,12 @@ impl Engine {
             policies: rules.policies,
             routes: rules.routes,
             identities: rules.identities,
-            relaxed: settings.relaxed,
+            relaxed: config.relax,
             trust: settings.trust,
             pending: config.pending,
             audit: config.audit.facts,
             limits: config.limits,
             approval: config.approval,
-            relax: config.relax,
             config_hash,
             bundle_hash: bundle.hash(),
         })
@@ -90,8 +91,8 @@ impl Engine {
 
     /// The rules of the one reading that are switched off.
     #[must_use]
-    pub fn relax(&self) -> &[String] {
-        &self.relax
+    pub fn relaxed(&self) -> &Relaxed {
+        &self.relaxed
     }
 
     /// Hash of the configuration as it was given.
@@ -148,24 +149,21 @@ impl Rules {
 
 /// What of the configuration needs checking beyond its shape.
 struct Settings {
-    zone: TimeZone,
-    relaxed: Relaxed,
+    zone: Zone,
     trust: Trust,
 }
 
 impl Settings {
     fn of(config: &Config) -> Result<Self, Vec<LoadError>> {
         let refuse = |message: String| vec![LoadError::in_file(FILE, message)];
-        let zone = crate::clock::zone(&config.timezone)
-            .map_err(|error| refuse(format!("`timezone`: {error}")))?;
-        let relaxed = Relaxed::new(&config.relax).map_err(|error| refuse(format!("`relax`: {error}")))?;
+        let zone = Zone::named(&config.timezone).map_err(|error| refuse(format!("`timezone`: {error}")))?;
         let keys = KeySet::new(&config.approval.keys)
             .map_err(|error| refuse(format!("`approval.keys`: {error}")))?;
         if config.approval.keys.is_empty() {
             return Err(refuse("`approval.keys`: name at least one key of the approval service".into()));
         }
         let (issuer, audience) = (config.approval.issuer.clone(), config.audience.clone());
-        Ok(Self { zone, relaxed, trust: Trust { keys, issuer, audience } })
+        Ok(Self { zone, trust: Trust { keys, issuer, audience } })
     }
 }
 
@@ -188,4 +186,25 @@ fn unmapped_groups(policies: &Policies, identities: &Identities) -> Vec<LoadErro
             LoadError::at(policy.file.clone(), policy.line, message)
         })
         .collect()
+}
+
+impl std::fmt::Debug for Policies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policies").field("count", &self.policies().count()).finish()
+    }
+}
+
+impl SchemaView for Policies {
+    fn has_action(&self, action: &EntityName) -> bool {
+        self.declares_action(action)
+    }
+
+    fn has_entity_type(&self, ty: &str) -> bool {
+        self.declares_type(ty)
+    }
+
+    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, bool>> {
+        let declared = self.context_type(action)?;
+        Some(declared.iter().map(|(name, attribute)| (name.clone(), attribute.required)).collect())
+    }
 }

@@ -68,8 +68,11 @@ impl Trust {
         identities: &Identities,
         now: UnixMillis,
     ) -> Result<Grant, Refusal> {
-        let grant: Grant = jws::verify(token, GRANT_TYPE, &self.keys)
-            .map_err(|error| Refusal { code: error.to_string(), jti: None, answers: Vec::new() })?;
+        let grant: Grant = jws::verify(token, GRANT_TYPE, &self.keys).map_err(|error| Refusal {
+            code: error.to_string(),
+            jti: None,
+            answers: Vec::new(),
+        })?;
         self.in_force(&grant.iss, &grant.aud, grant.iat, grant.exp, now)
             .and_then(|()| about(&grant, expected, now))
             .map_err(|code| Refusal::of(&grant, code))?;
@@ -92,14 +95,22 @@ impl Trust {
         let receipt: Receipt =
             jws::verify(token, RECEIPT_TYPE, &self.keys).map_err(|error| error.to_string())?;
         self.in_force(&receipt.iss, &receipt.aud, receipt.iat, receipt.exp, now)?;
-        let fits = receipt.ticket == grant.ticket && receipt.jti == grant.jti && receipt.digest == grant.digest;
+        let fits =
+            receipt.ticket == grant.ticket && receipt.jti == grant.jti && receipt.digest == grant.digest;
         match fits && receipt.nonce == nonce && receipt.record == record {
             true => Ok(receipt),
             false => Err("other_claim".into()),
         }
     }
 
-    fn in_force(&self, iss: &str, aud: &str, iat: i64, exp: i64, now: UnixMillis) -> Result<(), &'static str> {
+    fn in_force(
+        &self,
+        iss: &str,
+        aud: &str,
+        iat: i64,
+        exp: i64,
+        now: UnixMillis,
+    ) -> Result<(), &'static str> {
         let seconds = now.div_euclid(1000);
         match () {
             () if iss != self.issuer => Err("other_issuer"),
@@ -168,5 +179,6 @@ fn fault<'a>(
     if let Err(reason) = eligible(answer, asked) {
         return Some(reason.code());
     }
-    others.any(|other| identities.same(&answer.person, other)).then(|| "same_person_twice".into())
+    let names = identities.names(&answer.person);
+    others.any(|other| *other == answer.person || names.contains(other)).then(|| "same_person_twice".into())
 }

@@ -134,9 +134,11 @@ mod tests {
     #[test]
     fn each_lane_is_a_chain_of_its_own() {
         let mut journal = journal();
-        let [first] = journal.plain(1, "start", Members::default().with("mode", "enforce")).try_into().unwrap();
+        let [first] =
+            journal.plain(1, "start", Members::default().with("mode", "enforce")).try_into().unwrap();
         let aside = journal.held(2, "asked", Members::default());
-        let [second] = journal.plain(3, "allowed", Members::default().with("no", None::<u8>)).try_into().unwrap();
+        let [second] =
+            journal.plain(3, "allowed", Members::default().with("no", None::<u8>)).try_into().unwrap();
         assert_eq!((first.envelope.seq, aside.envelope.seq, second.envelope.seq), (0, 0, 1));
         assert_eq!((second.envelope.prev, aside.envelope.prev), (first.hash, Hash::ZERO));
         assert_eq!(Record::parse(second.line.clone()).unwrap(), second);

@@ -30,7 +30,7 @@ pub(crate) enum Unjudged {
     /// The body is due first.
     NeedBody,
     /// It never came to policy.
-    Denied(Denial, About),
+    Denied(Denial, Box<About>),
 }
 
 /// What was known of a request when it was denied before policy was asked.
@@ -52,7 +52,7 @@ pub(crate) fn judge<'a>(
     let judged = stages(engine, facts, now, &mut about);
     judged.map_err(|stop| match stop {
         Stop::NeedBody => Unjudged::NeedBody,
-        Stop::Denied(denial) => Unjudged::Denied(denial, about),
+        Stop::Denied(denial) => Unjudged::Denied(denial, Box::new(about)),
     })
 }
 
@@ -99,11 +99,10 @@ fn query(
     mapped: Mapped,
     now: UnixMillis,
 ) -> Result<Query, Denial> {
-    let common = common_facts(reading, facts, now, &engine.zone)?;
     let declared = engine.policies.context_type(&mapped.action);
     let wanted = |name: &str| declared.is_some_and(|declared| declared.contains_key(name));
-    let common = common.into_iter().filter(|(name, _)| wanted(name));
-    let context: BTreeMap<_, _> = common.chain(mapped.context).collect();
+    let common = common_facts(reading, facts, now, &engine.zone, &wanted)?;
+    let context: BTreeMap<_, _> = common.into_iter().chain(mapped.context).collect();
     Ok(Query {
         principal: caller.principal.clone(),
         anonymous: caller.anonymous,
@@ -153,14 +152,14 @@ impl Judged<'_> {
         let route = self.target.name();
         digest(&DigestInput {
             audience: &engine.trust.audience,
-            reading: &self.reading,
             facts,
-            volatile: self.target.volatile(),
-            principal: &self.query.principal,
-            involved: &self.caller.involved,
+            reading: &self.reading,
+            body: facts.body.as_deref().unwrap_or_default(),
+            caller: &self.caller,
             route: &route,
             action: &self.query.action,
             resource: &self.query.resource,
+            volatile: self.target.volatile(),
         })
     }
 }

@@ -4,17 +4,21 @@
 
 pub mod bundle;
 pub mod clock;
+pub mod config;
 pub mod denial;
 pub mod digest;
 pub mod duration;
+pub mod engine;
 pub mod entity;
 pub mod facts;
+pub mod grant;
 pub mod identity;
 pub mod journal;
+mod judge;
+pub mod life;
 pub mod load;
 pub mod policy;
 pub mod reading;
 pub mod routes;
 pub mod value;
-
 mod yaml;

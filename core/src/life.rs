@@ -10,12 +10,13 @@ mod held;
 mod permit;
 
 use countersign_protocol::approval::{Claim, Outcome};
-use countersign_protocol::evidence::{Lane, Record};
+use countersign_protocol::evidence::Record;
 use countersign_protocol::request::Question;
 use countersign_protocol::{Hash, Token, UnixMillis};
 
-pub use answer::Reply;
-pub use asking::Asking;
+pub use answer::{Reply, STATUS_PATH};
+pub use asking::{Asking, abandoned};
+pub use case::Left;
 pub use claiming::Claiming;
 pub use deny::AwaitingBody;
 pub use held::Held;
@@ -64,7 +65,7 @@ pub enum Next {
     /// Ask people, then give the answer to the state.
     Ask(Box<Enquiry>, Asking),
     /// Claim the grant, not before a time, then give the answer to the state.
-    Claim(Claim, UnixMillis, Claiming),
+    Claim(Claim, UnixMillis, Box<Claiming>),
     /// Wait for a verdict, or for the end of the hold.
     Wait(Held),
 }
@@ -117,7 +118,7 @@ fn start(
         Ok(judged) => judged,
         Err(Unjudged::NeedBody) => return Step::new(Next::NeedBody(AwaitingBody::new(facts))),
         Err(Unjudged::Denied(denial, about)) => {
-            return deny::unjudged(engine, journal, denial, about, at.now);
+            return deny::unjudged(engine, journal, denial, *about, at.now);
         }
     };
     match &judged.ruling.verdict {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value as Json, json};
+
 use crate::entity::EntityName;
 
 /// A value that policy can read.
@@ -25,4 +27,25 @@ pub enum Value {
     Ip(String),
     /// `datetime`, milliseconds since the Unix epoch.
     Datetime(i64),
+}
+
+impl Value {
+    /// Cedar's JSON form, with `__entity` and `__extn` escapes.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let extension = |function: &str, argument: &str| json!({"__extn": {"fn": function, "arg": argument}});
+        match self {
+            Self::Bool(value) => Json::from(*value),
+            Self::Long(value) => Json::from(*value),
+            Self::String(value) => Json::from(value.as_str()),
+            Self::Set(values) => values.iter().map(Self::to_json).collect(),
+            Self::Record(members) => {
+                Json::Object(members.iter().map(|(name, value)| (name.clone(), value.to_json())).collect())
+            }
+            Self::Entity(entity) => json!({"__entity": {"type": entity.ty, "id": entity.id}}),
+            Self::Decimal(text) => extension("decimal", text),
+            Self::Ip(text) => extension("ip", text),
+            Self::Datetime(millis) => extension("datetime", &crate::clock::rfc3339(*millis)),
+        }
+    }
 }

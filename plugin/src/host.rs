@@ -27,9 +27,10 @@ pub(crate) fn moment() -> Option<Moment> {
     random().map(|fresh| Moment { now: now(), fresh })
 }
 
-/// All fields of a map, in order.
+/// All fields of a map, in order. Names are tokens (RFC 9110 section 5.6.2): the gateway's codecs refuse others.
 pub(crate) fn pairs(map: MapType) -> Option<Pairs> {
-    hostcalls::get_map_bytes(map).ok()
+    let fields = hostcalls::get_map_bytes(map).ok()?;
+    Some(fields.into_iter().map(|(name, value)| (name.into_bytes(), value)).collect())
 }
 
 /// The first `size` bytes of a buffer.

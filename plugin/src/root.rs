@@ -74,8 +74,8 @@ impl Root {
 
     fn load(size: usize) -> Result<Engine, Vec<LoadError>> {
         let bytes = host::buffer(BufferType::PluginConfiguration, size).unwrap_or_default();
-        let value = configuration::read(&bytes)
-            .map_err(|error| vec![LoadError::in_file(FILE, error.to_string())])?;
+        let value =
+            configuration::read(&bytes).map_err(|error| vec![LoadError::in_file(FILE, error.to_string())])?;
         Engine::load(&value)
     }
 }

@@ -8,9 +8,9 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
+use crate::facts;
 use crate::host::{self, Pairs};
 use crate::worker::{Directive, Worker};
-use crate::facts;
 
 /// The next tick, when something must be sent: only the root context may send it, because a call that a
 /// request sends comes back to the request, which may be gone by then.

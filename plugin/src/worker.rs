@@ -66,7 +66,7 @@ impl Worker {
             .with("configuration", engine.config_hash())
             .with("bundle", engine.bundle_hash())
             .with("observe", engine.mode() == Mode::Observe)
-            .with("relax", engine.relax());
+            .with("relax", engine.relaxed());
         outbox.keep(journal.plain(now, "start", members));
         Self {
             engine,
@@ -123,7 +123,9 @@ impl Worker {
 
     /// The whole body came.
     pub(crate) fn body(&mut self, id: u32, body: Vec<u8>, trailers: Pairs, at: Moment) -> Directive {
-        self.with_body(id, at.now, |state, engine, journal| state.on_body(engine, journal, body, trailers, at))
+        self.with_body(id, at.now, |state, engine, journal| {
+            state.on_body(engine, journal, body, trailers, at)
+        })
     }
 
     fn with_body(
@@ -231,7 +233,7 @@ impl Worker {
             }
             Next::Claim(claim, not_before, state) => {
                 self.outbox.claim(id, claim, not_before);
-                self.parked.insert(id, Parked::Claiming(state));
+                self.parked.insert(id, Parked::Claiming(*state));
             }
             Next::Wait(held) => return self.hold(id, held, now),
         }

@@ -101,8 +101,8 @@ pub fn missing(gates: &[Gate], flags: usize, asked_at: UnixMillis, answers: &[An
         })
         .collect();
     let mut taken = vec![None; answers.len()];
-    let filled =
-        (0..slots.len()).filter(|&slot| augment(slot, &candidates, &mut taken, &mut vec![false; answers.len()]));
+    let filled = (0..slots.len())
+        .filter(|&slot| augment(slot, &candidates, &mut taken, &mut vec![false; answers.len()]));
     slots.len() - filled.count()
 }
 

@@ -6,8 +6,8 @@ use countersign_protocol::{Token, UnixMillis};
 
 use super::case::{Case, Left, Ticket};
 use super::{
-    Denial, Engine, Enquiry, Held, Journal, Judged, Moment, Next, NoAnswer, Permit, Reason, RequestFacts, Step,
-    deny,
+    Denial, Engine, Enquiry, Held, Journal, Judged, Moment, Next, NoAnswer, Permit, Reason, RequestFacts,
+    Step, deny,
 };
 use crate::config::Mode;
 use crate::digest::shown;
@@ -70,6 +70,9 @@ fn gates(
     if facts.body.is_none() {
         return Err(Denial::new(Reason::PolicyError, "a gate is shut and the body was not read"));
     }
+    if let Some(denial) = judged.reading.upgrade() {
+        return Err(denial.clone());
+    }
     if let Some(denial) = &judged.caller.unaccountable {
         return Err(denial.clone());
     }
@@ -94,8 +97,14 @@ fn question(judged: &Judged<'_>, required: &Required, gates: &[Gate], facts: &Re
         involved: judged.caller.involved.clone(),
         gates: gates.to_vec(),
         terms: required.terms.clone(),
-        request: shown(facts, &judged.reading, judged.target.volatile(), judged.target.redacted()),
-        justification: judged.reading.justification().map(str::to_owned),
+        request: shown(
+            facts,
+            &judged.reading,
+            facts.body.as_deref().unwrap_or_default(),
+            judged.target.volatile(),
+            judged.target.redacted(),
+        ),
+        justification: judged.reading.justification.clone(),
     }
 }
 
@@ -111,7 +120,8 @@ impl Asking {
         let Self(case) = self;
         match reply.map(|answer| answer.result) {
             Err(NoAnswer) => {
-                let denial = Denial::new(Reason::ServiceUnavailable, "nobody can be asked now: try again later");
+                let denial =
+                    Denial::new(Reason::ServiceUnavailable, "nobody can be asked now: try again later");
                 case.end(journal, None, &denial, at.now)
             }
             Ok(AskResult::Refused { code, detail }) => {
@@ -138,7 +148,9 @@ impl Asking {
 #[must_use]
 pub fn abandoned(answer: &AskAnswer, waiter: Token) -> Option<Outcome> {
     match answer.result {
-        AskResult::Open { ticket, .. } => Some(Outcome { ticket, event: OutcomeEvent::ClientLeft { waiter } }),
+        AskResult::Open { ticket, .. } => {
+            Some(Outcome { ticket, event: OutcomeEvent::ClientLeft { waiter } })
+        }
         AskResult::Refused { .. } => None,
     }
 }

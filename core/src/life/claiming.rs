@@ -62,7 +62,7 @@ impl Claiming {
             let denial = Denial::new(Reason::ClaimUnanswered, "it was not sent on; ask anew");
             return self.held.case.end(journal, Some(self.grant.ticket), &denial, now);
         }
-        Step::new(Next::Claim(self.claim.clone(), now.saturating_add(PAUSE), self))
+        Step::new(Next::Claim(self.claim.clone(), now.saturating_add(PAUSE), Box::new(self)))
     }
 
     /// A receipt that does not hold is no answer.
@@ -75,9 +75,6 @@ impl Claiming {
     }
 
     fn on_lost(self, engine: &Engine, journal: &mut Journal, state: State, at: Moment) -> Step {
-        let ended = |reason, detail: &str| {
-            self.held.case.end(journal, Some(self.grant.ticket), &Denial::new(reason, detail), at.now)
-        };
         match state {
             // A twin was quicker: this one asks anew, within the same hold.
             State::Consumed => {
@@ -85,10 +82,16 @@ impl Claiming {
                 super::start(engine, journal, case.facts, Some(case.until), at)
             }
             State::Pending | State::Approved => Step::new(Next::Wait(self.held)),
-            State::Rejected => ended(Reason::Rejected, ""),
-            State::Expired => ended(Reason::Expired, "the approval was not used in time"),
-            State::Revoked | State::Cancelled => ended(Reason::Cancelled, "the approval was taken back"),
-            State::Unknown => ended(Reason::GrantRefused, "the approval service gave no yes"),
+            State::Rejected => self.held.end(journal, Reason::Rejected, "", at.now),
+            State::Expired => {
+                self.held.end(journal, Reason::Expired, "the approval was not used in time", at.now)
+            }
+            State::Revoked | State::Cancelled => {
+                self.held.end(journal, Reason::Cancelled, "the approval was taken back", at.now)
+            }
+            State::Unknown => {
+                self.held.end(journal, Reason::GrantRefused, "the approval service gave no yes", at.now)
+            }
         }
     }
 

@@ -2,7 +2,9 @@
 
 use countersign_protocol::UnixMillis;
 
-use super::{Denial, Engine, Journal, Judged, Moment, Next, Permit, Reason, Reply, RequestFacts, Step, decide};
+use super::{
+    Denial, Engine, Journal, Judged, Moment, Next, Permit, Reason, Reply, RequestFacts, Step, decide,
+};
 use crate::config::Mode;
 use crate::journal::Members;
 use crate::judge::About;
@@ -54,8 +56,7 @@ impl AwaitingBody {
             let value = self.0.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value);
             value.map(|value| String::from_utf8_lossy(value).into_owned())
         };
-        let about =
-            About { method: text(b":method"), host: text(b":authority"), ..About::default() };
+        let about = About { method: text(b":method"), host: text(b":authority"), ..About::default() };
         unjudged(engine, journal, Denial::new(reason, detail), about, now)
     }
 }

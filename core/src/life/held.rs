@@ -40,21 +40,27 @@ impl Held {
         if verdict.ticket != self.ticket.id {
             return Step::new(Next::Wait(self));
         }
-        let ended = |reason, detail: String| {
-            self.case.end(journal, Some(self.ticket.id), &Denial::new(reason, detail), at.now)
-        };
         match verdict.state {
             State::Approved => self.on_grant(engine, journal, verdict.grant.as_deref().unwrap_or(""), at),
             State::Pending | State::Unknown => Step::new(Next::Wait(self)),
             State::Rejected => {
                 let said = verdict.reason.filter(|reason| !reason.is_empty());
-                ended(Reason::Rejected, said.map_or_else(String::new, |said| format!("the reviewer said: {said}")))
+                self.end(
+                    journal,
+                    Reason::Rejected,
+                    &said.map_or_else(String::new, |said| format!("the reviewer said: {said}")),
+                    at.now,
+                )
             }
-            State::Expired => ended(Reason::Expired, "send it again to ask anew".into()),
-            State::Revoked => ended(Reason::Cancelled, "the approval was taken back".into()),
-            State::Cancelled => ended(Reason::Cancelled, "nobody waited for it any more".into()),
+            State::Expired => self.end(journal, Reason::Expired, "send it again to ask anew", at.now),
+            State::Revoked => self.end(journal, Reason::Cancelled, "the approval was taken back", at.now),
+            State::Cancelled => self.end(journal, Reason::Cancelled, "nobody waited for it any more", at.now),
             State::Consumed => super::start(engine, journal, self.case.facts, Some(self.case.until), at),
         }
+    }
+
+    pub(super) fn end(&self, journal: &mut Journal, reason: Reason, detail: &str, now: UnixMillis) -> Step {
+        self.case.end(journal, Some(self.ticket.id), &Denial::new(reason, detail), now)
     }
 
     /// The hold is over.
@@ -97,7 +103,7 @@ impl Held {
             record: record.hash,
         };
         let claiming = Claiming::new(self, grant, claim.clone(), at.now);
-        Step::new(Next::Claim(claim, at.now, claiming)).audit(record)
+        Step::new(Next::Claim(claim, at.now, Box::new(claiming))).audit(record)
     }
 
     /// The grant does not hold: it is reported, the service opens the question again, the wait goes on.
@@ -128,12 +134,7 @@ impl Held {
 }
 
 /// Whether the ruling of this moment is covered by the grant.
-pub(super) fn still_open(
-    engine: &Engine,
-    case: &Case,
-    grant: &Grant,
-    now: UnixMillis,
-) -> Result<(), Denial> {
+pub(super) fn still_open(engine: &Engine, case: &Case, grant: &Grant, now: UnixMillis) -> Result<(), Denial> {
     let judged = judge(engine, &case.facts, now).map_err(|stop| match stop {
         Unjudged::Denied(denial, _) => denial,
         Unjudged::NeedBody => Denial::new(Reason::PolicyError, "the body was not read"),

@@ -90,8 +90,11 @@ fn plain_http_has_its_prefixes_as_ancestors() {
     assert_eq!(name, "http");
     assert_eq!(mapped.action.to_string(), r#"Http::Action::"GET""#);
     let ancestors: Vec<_> = mapped.parents.iter().map(ToString::to_string).collect();
-    let expected =
-        [r#"Http::Host::"api.example""#, r#"Http::Path::"api.example/a""#, r#"Http::Path::"api.example/a/b""#];
+    let expected = [
+        r#"Http::Host::"api.example""#,
+        r#"Http::Path::"api.example/a""#,
+        r#"Http::Path::"api.example/a/b""#,
+    ];
     assert_eq!(ancestors, expected);
     let deep = map(&routes, &request("GET", &"/a".repeat(65), &[])).unwrap_err();
     assert_eq!(deep.reason, Reason::BadFact);

@@ -111,7 +111,11 @@ fn what_policy_reads_is_read_in_one_way() {
         let reading = read(&request("GET", path, fields)).unwrap();
         let answer = reading.header("x-a").err().or_else(|| reading.query("a").err());
         let answer = answer.unwrap_or_else(|| panic!("{path} {fields:?} is read"));
-        assert!(answer.detail.starts_with(&format!("{}: ", rule.name())), "{path} {fields:?}: {}", answer.detail);
+        assert!(
+            answer.detail.starts_with(&format!("{}: ", rule.name())),
+            "{path} {fields:?}: {}",
+            answer.detail
+        );
     }
     let reading = read(&request("GET", "/?%61=1&b&a=%2f%25", &[("x-l", "a, b"), ("x-l", ",c")])).unwrap();
     assert_eq!(reading.query("a"), Ok(vec!["1".into(), "/%".into()]));

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use countersign_core::journal::Room;
+use countersign_protocol::UnixMillis;
 use countersign_protocol::approval::{Ack, Ask, Claim, Outcome};
 use countersign_protocol::evidence::{Lane, Record};
-use countersign_protocol::UnixMillis;
 
 /// Most records of a lane that are kept for delivery.
 const CAPACITY: usize = 20_000;
@@ -136,9 +136,10 @@ impl Outbox {
                 Lane::Held => &mut self.held,
                 Lane::Plain => &mut self.plain,
             };
-            while lane.front().is_some_and(|first| {
-                first.envelope.producer == ack.producer && first.envelope.seq <= ack.seq
-            }) {
+            while lane
+                .front()
+                .is_some_and(|first| first.envelope.producer == ack.producer && first.envelope.seq <= ack.seq)
+            {
                 lane.pop_front();
             }
         }

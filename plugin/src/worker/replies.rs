@@ -186,8 +186,9 @@ impl Worker {
             self.outbox.acknowledge(&reply.acked);
             answers.extend(reply.items.into_iter().map(|answer| (answer.nonce, answer)));
         }
-        let directives =
-            about.into_iter().filter_map(|(id, nonce)| Some((id, self.on_ask_one(id, answers.remove(&nonce))?)));
+        let directives = about
+            .into_iter()
+            .filter_map(|(id, nonce)| Some((id, self.on_ask_one(id, answers.remove(&nonce))?)));
         let directives = directives.collect();
         if !self.parked.values().any(|parked| matches!(parked, Parked::Asking(_))) {
             self.early.clear();
@@ -205,8 +206,7 @@ impl Worker {
         let at = host::moment()?;
         match self.parked.remove(&id) {
             Some(Parked::Asking(state)) => {
-                let step =
-                    state.on_reply(&self.engine, &mut self.journal, answer.ok_or(NoAnswer), at);
+                let step = state.on_reply(&self.engine, &mut self.journal, answer.ok_or(NoAnswer), at);
                 Some(self.apply(id, step, at.now))
             }
             _ => None,

@@ -1,0 +1,116 @@
+//! The ways that a held request goes right.
+
+use countersign_core::life::Next;
+use countersign_protocol::approval::{ClaimAnswer, ClaimResult, OutcomeEvent, State};
+use countersign_protocol::evidence::Lane;
+
+use crate::fixture::{World, approved, request, signed, verdict, won};
+
+#[test]
+fn an_approved_request_goes_on_after_the_service_counted_it() {
+    let mut world = World::new();
+    let (grant, claim, claiming) = world.claim(request("POST", "/things/a/deploy"));
+    let receipt = world.receipt(&grant, &claim);
+    let step = world.claimed(claiming, won(&claim, &receipt));
+    let Next::Continue(permit) = step.next else { panic!("{step:?}") };
+    assert!(step.summary.unwrap().contains(r#""decision":"countersigned""#));
+    let (record, outcome) = permit.outcome(&mut world.journal, Some(201), world.now).unwrap();
+    assert_eq!((record.envelope.lane, record.envelope.kind.as_str()), (Lane::Held, "outcome"));
+    assert_eq!(outcome.event, OutcomeEvent::Forwarded { nonce: claim.nonce, status: Some(201) });
+}
+
+#[test]
+fn the_claim_carries_the_hash_of_its_own_record() {
+    let mut world = World::new();
+    let (enquiry, held) = world.hold(request("POST", "/things/a/deploy"));
+    let grant = world.grant(&enquiry, &["bo"]);
+    let step = world.verdict(held, approved(&enquiry, &signed(&grant)));
+    let Next::Claim(claim, ..) = &step.next else { panic!("{step:?}") };
+    let [record] = step.audit.as_slice() else { panic!("{step:?}") };
+    assert_eq!((claim.record, record.envelope.kind.as_str()), (record.hash, "claim"));
+}
+
+#[test]
+fn a_hold_that_ends_tells_the_client_to_come_back() {
+    let mut world = World::new();
+    let (_, held) = world.hold(request("POST", "/things/a/deploy"));
+    assert_eq!(held.until(), world.now + 20_000);
+    let step = held.on_deadline(&world.engine, &mut world.journal, world.now + 20_000);
+    let reply = crate::fixture::reply(step);
+    assert_eq!(reply.status, 403);
+    assert!(reply.headers.iter().any(|(name, _)| *name == "retry-after"));
+    assert!(reply.body.contains("/.well-known/countersign/tickets/08080808"), "{}", reply.body);
+}
+
+#[test]
+fn a_twin_that_loses_the_claim_asks_anew_within_the_same_hold() {
+    let mut world = World::new();
+    let (_, claim, claiming) = world.claim(request("POST", "/things/a/deploy"));
+    world.now += 5_000;
+    let lost = ClaimAnswer { nonce: claim.nonce, result: ClaimResult::Lost { state: State::Consumed } };
+    let Next::Ask(enquiry, asking) = world.claimed(claiming, lost).next else { panic!("not asked anew") };
+    assert_ne!(enquiry.nonce, claim.nonce);
+    let answer = countersign_protocol::approval::AskAnswer {
+        nonce: enquiry.nonce,
+        result: crate::fixture::open(None),
+    };
+    let at = world.at();
+    let step = asking.on_reply(&world.engine, &mut world.journal, Ok(answer), at);
+    let Next::Wait(held) = step.next else { panic!("{step:?}") };
+    assert_eq!(held.until(), world.now + 15_000);
+}
+
+#[test]
+fn an_unanswered_claim_is_sent_again_with_the_same_nonce_until_its_time_is_over() {
+    let mut world = World::new();
+    let (_, first, mut claiming) = world.claim(request("POST", "/things/a/deploy"));
+    let until = world.now + 20_000;
+    loop {
+        let at = world.at();
+        let step =
+            claiming.on_reply(&world.engine, &mut world.journal, Err(countersign_core::life::NoAnswer), at);
+        match step.next {
+            Next::Claim(again, not_before, state) => {
+                assert_eq!(again, first);
+                assert!(not_before > world.now && world.now < until);
+                (claiming, world.now) = (*state, not_before);
+            }
+            Next::Reply(reply) => {
+                assert_eq!((reply.status, world.now >= until), (503, true));
+                return;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn verdicts_that_are_no_yes_keep_it_waiting_or_end_it() {
+    for (state, ends) in [(State::Pending, false), (State::Unknown, false), (State::Rejected, true)] {
+        let mut world = World::new();
+        let (enquiry, held) = world.hold(request("POST", "/things/a/deploy"));
+        let step = world.verdict(held, verdict(&enquiry, state));
+        assert_eq!(matches!(step.next, Next::Reply(_)), ends, "{state:?}");
+        assert_eq!(matches!(step.next, Next::Wait(_)), !ends, "{state:?}");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_is_reported_with_its_ticket() {
+    let mut world = World::new();
+    let (_, held) = world.hold(request("POST", "/things/a/deploy"));
+    let waiter = countersign_protocol::Token([3; 16]);
+    let left = held.on_client_left(&mut world.journal, waiter, world.now);
+    assert_eq!(left.record.envelope.kind, "client_left");
+    assert_eq!(left.tell.unwrap().event, OutcomeEvent::ClientLeft { waiter });
+}
+
+#[test]
+fn observing_lets_everything_go_on_and_says_so() {
+    let mut world = World::with(serde_json::json!({"mode": "observe"}));
+    for (method, path) in [("POST", "/things/a/deploy"), ("PUT", "/things/a"), ("GET", "/nowhere")] {
+        let step = world.decide(request(method, path));
+        assert!(matches!(step.next, Next::Continue(_)), "{path}: {step:?}");
+        assert!(step.audit[0].line.contains(r#""enforced":false"#), "{}", step.audit[0].line);
+    }
+}
