@@ -99,8 +99,10 @@ fn what_the_service_did_not_sign_is_no_grant_at_all() {
     }
 }
 
+type Spoil = fn(&mut Receipt);
+
 /// What is wrong with a receipt.
-const RECEIPTS: [(&str, fn(&mut Receipt)); 8] = [
+const RECEIPTS: [(&str, Spoil); 8] = [
     ("issuer", |r| r.iss = "elsewhere".into()),
     ("audience", |r| r.aud = "another gateway".into()),
     ("lapsed", |r| r.exp = r.iat),

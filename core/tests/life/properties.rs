@@ -2,12 +2,13 @@
 //! same bytes; no grant for one request opens another.
 
 use countersign_core::facts::RequestFacts;
-use countersign_core::life::{Next, NoAnswer, Step};
-use countersign_protocol::approval::{AskAnswer, AskResult, ClaimAnswer, ClaimResult, State, Verdict};
+use countersign_core::life::{Asking, Claiming, Enquiry, Held, Next, NoAnswer, Step};
+use countersign_protocol::approval::{AskAnswer, AskResult, Claim, ClaimAnswer, ClaimResult, State};
+use countersign_protocol::grant::Grant;
 use countersign_protocol::{Hash, Token};
 use proptest::prelude::*;
 
-use crate::fixture::{TICKET, World, approved, open, request, signed, with_header, won};
+use crate::fixture::{World, approved, open, request, signed, verdict, with_header, won};
 
 /// What may happen to a gated request; `Honest` alone is what a good service does at that point.
 #[derive(Debug, Clone, Copy)]
@@ -57,81 +58,83 @@ struct Yes {
     receipted: bool,
 }
 
+/// One run: the world, the question that is open and the grant that was last given, forged or not.
+struct Run {
+    world: World,
+    yes: Yes,
+    question: Option<Enquiry>,
+    grant: Option<Grant>,
+}
+
 /// Runs one request through `events` and gives back all evidence, and whether it went on.
 fn run(facts: RequestFacts, events: &[Event]) -> (Vec<String>, bool) {
-    let mut world = World::new();
-    let mut yes = Yes::default();
+    let mut run = Run { world: World::new(), yes: Yes::default(), question: None, grant: None };
     let mut lines = Vec::new();
-    let mut step = world.decide(facts);
-    let mut question = None;
-    let mut grant = None;
+    let mut step = run.world.decide(facts);
     for event in events {
         lines.extend(step.audit.iter().map(|record| record.line.clone()));
         if let Event::Time(passed) = event {
-            world.now += passed;
+            run.world.now += passed;
         }
         step = match step.next {
-            Next::Continue(_) | Next::Reply(_) => return (lines, went_on(&step.next, &yes)),
+            Next::Continue(_) | Next::Reply(_) => return (lines, went_on(&step.next, &run.yes)),
             Next::NeedBody(_) => panic!("the body was there"),
-            Next::Ask(enquiry, asking) => {
-                yes = Yes::default();
-                let result = match event {
-                    Event::NoAnswer | Event::Garbage => Err(NoAnswer),
-                    Event::Refused => Ok(AskResult::Refused { code: "no".into(), detail: "no".into() }),
-                    _ => Ok(open(None)),
-                };
-                let answer = result.map(|result| AskAnswer { nonce: enquiry.nonce, result });
-                question = Some(*enquiry);
-                let at = world.at();
-                asking.on_reply(&world.engine, &mut world.journal, answer, at)
-            }
-            Next::Wait(held) => {
-                let enquiry = question.clone().unwrap();
-                let mut good = world.grant(&enquiry, &["bo"]);
-                let token = match event {
-                    Event::Honest => signed(&good),
-                    Event::GrantForAnother => {
-                        good.digest = Hash::of(b"another");
-                        signed(&good)
-                    }
-                    _ => "forged".into(),
-                };
-                yes.granted = matches!(event, Event::Honest);
-                grant = Some(good);
-                let verdict = match event {
-                    Event::OtherState(state) => Verdict {
-                        ticket: TICKET,
-                        digest: enquiry.digest,
-                        state: *state,
-                        grant: None,
-                        reason: None,
-                    },
-                    _ => approved(&enquiry, &token),
-                };
-                world.verdict(held, verdict)
-            }
-            Next::Claim(claim, _, claiming) => {
-                let used = grant.clone().unwrap();
-                let mut receipt = world.receipt(&used, &claim);
-                let answer = match event {
-                    Event::Honest => Ok(won(&claim, &receipt)),
-                    Event::ForgedReceipt => {
-                        receipt.nonce = Token([0; 16]);
-                        Ok(won(&claim, &receipt))
-                    }
-                    Event::Lost(state) => {
-                        Ok(ClaimAnswer { nonce: claim.nonce, result: ClaimResult::Lost { state: *state } })
-                    }
-                    _ => Err(NoAnswer),
-                };
-                yes.receipted = matches!(event, Event::Honest);
-                let at = world.at();
-                claiming.on_reply(&world.engine, &mut world.journal, answer, at)
-            }
+            Next::Ask(enquiry, asking) => run.asked(*enquiry, asking, event),
+            Next::Wait(held) => run.waited(held, event),
+            Next::Claim(claim, _, claiming) => run.claimed(&claim, *claiming, event),
         };
     }
     lines.extend(step.audit.iter().map(|record| record.line.clone()));
-    (lines, went_on(&step.next, &yes))
+    (lines, went_on(&step.next, &run.yes))
+}
+
+impl Run {
+    fn asked(&mut self, enquiry: Enquiry, asking: Asking, event: &Event) -> Step {
+        self.yes = Yes::default();
+        let result = match event {
+            Event::NoAnswer | Event::Garbage => Err(NoAnswer),
+            Event::Refused => Ok(AskResult::Refused { code: "no".into(), detail: "no".into() }),
+            _ => Ok(open(None)),
+        };
+        let answer = result.map(|result| AskAnswer { nonce: enquiry.nonce, result });
+        self.question = Some(enquiry);
+        let at = self.world.at();
+        asking.on_reply(&self.world.engine, &mut self.world.journal, answer, at)
+    }
+
+    fn waited(&mut self, held: Held, event: &Event) -> Step {
+        let enquiry = self.question.clone().unwrap();
+        let mut good = self.world.grant(&enquiry, &["bo"]);
+        if matches!(event, Event::GrantForAnother) {
+            good.digest = Hash::of(b"another");
+        }
+        let honest = matches!(event, Event::Honest | Event::GrantForAnother);
+        let token = if honest { signed(&good) } else { "forged".into() };
+        self.yes.granted = matches!(event, Event::Honest);
+        self.grant = Some(good);
+        match event {
+            Event::OtherState(state) => self.world.verdict(held, verdict(&enquiry, *state)),
+            _ => self.world.verdict(held, approved(&enquiry, &token)),
+        }
+    }
+
+    fn claimed(&mut self, claim: &Claim, claiming: Claiming, event: &Event) -> Step {
+        let mut receipt = self.world.receipt(&self.grant.clone().unwrap(), claim);
+        let answer = match event {
+            Event::Honest => Ok(won(claim, &receipt)),
+            Event::ForgedReceipt => {
+                receipt.nonce = Token([0; 16]);
+                Ok(won(claim, &receipt))
+            }
+            Event::Lost(state) => {
+                Ok(ClaimAnswer { nonce: claim.nonce, result: ClaimResult::Lost { state: *state } })
+            }
+            _ => Err(NoAnswer),
+        };
+        self.yes.receipted = matches!(event, Event::Honest);
+        let at = self.world.at();
+        claiming.on_reply(&self.world.engine, &mut self.world.journal, answer, at)
+    }
 }
 
 /// A request that goes on without a yes fails the test, here and nowhere else.
