@@ -1,0 +1,174 @@
+//! Errors as people and programs see them: RFC 9457 problems with a stable `code`.
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::auth::LoginError;
+use crate::files::FileError;
+use crate::store::StoreError;
+use crate::store::answers::Refused;
+use crate::store::evidence::KeepError;
+use crate::store::tickets::state_name;
+use crate::store::waiters::WaitError;
+
+/// One error reply.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    /// Stable, `snake_case`.
+    pub(crate) code: String,
+    /// One sentence.
+    pub(crate) detail: String,
+    /// When to try again, seconds.
+    retry_after: Option<i64>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self { status, code: code.into(), detail: detail.into(), retry_after: None }
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has other methods")
+    }
+
+    pub(crate) fn forbidden(code: &str, detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
+    pub(crate) fn unauthorized(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// What went wrong inside is for the log, not for the caller.
+    fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service failed; its log says why")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": format!("urn:countersign:problem:{}", self.code),
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "code": self.code,
+            "detail": self.detail,
+        });
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (self.status, kind, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<tokio::task::JoinError> for Problem {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<KeepError> for Problem {
+    fn from(error: KeepError) -> Self {
+        let (status, code) = match error {
+            KeepError::Malformed(_) => (StatusCode::UNPROCESSABLE_ENTITY, "malformed_evidence"),
+            KeepError::Foreign(_) => (StatusCode::FORBIDDEN, "foreign_producer"),
+            KeepError::Conflict(_) => (StatusCode::CONFLICT, "evidence_conflict"),
+            KeepError::Store(error) => return error.into(),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<WaitError> for Problem {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::Foreign => Self::forbidden("foreign_waiter", &error.to_string()),
+            WaitError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        let detail = error.to_string();
+        match error {
+            LoginError::Wrong => Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", detail),
+            LoginError::Locked { wait } => Self {
+                retry_after: Some(wait / 1000 + 1),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)
+            },
+            LoginError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The stable code of a refused answer.
+pub(crate) fn code(refused: &Refused) -> String {
+    match refused {
+        Refused::Unknown => "not_found".into(),
+        Refused::ReasonMissing => "reason_missing".into(),
+        Refused::OtherShown => "other_shown".into(),
+        Refused::AlreadyAnswered => "already_answered".into(),
+        Refused::Closed(state) => format!("already_{}", state_name(*state)),
+        Refused::Ineligible(why) => why.code(),
+        Refused::Store(_) => "internal".into(),
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let status = match refused {
+            Refused::Unknown => return Self::not_found(),
+            Refused::Store(error) => return error.into(),
+            Refused::ReasonMissing => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::OtherShown | Refused::AlreadyAnswered | Refused::Closed(_) => StatusCode::CONFLICT,
+            Refused::Ineligible(_) => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, &code(&refused), refused.to_string())
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), "malformed_body", rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), "malformed_query", rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    /// A name that cannot exist is a name that does not.
+    fn from(_: PathRejection) -> Self {
+        Self::not_found()
+    }
+}

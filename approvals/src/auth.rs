@@ -1,0 +1,157 @@
+//! Logging in: local accounts, a password, and a second factor for what needs one.
+
+pub(crate) mod password;
+pub(crate) mod totp;
+
+use std::sync::Arc;
+
+use countersign_protocol::Hash;
+use countersign_protocol::UnixMillis;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use crate::directory::Directory;
+use crate::directory::users::Member;
+use crate::files::FileError;
+use crate::random;
+use crate::store::{Store, StoreError};
+use totp::Totp;
+
+/// How long a proven second factor counts, milliseconds.
+const OTP_LASTS: UnixMillis = 15 * 60 * 1000;
+
+/// What somebody logs in with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Credentials {
+    pub(crate) user: String,
+    pub(crate) password: String,
+    #[serde(default)]
+    pub(crate) totp: Option<String>,
+}
+
+/// Somebody who is logged in.
+#[derive(Clone)]
+pub(crate) struct Session {
+    /// What the browser holds.
+    pub(crate) secret: String,
+    /// The account as it is now.
+    pub(crate) member: Member,
+    /// How they proved who they are (RFC 8176).
+    pub(crate) amr: Vec<String>,
+    /// When it is over.
+    pub(crate) expires_at: UnixMillis,
+}
+
+/// Why somebody is not logged in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoginError {
+    #[error("user, password or code is wrong")]
+    Wrong,
+    #[error("too many attempts, try again later")]
+    Locked {
+        /// For how long, milliseconds.
+        wait: UnixMillis,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<FileError> for LoginError {
+    fn from(error: FileError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<getrandom::Error> for LoginError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Session {
+    /// What a form must carry, so that only this service's pages can send it.
+    pub(crate) fn csrf(&self) -> String {
+        Hash::of(format!("countersign csrf {}", self.secret).as_bytes()).to_string()
+    }
+}
+
+/// Checks who people are.
+pub(crate) struct Auth {
+    store: Arc<Store>,
+    directory: Arc<Directory>,
+    /// A password hash takes 19 MiB and a core: two at a time, whoever asks.
+    hashing: Semaphore,
+}
+
+impl Auth {
+    pub(crate) fn new(store: Arc<Store>, directory: Arc<Directory>) -> Self {
+        Self { store, directory, hashing: Semaphore::new(2) }
+    }
+
+    /// Logs somebody in, and returns the secret of the new session.
+    pub(crate) async fn log_in(&self, credentials: Credentials) -> Result<String, LoginError> {
+        let attempt = format!("password {}", credentials.user);
+        self.begin(&attempt).await?;
+        let member = self.directory.member(&credentials.user)?;
+        let hash = member.as_ref().map(|member| member.user.password.clone());
+        if !self.verify(credentials.password, hash).await {
+            return Err(LoginError::Wrong);
+        }
+        let member = member.ok_or(LoginError::Wrong)?;
+        let code = credentials.totp.filter(|code| !code.trim().is_empty());
+        if let Some(code) = &code {
+            self.second_factor(&member, code).await?;
+        }
+        let secret = random::secret()?;
+        let mut tx = self.store.write().await?;
+        tx.attempt_succeeded(&attempt).await?;
+        tx.start_session(&secret, &member.user.subject, code.is_some()).await?;
+        tx.commit().await?;
+        Ok(secret)
+    }
+
+    /// Proves the second factor within a session.
+    pub(crate) async fn step_up(&self, session: &Session, code: &str) -> Result<(), LoginError> {
+        self.second_factor(&session.member, code).await?;
+        let mut tx = self.store.write().await?;
+        tx.step_up(&session.secret).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The session with that secret, if its account still exists and is the same.
+    pub(crate) async fn session(&self, secret: &str) -> Result<Option<Session>, StoreError> {
+        let Some(row) = self.store.session(secret).await? else { return Ok(None) };
+        let member = self.directory.member(&row.subject)?;
+        let Some(member) = member.filter(|member| member.user.created <= row.created_at) else {
+            return Ok(None);
+        };
+        let otp = row.otp_at.filter(|at| row.now - at < OTP_LASTS).map(|_| "otp".to_owned());
+        let amr = std::iter::once("pwd".to_owned()).chain(otp).collect();
+        Ok(Some(Session { secret: secret.into(), member, amr, expires_at: row.expires_at }))
+    }
+
+    async fn begin(&self, attempt: &str) -> Result<(), LoginError> {
+        self.store.begin_attempt(attempt).await?.map_err(|wait| LoginError::Locked { wait })
+    }
+
+    async fn verify(&self, password: String, hash: Option<String>) -> bool {
+        let Ok(_permit) = self.hashing.acquire().await else { return false };
+        let check = move || password::verify(&password, hash.as_deref());
+        tokio::task::spawn_blocking(check).await.unwrap_or(false)
+    }
+
+    /// Uses a code up. Failures count on their own: a right password must not buy new guesses at the code.
+    async fn second_factor(&self, member: &Member, code: &str) -> Result<(), LoginError> {
+        let attempt = format!("code {}", member.user.subject);
+        self.begin(&attempt).await?;
+        let secret = member.user.totp.as_deref().and_then(|secret| Totp::parse(secret).ok());
+        let mut tx = self.store.write().await?;
+        let step = secret.and_then(|totp| totp.step_of(code, tx.now)).ok_or(LoginError::Wrong)?;
+        if !tx.use_step(&member.user.subject, step).await? {
+            return Err(LoginError::Wrong);
+        }
+        tx.attempt_succeeded(&attempt).await?;
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,202 @@
+//! Asking: a question becomes a ticket, or joins the one that is open for the same request.
+
+use countersign_protocol::approval::{AskAnswer, AskReply, AskResult, State};
+use countersign_protocol::quorum::{Asked, eligible, missing};
+use countersign_protocol::request::{Question, Terms};
+use countersign_protocol::{Hash, Token};
+
+use super::evidence::KeepError;
+use super::history::Entry;
+use super::tickets::{Ticket, find};
+use super::{Store, StoreError, Tx};
+use crate::directory::gateways::Gateway;
+use crate::directory::users::Member;
+use crate::random;
+
+/// The longest times that a policy may ask for, milliseconds.
+const LONGEST: i64 = 31 * 24 * 60 * 60 * 1000;
+
+/// One question as it came, its bytes kept.
+pub(crate) struct Ask {
+    pub(crate) nonce: Token,
+    pub(crate) waiter: Token,
+    pub(crate) digest: Hash,
+    pub(crate) raw: String,
+}
+
+impl Store {
+    /// Asks a batch, and keeps the evidence that came with it.
+    pub(crate) async fn ask(
+        &self,
+        gateway: &Gateway,
+        evidence: Vec<String>,
+        items: Vec<Ask>,
+        people: &[Member],
+    ) -> Result<AskReply, KeepError> {
+        let mut tx = self.write().await?;
+        let acked = tx.keep(gateway, evidence).await?;
+        let mut answers = Vec::with_capacity(items.len());
+        for item in items {
+            let nonce = item.nonce;
+            let result = match tx.ask(gateway, item, people).await? {
+                Ok(ticket) => opened(&ticket),
+                Err(Refusal(code, detail)) => AskResult::Refused { code: code.into(), detail },
+            };
+            answers.push(AskAnswer { nonce, result });
+        }
+        tx.commit().await?;
+        Ok(AskReply { acked, items: answers })
+    }
+}
+
+/// Why a question is not asked: a stable code, and a sentence for the caller.
+struct Refusal(&'static str, String);
+
+fn refusal(code: &'static str, detail: &str) -> Refusal {
+    Refusal(code, detail.into())
+}
+
+fn opened(ticket: &Ticket) -> AskResult {
+    AskResult::Open {
+        ticket: ticket.id,
+        capability: ticket.capability,
+        answer_by: ticket.answer_by,
+        verdict: (ticket.state != State::Pending).then(|| ticket.verdict()),
+    }
+}
+
+impl Tx<'_> {
+    async fn ask(
+        &mut self,
+        gateway: &Gateway,
+        ask: Ask,
+        people: &[Member],
+    ) -> Result<Result<Ticket, Refusal>, StoreError> {
+        let question: Question = match serde_json::from_str(&ask.raw) {
+            Ok(question) => question,
+            Err(error) => return Ok(Err(Refusal("malformed_question", error.to_string()))),
+        };
+        if let Err(refusal) = in_range(&question) {
+            return Ok(Err(refusal));
+        }
+        if !self.bind_waiter(ask.waiter, gateway).await? {
+            return Ok(Err(refusal("foreign_waiter", "the waiter belongs to another gateway")));
+        }
+        let ticket = match self.already_asked(gateway, &ask).await? {
+            Some(ticket) if ticket.digest != ask.digest => {
+                return Ok(Err(refusal("nonce_reused", "the nonce named another question before")));
+            }
+            Some(ticket) => ticket,
+            None => match self.join_or_open(gateway, &ask, &question, people).await? {
+                Ok(ticket) => ticket,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+        };
+        self.attach(ticket.id, ask.waiter, self.now + question.terms.hold_ms).await?;
+        Ok(Ok(ticket))
+    }
+
+    async fn already_asked(&mut self, gateway: &Gateway, ask: &Ask) -> Result<Option<Ticket>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT * FROM current WHERE id = (SELECT ticket FROM asks WHERE gateway = ? AND nonce = ?)",
+        );
+        Ok(query.bind(&gateway.name).bind(ask.nonce.to_string()).fetch_optional(&mut *self.inner).await?)
+    }
+
+    async fn join_or_open(
+        &mut self,
+        gateway: &Gateway,
+        ask: &Ask,
+        question: &Question,
+        people: &[Member],
+    ) -> Result<Result<Ticket, Refusal>, StoreError> {
+        let (id, event) = match self.open_ticket(gateway, ask, question).await? {
+            Some(id) => (id, "joined"),
+            None if !could_pass(question, people, self.now) => {
+                let detail = "not enough people may approve this, so it would never pass";
+                return Ok(Err(refusal("nobody_can_approve", detail)));
+            }
+            None => (self.open(gateway, ask, question).await?, "asked"),
+        };
+        sqlx::query("INSERT INTO asks (gateway, nonce, ticket, at) VALUES (?, ?, ?, ?)")
+            .bind(&gateway.name)
+            .bind(ask.nonce.to_string())
+            .bind(id.to_string())
+            .bind(self.now)
+            .execute(&mut *self.inner)
+            .await?;
+        self.record(id, Entry::event(event).detail(Some(gateway.name.clone()))).await?;
+        let ticket = find(&mut *self.inner, id).await?;
+        Ok(ticket.ok_or_else(|| refusal("ticket_lost", "the ticket is gone")))
+    }
+
+    /// The ticket that a question joins.
+    async fn open_ticket(
+        &mut self,
+        gateway: &Gateway,
+        ask: &Ask,
+        question: &Question,
+    ) -> Result<Option<Token>, StoreError> {
+        let id: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM tickets WHERE audience = ? AND principal = ? AND digest = ?
+             AND state IN ('pending', 'approved')",
+        )
+        .bind(&gateway.audience)
+        .bind(&question.cedar.principal)
+        .bind(ask.digest.to_string())
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        Ok(id.and_then(|id| id.parse().ok()))
+    }
+
+    async fn open(&mut self, gateway: &Gateway, ask: &Ask, question: &Question) -> Result<Token, StoreError> {
+        let id = random::token()?;
+        let terms = &question.terms;
+        sqlx::query(
+            "INSERT INTO tickets (id, capability, audience, principal, digest, question, shown, asked_at,
+                 answer_by, use_within, uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(id.to_string())
+        .bind(random::token()?.to_string())
+        .bind(&gateway.audience)
+        .bind(&question.cedar.principal)
+        .bind(ask.digest.to_string())
+        .bind(&ask.raw)
+        .bind(Hash::of(ask.raw.as_bytes()).to_string())
+        .bind(self.now)
+        .bind(self.now + terms.expires_ms)
+        .bind(terms.use_within_ms)
+        .bind(terms.uses)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(id)
+    }
+}
+
+/// Refuses what no policy can have asked for.
+fn in_range(question: &Question) -> Result<(), Refusal> {
+    let Terms { hold_ms, expires_ms, use_within_ms, uses, .. } = question.terms;
+    let times = (0..=LONGEST).contains(&hold_ms)
+        && (1..=LONGEST).contains(&expires_ms)
+        && (1..=LONGEST).contains(&use_within_ms);
+    let gates = !question.gates.is_empty() && question.gates.iter().all(|gate| gate.quorum > 0);
+    if times && gates && uses > 0 {
+        return Ok(());
+    }
+    Err(refusal(
+        "terms_out_of_range",
+        "a question needs a gate, a quorum, a use and times of at most 31 days",
+    ))
+}
+
+/// Whether the people there are could fill all slots if all of them said yes.
+fn could_pass(question: &Question, people: &[Member], now: i64) -> bool {
+    let severity = question.terms.severity;
+    let asked = Asked { involved: &question.involved, gates: &question.gates, severity, asked_at: now };
+    let best = |member: &Member| {
+        let otp = member.user.totp.as_ref().map(|_| "otp".to_owned());
+        member.answer(Token([0; 16]), now, otp.into_iter().collect())
+    };
+    let answers: Vec<_> = people.iter().map(best).filter(|answer| eligible(answer, asked).is_ok()).collect();
+    missing(&question.gates, 0, now, &answers) == 0
+}

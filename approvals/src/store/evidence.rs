@@ -1,0 +1,210 @@
+//! Evidence: audit records by producer, lane and sequence, kept as the bytes that they came in.
+
+use std::collections::BTreeSet;
+
+use countersign_protocol::approval::Ack;
+use countersign_protocol::evidence::{Lane, Record, RecordError};
+use countersign_protocol::{Hash, Token};
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::{Store, StoreError, Tx};
+use crate::directory::gateways::Gateway;
+
+/// Why a batch of evidence is not kept. None of it is then, nor of what it came with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    #[error("{0}")]
+    Malformed(#[from] RecordError),
+    #[error("producer `{0}` belongs to another gateway")]
+    Foreign(Token),
+    #[error("record {} of producer `{}` is kept with other bytes", .0.envelope.seq, .0.envelope.producer)]
+    Conflict(Box<Record>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for KeepError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// A place where a lane does not hold together.
+#[derive(Debug, Serialize, FromRow)]
+pub(crate) struct Break {
+    producer: String,
+    lane: String,
+    seq: i64,
+    /// `missing`: the record before is not kept; `broken`: it is, but has another hash; `conflict`: other
+    /// bytes were sent under the same number.
+    why: String,
+}
+
+/// Which records to read.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    pub(crate) producer: Option<Token>,
+    pub(crate) lane: Option<Lane>,
+    pub(crate) kind: Option<String>,
+    /// Only records whose `ticket` member is this one.
+    pub(crate) ticket: Option<Token>,
+    /// The most records; 10,000 when absent.
+    pub(crate) limit: Option<u32>,
+}
+
+/// How a lane is written in the database and on the wire.
+fn name(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Held => "held",
+        Lane::Plain => "plain",
+    }
+}
+
+impl Store {
+    /// Keeps a batch.
+    pub(crate) async fn keep(&self, gateway: &Gateway, lines: Vec<String>) -> Result<Vec<Ack>, KeepError> {
+        let mut tx = self.write().await?;
+        let acked = tx.keep(gateway, lines).await?;
+        tx.commit().await?;
+        Ok(acked)
+    }
+
+    /// Keeps the proof that somebody sent other bytes under a number that was taken.
+    pub(crate) async fn keep_conflict(&self, gateway: &Gateway, record: &Record) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO evidence_conflicts (producer, lane, seq, hash, line, gateway, at)
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(record.envelope.producer.to_string())
+        .bind(name(record.envelope.lane))
+        .bind(i64::try_from(record.envelope.seq).unwrap_or(i64::MAX))
+        .bind(record.hash.to_string())
+        .bind(&record.line)
+        .bind(&gateway.name)
+        .bind(tx.now)
+        .execute(&mut *tx.inner)
+        .await?;
+        tx.commit().await
+    }
+
+    /// The lines that are kept, each lane in order.
+    pub(crate) async fn evidence(&self, filter: &Filter) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query_scalar(
+            "SELECT line FROM evidence WHERE (?1 IS NULL OR producer = ?1) AND (?2 IS NULL OR lane = ?2)
+             AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR line ->> '$.ticket' = ?4)
+             ORDER BY producer, lane, seq LIMIT ?5",
+        );
+        let query = query.bind(filter.producer.map(|producer| producer.to_string()));
+        let query = query.bind(filter.lane.map(name)).bind(&filter.kind);
+        let query = query.bind(filter.ticket.map(|ticket| ticket.to_string()));
+        Ok(query.bind(filter.limit.unwrap_or(10_000)).fetch_all(&self.reader).await?)
+    }
+
+    /// Where what is kept does not hold together.
+    pub(crate) async fn breaks(&self) -> Result<Vec<Break>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT producer, lane, seq, why FROM evidence_breaks
+             UNION ALL SELECT producer, lane, seq, 'conflict' FROM evidence_conflicts ORDER BY 1, 2, 3",
+        );
+        Ok(query.fetch_all(&self.reader).await?)
+    }
+}
+
+impl Tx<'_> {
+    /// Keeps lines and says how far each of their lanes is kept without a gap.
+    pub(super) async fn keep(
+        &mut self,
+        gateway: &Gateway,
+        lines: Vec<String>,
+    ) -> Result<Vec<Ack>, KeepError> {
+        let mut lanes = BTreeSet::new();
+        for line in lines {
+            let record = Record::parse(line)?;
+            let lane = (record.envelope.producer, record.envelope.lane);
+            if !lanes.contains(&lane) {
+                self.own(gateway, lane).await?;
+                lanes.insert(lane);
+            }
+            self.keep_one(record).await?;
+        }
+        let mut acked = Vec::with_capacity(lanes.len());
+        for (producer, lane) in lanes {
+            let next = self.advance(producer, lane).await?;
+            acked.extend(next.checked_sub(1).map(|seq| Ack { producer, lane, seq }));
+        }
+        Ok(acked)
+    }
+
+    /// A producer belongs to the gateway that first spoke for it.
+    async fn own(&mut self, gateway: &Gateway, (producer, lane): (Token, Lane)) -> Result<(), KeepError> {
+        sqlx::query("INSERT INTO producers (id, gateway) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(producer.to_string())
+            .bind(&gateway.name)
+            .execute(&mut *self.inner)
+            .await?;
+        let owner: String = sqlx::query_scalar("SELECT gateway FROM producers WHERE id = ?")
+            .bind(producer.to_string())
+            .fetch_one(&mut *self.inner)
+            .await?;
+        if owner != gateway.name {
+            return Err(KeepError::Foreign(producer));
+        }
+        sqlx::query("INSERT INTO lanes (producer, lane) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(producer.to_string())
+            .bind(name(lane))
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    async fn keep_one(&mut self, record: Record) -> Result<(), KeepError> {
+        let envelope = &record.envelope;
+        let kept: String = sqlx::query_scalar(
+            "INSERT INTO evidence (producer, lane, seq, prev, hash, ts, kind, line, kept_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (producer, lane, seq) DO UPDATE SET hash = hash RETURNING hash",
+        )
+        .bind(envelope.producer.to_string())
+        .bind(name(envelope.lane))
+        .bind(i64::try_from(envelope.seq).unwrap_or(i64::MAX))
+        .bind(envelope.prev.to_string())
+        .bind(record.hash.to_string())
+        .bind(envelope.ts)
+        .bind(&envelope.kind)
+        .bind(&record.line)
+        .bind(self.now)
+        .fetch_one(&mut *self.inner)
+        .await?;
+        if kept == record.hash.to_string() { Ok(()) } else { Err(KeepError::Conflict(Box::new(record))) }
+    }
+
+    /// Moves a lane's mark over all that follows without a gap, and returns it: all below is kept.
+    async fn advance(&mut self, producer: Token, lane: Lane) -> Result<u64, StoreError> {
+        let next: i64 = sqlx::query_scalar(
+            "UPDATE lanes SET next = (
+                 WITH RECURSIVE kept (seq) AS (
+                     SELECT lanes.next UNION ALL
+                     SELECT kept.seq + 1 FROM kept JOIN evidence AS e
+                         ON e.producer = ?1 AND e.lane = ?2 AND e.seq = kept.seq)
+                 SELECT max(seq) FROM kept)
+             WHERE producer = ?1 AND lane = ?2 RETURNING next",
+        )
+        .bind(producer.to_string())
+        .bind(name(lane))
+        .fetch_one(&mut *self.inner)
+        .await?;
+        Ok(next.unsigned_abs())
+    }
+
+    /// Whether that gateway's record with that hash is kept.
+    pub(super) async fn has_record(&mut self, gateway: &Gateway, hash: Hash) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM evidence JOIN producers ON producers.id = evidence.producer
+             WHERE evidence.hash = ? AND producers.gateway = ?)",
+        );
+        Ok(query.bind(hash.to_string()).bind(&gateway.name).fetch_one(&mut *self.inner).await?)
+    }
+}

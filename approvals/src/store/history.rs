@@ -1,0 +1,76 @@
+//! What happened to a ticket, in order, refused attempts to answer among it.
+
+use countersign_protocol::person::Person;
+use countersign_protocol::{Token, UnixMillis};
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::{Store, StoreError, Tx};
+
+/// One thing that happened.
+#[derive(Debug, Clone, Default, Serialize, FromRow)]
+pub(crate) struct Entry {
+    /// When.
+    pub(crate) at: UnixMillis,
+    /// What, `snake_case`.
+    pub(crate) event: String,
+    /// By whom, when it was a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<String>,
+    /// A stable code, `snake_case`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
+    /// Anything else: untrusted text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+}
+
+impl Entry {
+    pub(crate) fn event(event: &str) -> Self {
+        Self { event: event.into(), ..Self::default() }
+    }
+
+    pub(crate) fn by(self, person: &Person) -> Self {
+        Self { issuer: Some(person.issuer.clone()), subject: Some(person.subject.clone()), ..self }
+    }
+
+    pub(crate) fn code(self, code: impl Into<String>) -> Self {
+        Self { code: Some(code.into()), ..self }
+    }
+
+    pub(crate) fn detail(self, detail: Option<String>) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+impl Tx<'_> {
+    /// Adds to a ticket's history.
+    pub(crate) async fn record(&mut self, ticket: Token, entry: Entry) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO history (ticket, at, event, issuer, subject, code, detail)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(ticket.to_string())
+        .bind(self.now)
+        .bind(entry.event)
+        .bind(entry.issuer)
+        .bind(entry.subject)
+        .bind(entry.code)
+        .bind(entry.detail)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// A ticket's history.
+    pub(crate) async fn history(&self, ticket: Token) -> Result<Vec<Entry>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT at, event, issuer, subject, code, detail FROM history WHERE ticket = ? ORDER BY seq",
+        );
+        Ok(query.bind(ticket.to_string()).fetch_all(&self.reader).await?)
+    }
+}

@@ -1,0 +1,160 @@
+//! Outcomes: what became of tickets at the gateway. Saying the same twice changes nothing.
+
+use countersign_protocol::approval::{Ack, Outcome, OutcomeEvent, Remedy};
+use countersign_protocol::{Token, UnixMillis};
+
+use super::evidence::KeepError;
+use super::history::Entry;
+use super::{Store, StoreError, Tx};
+use crate::directory::gateways::Gateway;
+
+/// How long a ticket outlives the last client that waited for it, milliseconds.
+const ABANDONED_AFTER: UnixMillis = 2 * 60 * 1000;
+
+/// A grant that a gateway does not believe.
+struct Disbelief<'a> {
+    jti: Token,
+    code: &'a str,
+    answers: &'a [Token],
+    remedy: Remedy,
+}
+
+impl Store {
+    /// Takes a batch of outcomes, and keeps the evidence that came with it.
+    pub(crate) async fn outcomes(
+        &self,
+        gateway: &Gateway,
+        evidence: Vec<String>,
+        items: &[Outcome],
+    ) -> Result<Vec<Ack>, KeepError> {
+        let mut tx = self.write().await?;
+        let acked = tx.keep(gateway, evidence).await?;
+        for outcome in items {
+            tx.outcome(gateway, outcome).await?;
+        }
+        tx.commit().await?;
+        Ok(acked)
+    }
+}
+
+impl Tx<'_> {
+    /// What is said about a ticket of another audience is not heard.
+    async fn outcome(&mut self, gateway: &Gateway, outcome: &Outcome) -> Result<(), StoreError> {
+        match &outcome.event {
+            OutcomeEvent::Forwarded { nonce, status } => {
+                self.forwarded(gateway, outcome.ticket, *nonce, *status).await
+            }
+            OutcomeEvent::GrantRefused { jti, code, answers, remedy } => {
+                let disbelief = Disbelief { jti: *jti, code, answers, remedy: *remedy };
+                self.disbelieved(gateway, outcome.ticket, disbelief).await
+            }
+            OutcomeEvent::ClientLeft { waiter } => self.left(gateway, outcome.ticket, *waiter).await,
+        }
+    }
+
+    async fn forwarded(
+        &mut self,
+        gateway: &Gateway,
+        ticket: Token,
+        nonce: Token,
+        status: Option<u16>,
+    ) -> Result<(), StoreError> {
+        let noted = sqlx::query(
+            "UPDATE claims SET forwarded_at = ?, status = ?
+             WHERE audience = ? AND nonce = ? AND ticket = ? AND forwarded_at IS NULL",
+        )
+        .bind(self.now)
+        .bind(status)
+        .bind(&gateway.audience)
+        .bind(nonce.to_string())
+        .bind(ticket.to_string())
+        .execute(&mut *self.inner)
+        .await?;
+        if noted.rows_affected() == 1 {
+            let status = status.map_or("unknown".into(), |status| status.to_string());
+            self.record(ticket, Entry::event("forwarded").code(status)).await?;
+        }
+        Ok(())
+    }
+
+    async fn disbelieved(
+        &mut self,
+        gateway: &Gateway,
+        ticket: Token,
+        disbelief: Disbelief<'_>,
+    ) -> Result<(), StoreError> {
+        // A ticket that is open again has no grant and no deadline but the one to answer.
+        let sql = match disbelief.remedy {
+            Remedy::Reopen => {
+                "UPDATE tickets SET state = 'pending', settled_at = NULL, jti = NULL, grant_jws = NULL, use_by = NULL
+                 WHERE id = ?1 AND audience = ?2 AND jti = ?3 AND state = 'approved' AND ?4 IS NOT NULL"
+            }
+            Remedy::Revoke => {
+                "UPDATE tickets SET state = 'revoked', settled_at = ?4
+                 WHERE id = ?1 AND audience = ?2 AND jti = ?3 AND state = 'approved'"
+            }
+        };
+        let changed = sqlx::query(sql)
+            .bind(ticket.to_string())
+            .bind(&gateway.audience)
+            .bind(disbelief.jti.to_string())
+            .bind(self.now)
+            .execute(&mut *self.inner)
+            .await?;
+        if changed.rows_affected() == 0 {
+            return Ok(());
+        }
+        let event = match disbelief.remedy {
+            Remedy::Reopen => {
+                self.drop_answers(ticket, &disbelief).await?;
+                "reopened"
+            }
+            Remedy::Revoke => "revoked",
+        };
+        self.record(ticket, Entry::event(event).code(disbelief.code)).await?;
+        self.tell(ticket).await
+    }
+
+    /// Drops the answers that do not count; all of them when the gateway names none.
+    async fn drop_answers(&mut self, ticket: Token, disbelief: &Disbelief<'_>) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE answers SET dropped = ?1 WHERE ticket = ?2 AND kind = 'approve' AND dropped IS NULL
+             AND (?3 = '[]' OR id IN (SELECT value FROM json_each(?3)))",
+        )
+        .bind(disbelief.code)
+        .bind(ticket.to_string())
+        .bind(serde_json::to_string(disbelief.answers)?)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    async fn left(&mut self, gateway: &Gateway, ticket: Token, waiter: Token) -> Result<(), StoreError> {
+        let left = sqlx::query(
+            "UPDATE attachments SET left_at = ? WHERE ticket = ? AND waiter = ? AND left_at IS NULL
+             AND waiter IN (SELECT id FROM waiters WHERE gateway = ?)",
+        )
+        .bind(self.now)
+        .bind(ticket.to_string())
+        .bind(waiter.to_string())
+        .bind(&gateway.name)
+        .execute(&mut *self.inner)
+        .await?;
+        if left.rows_affected() == 0 {
+            return Ok(());
+        }
+        self.record(ticket, Entry::event("client_left").detail(Some(gateway.name.clone()))).await?;
+        // A hold that is over holds nobody: that client was told to come back, and coming back clears this.
+        sqlx::query(
+            "UPDATE tickets SET cancel_at = ?1 + ?2 WHERE id = ?3 AND state = 'pending' AND cancel_at IS NULL
+             AND NOT EXISTS (SELECT 1 FROM attachments
+                 WHERE ticket = ?3 AND left_at IS NULL AND held_until > ?1)",
+        )
+        .bind(self.now)
+        .bind(ABANDONED_AFTER)
+        .bind(ticket.to_string())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+}

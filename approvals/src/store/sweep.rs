@@ -1,0 +1,88 @@
+//! Writes down which deadlines have passed, tells who waits, and forgets what nobody can need any more.
+//!
+//! Nothing depends on when this runs: reads and transitions look at the deadlines themselves.
+
+use std::time::Duration;
+
+use countersign_protocol::UnixMillis;
+use countersign_protocol::approval::State;
+
+use super::history::Entry;
+use super::tickets::state_named;
+use super::{Store, StoreError, Tx};
+
+/// After how long without a sign of life a waiter is forgotten, milliseconds.
+const WAITER_IDLE: UnixMillis = 24 * 60 * 60 * 1000;
+/// The longest sleep between two looks at the clock.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+impl Tx<'_> {
+    /// Turns what has lapsed into what it is.
+    pub(super) async fn lapse(&mut self) -> Result<(), StoreError> {
+        let lapsed: Vec<(String, String)> = sqlx::query_as(
+            "UPDATE tickets SET settled_at = lapses_at, state = CASE
+                 WHEN state = 'pending' AND cancel_at < answer_by THEN 'cancelled' ELSE 'expired' END
+             WHERE lapses_at <= ? RETURNING id, state",
+        )
+        .bind(self.now)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        for (id, state) in lapsed {
+            let Ok(ticket) = id.parse() else { continue };
+            let event = if state_named(&state) == State::Cancelled { "cancelled" } else { "expired" };
+            self.record(ticket, Entry::event(event)).await?;
+            self.tell(ticket).await?;
+        }
+        Ok(())
+    }
+
+    async fn forget(&mut self) -> Result<(), StoreError> {
+        let idle = self.now - WAITER_IDLE;
+        sqlx::query("DELETE FROM waiters WHERE seen_at < ?").bind(idle).execute(&mut *self.inner).await?;
+        sqlx::query("DELETE FROM sessions WHERE expires_at < ?")
+            .bind(self.now)
+            .execute(&mut *self.inner)
+            .await?;
+        sqlx::query("DELETE FROM attempts WHERE locked_until < ?")
+            .bind(idle)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Sweeps as each deadline passes, for as long as the service runs.
+    pub(crate) async fn sweep_forever(&self) {
+        let mut changes = self.changes();
+        loop {
+            let sleep = self.sweep().await.unwrap_or_else(|error| {
+                tracing::error!(%error, "cannot sweep");
+                LONGEST_SLEEP
+            });
+            changes.mark_unchanged();
+            tokio::select! {
+                () = tokio::time::sleep(sleep) => {}
+                _ = changes.changed() => {}
+            }
+        }
+    }
+
+    /// Writes where there is something to write, and says how long there will be nothing.
+    async fn sweep(&self) -> Result<Duration, StoreError> {
+        let due: (Option<UnixMillis>, UnixMillis) = sqlx::query_as(
+            "SELECT (SELECT min(lapses_at) FROM tickets WHERE lapses_at IS NOT NULL),
+                    CAST(round(unixepoch('subsec') * 1000) AS INTEGER)",
+        )
+        .fetch_one(&self.reader)
+        .await?;
+        let left = due.0.map_or(i64::MAX, |at| at - due.1);
+        if left > 0 {
+            return Ok(LONGEST_SLEEP.min(Duration::from_millis(left.unsigned_abs())));
+        }
+        let mut tx = self.write().await?;
+        tx.forget().await?;
+        tx.commit().await?;
+        Ok(Duration::ZERO)
+    }
+}

@@ -1,0 +1,159 @@
+//! A ticket as it is kept, and how it is read.
+
+use std::str::FromStr;
+
+use countersign_protocol::approval::{State, Verdict};
+use countersign_protocol::request::Question;
+use countersign_protocol::{Hash, Token, UnixMillis};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqliteExecutor};
+
+use super::{Store, StoreError};
+
+/// One request for approval and where it stands now.
+#[derive(Debug, Clone)]
+pub(crate) struct Ticket {
+    pub(crate) id: Token,
+    pub(crate) capability: Token,
+    pub(crate) audience: String,
+    pub(crate) principal: String,
+    pub(crate) digest: Hash,
+    /// The question's bytes, as the gateway sent them.
+    pub(crate) raw: String,
+    pub(crate) question: Question,
+    /// SHA-256 of `raw`.
+    pub(crate) shown: Hash,
+    pub(crate) asked_at: UnixMillis,
+    pub(crate) answer_by: UnixMillis,
+    pub(crate) cancel_at: Option<UnixMillis>,
+    pub(crate) use_by: Option<UnixMillis>,
+    pub(crate) uses: i64,
+    pub(crate) used: i64,
+    /// Deadlines included: a lapsed ticket never reads as open.
+    pub(crate) state: State,
+    pub(crate) settled_at: Option<UnixMillis>,
+    pub(crate) reason: Option<String>,
+    pub(crate) jti: Option<Token>,
+    pub(crate) grant: Option<String>,
+    /// The deadline of the state that it is in.
+    pub(crate) lapses_at: Option<UnixMillis>,
+    /// The database's clock when this was read.
+    pub(crate) now: UnixMillis,
+}
+
+/// Reads a column that is kept as text.
+pub(crate) fn parsed<T: FromStr>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: String = row.try_get(column)?;
+    text.parse().map_err(|error| undecodable(column, error))
+}
+
+/// Reads a column that is kept as JSON.
+pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
+    let text: String = row.try_get(column)?;
+    serde_json::from_str(&text).map_err(|error| undecodable(column, error))
+}
+
+fn undecodable(column: &str, error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.into(), source: Box::new(error) }
+}
+
+/// How a state is written in the database and on the wire.
+pub(crate) fn state_name(state: State) -> &'static str {
+    match state {
+        State::Pending => "pending",
+        State::Approved => "approved",
+        State::Consumed => "consumed",
+        State::Rejected => "rejected",
+        State::Expired => "expired",
+        State::Revoked => "revoked",
+        State::Cancelled => "cancelled",
+        State::Unknown => "unknown",
+    }
+}
+
+/// The state of that name.
+pub(crate) fn state_named(name: &str) -> State {
+    serde_json::from_value(name.into()).unwrap_or(State::Unknown)
+}
+
+impl FromRow<'_, SqliteRow> for Ticket {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let jti: Option<String> = row.try_get("jti")?;
+        Ok(Self {
+            id: parsed(row, "id")?,
+            capability: parsed(row, "capability")?,
+            audience: row.try_get("audience")?,
+            principal: row.try_get("principal")?,
+            digest: parsed(row, "digest")?,
+            raw: row.try_get("question")?,
+            question: json(row, "question")?,
+            shown: parsed(row, "shown")?,
+            asked_at: row.try_get("asked_at")?,
+            answer_by: row.try_get("answer_by")?,
+            cancel_at: row.try_get("cancel_at")?,
+            use_by: row.try_get("use_by")?,
+            uses: row.try_get("uses")?,
+            used: row.try_get("used")?,
+            state: state_named(row.try_get("state_now")?),
+            settled_at: row.try_get("settled_at")?,
+            reason: row.try_get("reason")?,
+            jti: jti.map(|jti| jti.parse().map_err(|error| undecodable("jti", error))).transpose()?,
+            grant: row.try_get("grant_jws")?,
+            lapses_at: row.try_get("lapses_at")?,
+            now: row.try_get("now")?,
+        })
+    }
+}
+
+impl Ticket {
+    /// What gateways are told.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let grant = self.grant.clone().filter(|_| self.state == State::Approved);
+        Verdict {
+            ticket: self.id,
+            digest: self.digest,
+            state: self.state,
+            grant,
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+/// The ticket of that id.
+pub(crate) async fn find(db: impl SqliteExecutor<'_>, id: Token) -> Result<Option<Ticket>, StoreError> {
+    let query = sqlx::query_as("SELECT * FROM current WHERE id = ?").bind(id.to_string());
+    Ok(query.fetch_optional(db).await?)
+}
+
+impl Store {
+    /// The ticket of that id.
+    pub(crate) async fn ticket(&self, id: Token) -> Result<Option<Ticket>, StoreError> {
+        find(&self.reader, id).await
+    }
+
+    /// The ticket whose status link that is.
+    pub(crate) async fn by_capability(&self, capability: Token) -> Result<Option<Ticket>, StoreError> {
+        let query = sqlx::query_as("SELECT * FROM current WHERE capability = ?").bind(capability.to_string());
+        Ok(query.fetch_optional(&self.reader).await?)
+    }
+
+    /// The open tickets, what lapses first on top.
+    pub(crate) async fn open_tickets(&self) -> Result<Vec<Ticket>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT * FROM current WHERE lapses_at IS NOT NULL AND state_now IN ('pending', 'approved')
+             ORDER BY lapses_at LIMIT 1000",
+        );
+        Ok(query.fetch_all(&self.reader).await?)
+    }
+
+    /// The tickets in one state, or in any, the latest on top.
+    pub(crate) async fn tickets(&self, state: Option<State>, limit: u32) -> Result<Vec<Ticket>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT * FROM current WHERE ?1 IS NULL OR state_now = ?1 ORDER BY asked_at DESC LIMIT ?2",
+        );
+        Ok(query.bind(state.map(state_name)).bind(limit).fetch_all(&self.reader).await?)
+    }
+}

@@ -1,0 +1,157 @@
+//! Waiters: one long poll of a gateway's worker for all tickets that it holds requests for.
+
+use std::time::Duration;
+
+use countersign_protocol::approval::{Verdict, Wait, WaitReply};
+use countersign_protocol::{Token, UnixMillis};
+use sqlx::{FromRow as _, Row as _};
+use tokio::time::Instant;
+
+use super::tickets::{Ticket, parsed};
+use super::{Store, StoreError, Tx};
+use crate::directory::gateways::Gateway;
+
+/// The longest poll; below what proxies take for a dead connection.
+const LONGEST_POLL: Duration = Duration::from_secs(25);
+/// The most verdicts in one reply; the rest comes with the next.
+const MOST_VERDICTS: u32 = 500;
+
+/// Why a poll has no reply.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WaitError {
+    #[error("the waiter belongs to another gateway")]
+    Foreign,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who waits for a ticket at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// How many workers still hold the request.
+    pub(crate) held: i64,
+    /// When the last of them lets go.
+    pub(crate) held_until: Option<UnixMillis>,
+    /// How many clients left while it was held.
+    pub(crate) left: i64,
+}
+
+impl Tx<'_> {
+    /// Notes a sign of life; `false` when the waiter belongs to another gateway.
+    pub(super) async fn bind_waiter(&mut self, waiter: Token, gateway: &Gateway) -> Result<bool, StoreError> {
+        let bound = sqlx::query(
+            "INSERT INTO waiters (id, gateway, seen_at) VALUES (?, ?, ?) ON CONFLICT (id)
+             DO UPDATE SET seen_at = excluded.seen_at WHERE gateway = excluded.gateway",
+        )
+        .bind(waiter.to_string())
+        .bind(&gateway.name)
+        .bind(self.now)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(bound.rows_affected() == 1)
+    }
+
+    /// From now on the waiter is told about the ticket, which no longer counts as left behind.
+    pub(super) async fn attach(
+        &mut self,
+        ticket: Token,
+        waiter: Token,
+        held_until: UnixMillis,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO attachments (ticket, waiter, held_until) VALUES (?, ?, ?) ON CONFLICT (ticket, waiter)
+             DO UPDATE SET held_until = max(held_until, excluded.held_until), left_at = NULL",
+        )
+        .bind(ticket.to_string())
+        .bind(waiter.to_string())
+        .bind(held_until)
+        .execute(&mut *self.inner)
+        .await?;
+        sqlx::query("UPDATE tickets SET cancel_at = NULL WHERE id = ? AND state = 'pending'")
+            .bind(ticket.to_string())
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Tells all waiters of a ticket that it has changed.
+    pub(super) async fn tell(&mut self, ticket: Token) -> Result<(), StoreError> {
+        let told = sqlx::query(
+            "INSERT INTO events (waiter, ticket)
+             SELECT waiter, ticket FROM attachments WHERE ticket = ? AND left_at IS NULL RETURNING waiter",
+        )
+        .bind(ticket.to_string())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        for row in told {
+            self.rings.insert(parsed(&row, "waiter")?);
+        }
+        Ok(())
+    }
+
+    async fn seen(&mut self, waiter: Token, cursor: i64) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM events WHERE waiter = ? AND seq <= ?")
+            .bind(waiter.to_string())
+            .bind(cursor)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Waits until something happens to one of the waiter's tickets, or the time is over.
+    pub(crate) async fn wait(&self, gateway: &Gateway, wait: &Wait) -> Result<WaitReply, WaitError> {
+        let until = Instant::now() + LONGEST_POLL.min(Duration::from_millis(wait.timeout_ms));
+        let cursor = i64::try_from(wait.cursor).unwrap_or(i64::MAX);
+        let mut bell = self.bells.listen(wait.waiter);
+        let mut tx = self.write().await?;
+        if !tx.bind_waiter(wait.waiter, gateway).await? {
+            return Err(WaitError::Foreign);
+        }
+        tx.seen(wait.waiter, cursor).await?;
+        tx.commit().await?;
+        loop {
+            bell.mark_unchanged();
+            let (cursor, verdicts) = self.events(wait.waiter, cursor).await?;
+            let rung = async { verdicts.is_empty() && bell.changed().await.is_ok() };
+            let again = tokio::time::timeout_at(until, rung).await.unwrap_or(false);
+            if !again {
+                return Ok(WaitReply { cursor: cursor.unsigned_abs(), verdicts });
+            }
+        }
+    }
+
+    /// What happened after `cursor`: each ticket once, as it is now.
+    async fn events(&self, waiter: Token, cursor: i64) -> Result<(i64, Vec<Verdict>), StoreError> {
+        let rows = sqlx::query(
+            "SELECT event.seq, current.* FROM current JOIN
+                 (SELECT ticket, max(seq) AS seq FROM events WHERE waiter = ? AND seq > ? GROUP BY ticket) AS event
+                 ON event.ticket = current.id
+             ORDER BY event.seq LIMIT ?",
+        )
+        .bind(waiter.to_string())
+        .bind(cursor)
+        .bind(MOST_VERDICTS)
+        .fetch_all(&self.reader)
+        .await?;
+        let last = rows.last().map(|row| row.try_get("seq")).transpose()?;
+        let verdicts = rows.iter().map(|row| Ticket::from_row(row).map(|ticket| ticket.verdict()));
+        Ok((last.unwrap_or(cursor), verdicts.collect::<Result<_, _>>()?))
+    }
+
+    /// Who waits for a ticket at this moment.
+    pub(crate) async fn waiting(&self, ticket: Token) -> Result<Waiting, StoreError> {
+        let (held, held_until, left) = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE left_at IS NULL AND held_until > now),
+                    max(held_until) FILTER (WHERE left_at IS NULL AND held_until > now),
+                    count(left_at)
+             FROM attachments, (SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) AS now)
+             WHERE ticket = ?",
+        )
+        .bind(ticket.to_string())
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(Waiting { held, held_until, left })
+    }
+}
