@@ -1,0 +1,18 @@
+//! The service as gateways and people see it: over its HTTP interface, on a real database.
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod asks;
+#[cfg(test)]
+mod claims;
+#[cfg(test)]
+mod evidence;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod outcomes;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod waits;

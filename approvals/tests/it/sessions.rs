@@ -1,0 +1,109 @@
+//! Logging in: wrong guesses, used codes, locks, and the browser's cookie.
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::harness::{PASSWORD, Reply, Service, code};
+
+async fn log_in(service: &Service, user: &str, password: &str, totp: Option<String>) -> Reply {
+    let body = json!({ "user": user, "password": password, "totp": totp });
+    service.post("/v1/sessions", "", body).await
+}
+
+#[tokio::test]
+async fn a_wrong_name_password_or_code_is_one_and_the_same_error() {
+    let service = Service::start().await;
+    let wrong =
+        [("nobody", PASSWORD, None), ("ada", "wrong", None), ("ada", PASSWORD, Some("000000".into()))];
+    let mut bodies: Vec<Value> = Vec::new();
+    for (user, password, totp) in wrong {
+        let reply = log_in(&service, user, password, totp).await;
+        assert_eq!(reply.status, 401);
+        bodies.push(reply.body);
+    }
+    assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:?}");
+}
+
+#[tokio::test]
+async fn a_code_is_used_once() {
+    let service = Service::start().await;
+    let first = log_in(&service, "ada", PASSWORD, Some(code(0))).await;
+    assert_eq!((first.status.as_u16(), &first.body["amr"]), (201, &json!(["pwd", "otp"])));
+    let used = code(0);
+    assert_eq!(log_in(&service, "ada", PASSWORD, Some(used)).await.status, 401);
+    let session = service.log_in("ada").await;
+    let again = service.post("/v1/sessions/totp", &session, json!({ "totp": code(-1) })).await;
+    assert_eq!(again.status, 401, "an older code than the last one used");
+    let next = service.post("/v1/sessions/totp", &session, json!({ "totp": code(1) })).await;
+    assert_eq!(next.body["amr"], json!(["pwd", "otp"]));
+    // Somebody else's codes are their own, even where the secret is the same.
+    assert_eq!(log_in(&service, "bob", PASSWORD, Some(code(1))).await.status, 201);
+}
+
+#[tokio::test]
+async fn the_second_factor_wears_off() {
+    let service = Service::start().await;
+    let session = log_in(&service, "ada", PASSWORD, Some(code(0))).await.body["session"].clone();
+    service.sql("UPDATE sessions SET otp_at = otp_at - 900001").await;
+    let stepped =
+        service.post("/v1/sessions/totp", session.as_str().unwrap(), json!({ "totp": "000000" })).await;
+    assert_eq!(stepped.status, 401);
+    let ticket = service.open({
+        let mut high = crate::harness::question();
+        high["terms"]["severity"] = json!("high");
+        high
+    });
+    let ticket = ticket.await;
+    let reply = service.answer(session.as_str().unwrap(), &ticket, "approve").await;
+    assert_eq!(reply.body["code"], "second_factor_missing");
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_for_passwords_and_for_codes() {
+    let service = Service::start().await;
+    for _ in 0..6 {
+        assert_eq!(log_in(&service, "ada", "wrong", None).await.status, 401);
+    }
+    let locked = log_in(&service, "ada", PASSWORD, None).await;
+    assert_eq!((locked.status.as_u16(), locked.headers.contains_key("retry-after")), (429, true));
+    // A right password buys no new guesses at the code.
+    for _ in 0..6 {
+        assert_eq!(log_in(&service, "bob", PASSWORD, Some("000000".into())).await.status, 401);
+        service.log_in("bob").await;
+    }
+    assert_eq!(log_in(&service, "bob", PASSWORD, Some(code(0))).await.status, 429);
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_cookie_its_account_or_its_time() {
+    let service = Service::start().await;
+    let reply = log_in(&service, "ada", PASSWORD, None).await;
+    let cookie = reply.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let ada = reply.body["session"].as_str().unwrap();
+    assert_eq!(service.get("/v1/requests", ada).await.status, 200);
+    assert_eq!(service.call("DELETE", "/v1/sessions", ada, None).await.status, 204);
+    assert_eq!(service.get("/v1/requests", ada).await.status, 401);
+    let bob = service.log_in("bob").await;
+    service.sql("UPDATE sessions SET expires_at = 1").await;
+    assert_eq!(service.get("/v1/requests", &bob).await.status, 401);
+    let dan = service.log_in("dan").await;
+    std::fs::write(service.folder.path().join("data/users.json"), r#"{"users":[]}"#).unwrap();
+    assert_eq!(service.get("/v1/requests", &dan).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_cookie_changes_nothing_from_another_origin() {
+    let service = Service::start().await;
+    let ada = service.log_in("ada").await;
+    for (site, expected) in [("same-site", 401), ("cross-site", 401), ("same-origin", 204)] {
+        let request = Request::delete("/v1/sessions")
+            .header("cookie", format!("other=1; countersign_session={ada}"))
+            .header("sec-fetch-site", site)
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(service.router.clone().oneshot(request).await.unwrap().status(), expected, "{site}");
+    }
+}
