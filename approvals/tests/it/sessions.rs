@@ -29,9 +29,9 @@ async fn a_wrong_name_password_or_code_is_one_and_the_same_error() {
 #[tokio::test]
 async fn a_code_is_used_once() {
     let service = Service::start().await;
-    let first = log_in(&service, "ada", PASSWORD, Some(code(0))).await;
-    assert_eq!((first.status.as_u16(), &first.body["amr"]), (201, &json!(["pwd", "otp"])));
     let used = code(0);
+    let first = log_in(&service, "ada", PASSWORD, Some(used.clone())).await;
+    assert_eq!((first.status.as_u16(), &first.body["amr"]), (201, &json!(["pwd", "otp"])));
     assert_eq!(log_in(&service, "ada", PASSWORD, Some(used)).await.status, 401);
     let session = service.log_in("ada").await;
     let again = service.post("/v1/sessions/totp", &session, json!({ "totp": code(-1) })).await;
