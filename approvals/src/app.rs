@@ -66,7 +66,6 @@ impl App {
     }
 
     /// All that the service answers to.
-    #[must_use]
     pub fn router(self: &Arc<Self>) -> Router {
         crate::api::router(self)
     }
