@@ -151,7 +151,7 @@ pub(crate) fn add(path: &Path, new: NewUser, now: UnixMillis) -> Result<Login, A
     if file.users.iter().any(|user| user.subject == subject) {
         return Err(AddUserError::Taken(subject));
     }
-    let password = new.password.map_or_else(random::secret, Ok)?;
+    let password = new.password.map_or_else(|| random::token().map(|token| token.to_string()), Ok)?;
     let totp = match &new.totp {
         Some(secret) => Totp::parse(secret)?,
         None => Totp::generate()?,
