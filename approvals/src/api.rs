@@ -78,6 +78,7 @@ fn routes() -> Routes {
 pub(crate) fn router(app: &Arc<App>) -> Router {
     routes()
         .router
+        .merge(crate::inbox::router())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))

@@ -8,6 +8,7 @@ mod app;
 mod auth;
 mod directory;
 mod files;
+mod inbox;
 mod random;
 mod setup;
 mod signer;

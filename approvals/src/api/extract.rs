@@ -19,6 +19,11 @@ pub(crate) const COOKIE: &str = "countersign_session";
 #[from_request(via(axum::Json), rejection(Problem))]
 pub(crate) struct Body<T>(pub(crate) T);
 
+/// A form.
+#[derive(FromRequest)]
+#[from_request(via(axum::Form), rejection(Problem))]
+pub(crate) struct Form<T>(pub(crate) T);
+
 /// The query string.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Problem))]
@@ -56,6 +61,18 @@ impl FromRequestParts<Arc<App>> for Session {
             None => None,
         };
         session.ok_or_else(|| Problem::unauthorized("log in first"))
+    }
+}
+
+/// A request that changes something and does not come from another site's page.
+pub(crate) struct OwnPage;
+
+impl<S: Sync> FromRequestParts<S> for OwnPage {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let own = own_page(parts).then_some(Self);
+        own.ok_or_else(|| Problem::forbidden("cross_site", "this comes from another site"))
     }
 }
 

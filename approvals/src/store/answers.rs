@@ -122,6 +122,12 @@ pub(crate) fn lacking(ticket: &Ticket, answers: &[Kept]) -> usize {
     missing(&ticket.question.gates, flaggers.len(), ticket.asked_at, &approvals)
 }
 
+/// How many approvers a ticket needs in all.
+pub(crate) fn needed(ticket: &Ticket, answers: &[Kept]) -> usize {
+    let quorum: usize = ticket.question.gates.iter().map(|gate| usize::from(gate.quorum)).sum();
+    quorum + counting(answers).1.len()
+}
+
 /// What a ticket asks of those who answer.
 pub(crate) fn asked(ticket: &Ticket) -> Asked<'_> {
     Asked {

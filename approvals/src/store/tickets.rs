@@ -25,15 +25,12 @@ pub(crate) struct Ticket {
     pub(crate) shown: Hash,
     pub(crate) asked_at: UnixMillis,
     pub(crate) answer_by: UnixMillis,
-    pub(crate) cancel_at: Option<UnixMillis>,
     pub(crate) use_by: Option<UnixMillis>,
     pub(crate) uses: i64,
     pub(crate) used: i64,
     /// Deadlines included: a lapsed ticket never reads as open.
     pub(crate) state: State,
-    pub(crate) settled_at: Option<UnixMillis>,
     pub(crate) reason: Option<String>,
-    pub(crate) jti: Option<Token>,
     pub(crate) grant: Option<String>,
     /// The deadline of the state that it is in.
     pub(crate) lapses_at: Option<UnixMillis>,
@@ -81,7 +78,6 @@ pub(crate) fn state_named(name: &str) -> State {
 
 impl FromRow<'_, SqliteRow> for Ticket {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let jti: Option<String> = row.try_get("jti")?;
         Ok(Self {
             id: parsed(row, "id")?,
             capability: parsed(row, "capability")?,
@@ -93,14 +89,11 @@ impl FromRow<'_, SqliteRow> for Ticket {
             shown: parsed(row, "shown")?,
             asked_at: row.try_get("asked_at")?,
             answer_by: row.try_get("answer_by")?,
-            cancel_at: row.try_get("cancel_at")?,
             use_by: row.try_get("use_by")?,
             uses: row.try_get("uses")?,
             used: row.try_get("used")?,
             state: state_named(row.try_get("state_now")?),
-            settled_at: row.try_get("settled_at")?,
             reason: row.try_get("reason")?,
-            jti: jti.map(|jti| jti.parse().map_err(|error| undecodable("jti", error))).transpose()?,
             grant: row.try_get("grant_jws")?,
             lapses_at: row.try_get("lapses_at")?,
             now: row.try_get("now")?,
@@ -147,6 +140,15 @@ impl Store {
              ORDER BY lapses_at LIMIT 1000",
         );
         Ok(query.fetch_all(&self.reader).await?)
+    }
+
+    /// The tickets that were closed last.
+    pub(crate) async fn closed_tickets(&self, limit: u32) -> Result<Vec<Ticket>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT * FROM current WHERE state_now NOT IN ('pending', 'approved')
+             ORDER BY asked_at DESC LIMIT ?",
+        );
+        Ok(query.bind(limit).fetch_all(&self.reader).await?)
     }
 
     /// The tickets in one state, or in any, the latest on top.

@@ -1,0 +1,93 @@
+// Makes the pages live: counts deadlines down, fetches what changed, listens to the keyboard.
+"use strict";
+
+// The server's clock rules; this is how far ours is off.
+const skew = Number(document.body.dataset.now || Date.now()) - Date.now();
+
+function left(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
+  if (d > 0) return `${d} d ${h} h`;
+  if (h > 0) return `${h} h ${m} min`;
+  return m > 0 ? `${m} min ${s % 60} s` : `${s} s`;
+}
+
+function count() {
+  for (const time of document.querySelectorAll("time[data-deadline]")) {
+    const ms = Number(time.dataset.deadline) - Date.now() - skew;
+    time.textContent = left(ms);
+    time.classList.toggle("soon", ms < 60000);
+  }
+}
+
+// What somebody has begun to type or opened stays as it is.
+function busy(part) {
+  return [...part.querySelectorAll("textarea, input:not([type=hidden])")].some((field) => field.value !== "");
+}
+
+// Replaces the parts that changed. A part in use is replaced only once the request is closed.
+async function refresh() {
+  const reply = await fetch(location.pathname, { headers: { accept: "text/html" } });
+  if (!reply.ok || reply.redirected) return location.assign("/login");
+  const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const fresh = page.querySelector(`[data-live="${part.dataset.live}"]`);
+    if (!fresh || busy(part) && fresh.querySelector("form")) continue;
+    const same = (element) => element.innerHTML.replaceAll(/<time[^]*?<\/time>/g, "");
+    const was = document.activeElement?.closest?.(".row a")?.getAttribute("href");
+    if (same(part) !== same(fresh)) part.innerHTML = fresh.innerHTML;
+    if (was) document.querySelector(`.row a[href="${was}"]`)?.focus();
+  }
+  document.title = page.title;
+  count();
+}
+
+// One refresh at a time; what changes meanwhile is seen by the next.
+let running = false, again = false;
+async function changed() {
+  if (running) { again = true; return; }
+  running = true;
+  do {
+    again = false;
+    await refresh().catch(() => {});
+  } while (again);
+  running = false;
+}
+
+function move(by) {
+  const rows = [...document.querySelectorAll(".row a")];
+  const at = rows.indexOf(document.activeElement);
+  rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + by))]?.focus();
+}
+
+// A key brings one to the button or the field; a second one, Enter, is what decides.
+function reach(key) {
+  const target = document.querySelector(`[data-key="${key}"]`);
+  if (!target) return;
+  if (target.tagName === "SUMMARY") target.parentElement.open = true;
+  const field = target.tagName === "SUMMARY" ? target.parentElement.querySelector("textarea") : target;
+  field.focus();
+  field.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea");
+  if (event.key === "Escape" && typing) return typing.blur();
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const page = document.body.dataset.page;
+  if (page === "queue" && event.key === "j") move(1);
+  else if (page === "queue" && event.key === "k") move(-1);
+  else if (page === "request" && event.key === "u") location.assign("/inbox");
+  else if (page === "request" && "arf".includes(event.key)) reach(event.key);
+  else return;
+  event.preventDefault();
+});
+
+if (document.body.dataset.page) {
+  count();
+  setInterval(count, 1000);
+  const changes = new EventSource("/inbox/changes");
+  changes.addEventListener("change", changed);
+  // After a break anything may have happened.
+  changes.addEventListener("open", changed);
+}

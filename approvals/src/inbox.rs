@@ -1,0 +1,71 @@
+//! The inbox: pages for people, which work without a script and are live with one.
+
+mod assets;
+mod forms;
+mod live;
+mod login;
+mod page;
+mod queue;
+mod request;
+mod text;
+mod tree;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+
+use crate::app::App;
+
+/// What a page may load and do: nothing but this service's own files and forms.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Pages, their files and their live updates.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/inbox") }))
+        .route("/login", get(login::show).post(login::log_in))
+        .route("/logout", post(login::log_out))
+        .route("/inbox", get(queue::show))
+        .route("/inbox/changes", get(live::changes))
+        .route("/inbox/{ticket}", get(request::show))
+        .route("/inbox/{ticket}/answer", post(forms::answer))
+        .route("/inbox/{ticket}/revoke", post(forms::revoke))
+        .route("/assets/{file}", get(assets::file))
+        .layer(middleware::from_fn(guarded))
+}
+
+/// Puts on every page what browsers need to know to keep it safe.
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let rules = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in rules {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A page, or the reason why it could not be written.
+fn html(status: StatusCode, page: &impl askama::Template) -> Response {
+    match page.render() {
+        Ok(text) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "cannot write a page");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Live updates: tells an open page that something has changed, and the page fetches itself again.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use tokio_stream::wrappers::WatchStream;
+use tokio_stream::{Stream, StreamExt as _};
+
+use crate::app::App;
+use crate::auth::Session;
+
+/// A comment this often keeps proxies from closing the stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Says nothing but that something is new: what it is, each page may show only to those who may see it.
+pub(super) async fn changes(
+    State(app): State<Arc<App>>,
+    _session: Session,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let changes = WatchStream::from_changes(app.store.changes());
+    let events = changes.map(|count| Ok(Event::default().event("change").data(count.to_string())));
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}

@@ -1,0 +1,112 @@
+//! The queue: what waits for people, what lapses first on top.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State as AppState;
+use axum::http::StatusCode;
+use axum::response::Response;
+use countersign_protocol::approval::State;
+use countersign_protocol::{Token, UnixMillis};
+
+use super::html;
+use super::page::{Trouble, Viewer};
+use super::text::Visible;
+use super::words::{self, Deadline, Named};
+use crate::api::people::may_see;
+use crate::app::App;
+use crate::auth::Session;
+use crate::store::StoreError;
+use crate::store::answers::{asked, lacking, needed};
+use crate::store::tickets::Ticket;
+
+/// How many closed requests to look through and to list.
+const CLOSED: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "queue.html")]
+struct QueuePage {
+    viewer: Viewer,
+    now: UnixMillis,
+    /// What the viewer can approve.
+    yours: Vec<Row>,
+    /// What others have to approve.
+    others: Vec<Row>,
+    /// What was approved and is not used yet.
+    approved: Vec<Row>,
+    closed: Vec<Row>,
+}
+
+/// One request in a list.
+struct Row {
+    ticket: Token,
+    who: Named,
+    action: Named,
+    resource: Named,
+    method: String,
+    target: String,
+    severity: &'static str,
+    deadline: Option<Deadline>,
+    state: &'static str,
+    asked: String,
+    have: usize,
+    need: usize,
+    held: bool,
+}
+
+pub(super) async fn show(AppState(app): AppState<Arc<App>>, session: Session) -> Result<Response, Trouble> {
+    let mut page = QueuePage {
+        viewer: Viewer::of(&session),
+        now: 0,
+        yours: Vec::new(),
+        others: Vec::new(),
+        approved: Vec::new(),
+        closed: Vec::new(),
+    };
+    let open = app.store.open_tickets().await?;
+    let closed = app.store.closed_tickets(CLOSED).await?;
+    for ticket in open.into_iter().chain(closed).filter(|ticket| may_see(ticket, &session.member)) {
+        page.now = ticket.now;
+        let (row, answered) = row(&app, &ticket, &session).await?;
+        let list = match ticket.state {
+            State::Pending if answered || !could_approve(&ticket, &session) => &mut page.others,
+            State::Pending => &mut page.yours,
+            State::Approved => &mut page.approved,
+            _ => &mut page.closed,
+        };
+        list.push(row);
+    }
+    Ok(html(StatusCode::OK, &page))
+}
+
+/// Whether the viewer's yes would count, with the second factor where that is needed.
+fn could_approve(ticket: &Ticket, session: &Session) -> bool {
+    let amr = vec!["pwd".into(), "otp".into()];
+    let answer = session.member.answer(ticket.id, ticket.now, amr);
+    countersign_protocol::quorum::eligible(&answer, asked(ticket)).is_ok()
+}
+
+/// A row, and whether the viewer has answered already.
+async fn row(app: &App, ticket: &Ticket, session: &Session) -> Result<(Row, bool), StoreError> {
+    let answers = app.store.answers(ticket.id).await?;
+    let person = session.member.person();
+    let answered = answers.iter().any(|kept| kept.dropped.is_none() && kept.answer.person == person);
+    let (question, need) = (&ticket.question, needed(ticket, &answers));
+    let request = &question.request;
+    let row = Row {
+        ticket: ticket.id,
+        who: Named::of(&question.cedar.principal),
+        action: Named::of(&question.cedar.action),
+        resource: Named::of(&question.cedar.resource),
+        method: request.method.clone(),
+        target: format!("{}{}", request.authority, request.path),
+        severity: words::severity(question.terms.severity),
+        deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
+        state: words::state(ticket.state),
+        asked: words::utc(ticket.asked_at),
+        have: need.saturating_sub(lacking(ticket, &answers)),
+        need,
+        held: app.store.waiting(ticket.id).await?.held > 0,
+    };
+    Ok((row, answered))
+}

@@ -1,0 +1,144 @@
+//! How states, times and rules are said to people.
+
+use countersign_protocol::UnixMillis;
+use countersign_protocol::approval::State;
+use countersign_protocol::person::Role;
+use countersign_protocol::quorum::Ineligible;
+use countersign_protocol::request::Severity;
+use jiff::Timestamp;
+
+/// The name of a Cedar entity, taken apart: `Agent::"deployer"` is a `deployer` of type `Agent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) id: String,
+    pub(super) kind: String,
+}
+
+impl Named {
+    pub(super) fn of(entity: &str) -> Self {
+        let parts = entity.split_once("::\"").and_then(|(kind, id)| Some((kind, id.strip_suffix('"')?)));
+        match parts {
+            Some((kind, id)) if !id.is_empty() => Self { id: id.into(), kind: kind.into() },
+            _ => Self { id: entity.into(), kind: String::new() },
+        }
+    }
+}
+
+/// A deadline: absolute for those without a script, counted down for those with one.
+#[derive(Debug, Clone)]
+pub(super) struct Deadline {
+    pub(super) at: UnixMillis,
+    pub(super) utc: String,
+    pub(super) left: String,
+}
+
+impl Deadline {
+    pub(super) fn new(at: UnixMillis, now: UnixMillis) -> Self {
+        Self { at, utc: utc(at), left: left(at - now) }
+    }
+}
+
+/// A moment, in UTC.
+pub(super) fn utc(at: UnixMillis) -> String {
+    let at = Timestamp::from_millisecond(at).ok();
+    at.map_or_else(|| "an unknown time".into(), |at| at.strftime("%-d %b %Y, %H:%M:%S UTC").to_string())
+}
+
+/// How much time is left, in at most two units.
+pub(super) fn left(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+    match () {
+        () if days > 0 => format!("{days} d {hours} h"),
+        () if hours > 0 => format!("{hours} h {minutes} min"),
+        () if minutes > 0 => format!("{minutes} min {rest} s"),
+        () => format!("{rest} s"),
+    }
+}
+
+/// A state, in a word or two.
+pub(super) fn state(state: State) -> &'static str {
+    match state {
+        State::Pending => "waiting for approval",
+        State::Approved => "approved, not used up yet",
+        State::Consumed => "approved and used",
+        State::Rejected => "rejected",
+        State::Expired => "expired",
+        State::Revoked => "taken back",
+        State::Cancelled => "cancelled: nobody waits for it any more",
+        State::Unknown => "unknown",
+    }
+}
+
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    }
+}
+
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Requester => "sent it",
+        Role::Agent => "sent it, a program",
+        Role::Owner => "owns the agent",
+        Role::Delegate => "is in the delegation chain",
+    }
+}
+
+/// Why somebody may not approve, said to them.
+pub(super) fn ineligible(why: Ineligible) -> &'static str {
+    match why {
+        Ineligible::SelfApproval => "You take part in this request, so somebody else has to approve it.",
+        Ineligible::NotComparable => {
+            "Somebody who takes part in this request cannot be told apart from you, so you cannot approve it."
+        }
+        Ineligible::AccountTooYoung => "Your account is younger than this request.",
+        Ineligible::SecondFactorMissing => "This needs your second factor.",
+        Ineligible::NotInGroup => "You are not in a group that may approve this.",
+    }
+}
+
+/// What happened to a ticket; the name of who did it, or of the gateway, stands before or after it.
+pub(super) fn event(event: &str) -> &'static str {
+    match event {
+        "asked" => "asked",
+        "joined" => "asked again",
+        "approve" => "approved",
+        "reject" => "rejected",
+        "flag" => "flagged",
+        "refused" => "tried to answer and was refused",
+        "approved" => "enough approvals: a grant was signed",
+        "reopened" => "the gateway did not accept the grant, open again",
+        "revoked" => "approval taken back",
+        "expired" => "expired",
+        "cancelled" => "cancelled, nobody waited any more",
+        "claimed" => "approval used",
+        "forwarded" => "sent on, the upstream answered",
+        "client_left" => "a client left",
+        _ => "something else",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entities_are_taken_apart() {
+        let named = |id: &str, kind: &str| Named { id: id.into(), kind: kind.into() };
+        assert_eq!(Named::of("Agent::\"deployer\""), named("deployer", "Agent"));
+        assert_eq!(Named::of("Deploy::Action::\"create\""), named("create", "Deploy::Action"));
+        assert_eq!(Named::of("A::\"x::\\\"y\""), named("x::\\\"y", "A"));
+        assert_eq!(Named::of("no entity"), named("no entity", ""));
+    }
+
+    #[test]
+    fn time_left_has_two_units() {
+        let said: Vec<_> = [-5, 59_999, 60_000, 3_600_000, 90_000_000].into_iter().map(left).collect();
+        assert_eq!(said, ["0 s", "59 s", "1 min 0 s", "1 h 0 min", "1 d 1 h"]);
+        assert_eq!(utc(1_700_000_000_000), "14 Nov 2023, 22:13:20 UTC");
+    }
+}
