@@ -8,7 +8,7 @@ use countersign_protocol::{Hash, Token};
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
-use super::page::Trouble;
+use super::page::{LoggedIn, Trouble};
 use super::request;
 use crate::api::extract::{Form, Path};
 use crate::api::people::{give, seen, take_back};
@@ -44,7 +44,7 @@ pub(super) fn genuine(session: &Session, csrf: &str) -> Result<(), Problem> {
 
 pub(super) async fn answer(
     State(app): State<Arc<App>>,
-    session: Session,
+    LoggedIn(session): LoggedIn,
     Path(id): Path<Token>,
     Form(form): Form<AnswerForm>,
 ) -> Result<Response, Trouble> {
@@ -70,7 +70,7 @@ async fn answered(app: &Arc<App>, session: &Session, id: Token, form: AnswerForm
 
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
-    session: Session,
+    LoggedIn(session): LoggedIn,
     Path(id): Path<Token>,
     Form(form): Form<RevokeForm>,
 ) -> Result<Response, Trouble> {

@@ -9,8 +9,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt as _};
 
+use super::page::LoggedIn;
 use crate::app::App;
-use crate::auth::Session;
 
 /// A comment this often keeps proxies from closing the stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -18,7 +18,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Says nothing but that something is new: what it is, each page may show only to those who may see it.
 pub(super) async fn changes(
     State(app): State<Arc<App>>,
-    _session: Session,
+    _viewer: LoggedIn,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = WatchStream::from_changes(app.store.changes());
     let events = changes.map(|count| Ok(Event::default().event("change").data(count.to_string())));

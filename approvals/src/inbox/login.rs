@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::html;
-use super::page::Trouble;
+use super::page::{LoggedIn, Trouble};
 use crate::api::extract::{Form, OwnPage};
 use crate::api::problem::Problem;
 use crate::api::sessions::set_cookie;
@@ -54,7 +54,7 @@ pub(super) async fn log_in(
 
 pub(super) async fn log_out(
     State(app): State<Arc<App>>,
-    session: Session,
+    LoggedIn(session): LoggedIn,
     Form(form): Form<Csrf>,
 ) -> Result<Response, Trouble> {
     super::forms::genuine(&session, &form.csrf)?;

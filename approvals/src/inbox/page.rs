@@ -1,11 +1,16 @@
 //! What every page shares, and what stands in for a page that cannot be shown.
 
+use std::sync::Arc;
+
 use askama::Template;
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::html;
 use crate::api::problem::Problem;
+use crate::app::App;
 use crate::auth::Session;
 
 /// Who looks at a page.
@@ -18,6 +23,17 @@ pub(super) struct Viewer {
 impl Viewer {
     pub(super) fn of(session: &Session) -> Self {
         Self { name: session.member.display_name().to_owned(), csrf: session.csrf() }
+    }
+}
+
+/// Somebody who is logged in; everybody else is asked to log in.
+pub(super) struct LoggedIn(pub(super) Session);
+
+impl FromRequestParts<Arc<App>> for LoggedIn {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Trouble> {
+        Ok(Self(Session::from_request_parts(parts, app).await?))
     }
 }
 

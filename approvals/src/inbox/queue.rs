@@ -10,7 +10,7 @@ use countersign_protocol::approval::State;
 use countersign_protocol::{Token, UnixMillis};
 
 use super::html;
-use super::page::{Trouble, Viewer};
+use super::page::{LoggedIn, Trouble, Viewer};
 use super::text::Visible;
 use super::words::{self, Deadline, Named};
 use crate::api::people::may_see;
@@ -54,7 +54,10 @@ struct Row {
     held: bool,
 }
 
-pub(super) async fn show(AppState(app): AppState<Arc<App>>, session: Session) -> Result<Response, Trouble> {
+pub(super) async fn show(
+    AppState(app): AppState<Arc<App>>,
+    LoggedIn(session): LoggedIn,
+) -> Result<Response, Trouble> {
     let mut page = QueuePage {
         viewer: Viewer::of(&session),
         now: 0,

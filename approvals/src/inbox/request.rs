@@ -13,7 +13,7 @@ use countersign_protocol::request::{Gate, Question, Severity, Shown};
 use countersign_protocol::{Token, UnixMillis};
 
 use super::html;
-use super::page::{Trouble, Viewer};
+use super::page::{LoggedIn, Trouble, Viewer};
 use super::text::Visible;
 use super::tree::Node;
 use super::words::{self, Deadline, Named};
@@ -74,7 +74,8 @@ struct Happened {
     refused: bool,
     who: Option<String>,
     code: Option<String>,
-    detail: Option<String>,
+    gateway: Option<String>,
+    reason: Option<String>,
 }
 
 /// What the viewer can do about it.
@@ -101,7 +102,7 @@ enum Body {
 
 pub(super) async fn show(
     AppState(app): AppState<Arc<App>>,
-    session: Session,
+    LoggedIn(session): LoggedIn,
     Path(id): Path<Token>,
 ) -> Result<Response, Trouble> {
     page(&app, &session, id, None).await
@@ -178,7 +179,7 @@ impl RequestPage {
     }
 
     fn use_within(&self) -> String {
-        words::left(self.question().terms.use_within_ms)
+        words::lasting(self.question().terms.use_within_ms)
     }
 }
 
@@ -235,14 +236,14 @@ fn said(app: &App, kept: &Kept) -> Said {
 
 fn happened(app: &App, entry: Entry) -> Happened {
     let person = entry.issuer.zip(entry.subject).map(|(issuer, subject)| Person { issuer, subject });
-    Happened {
-        at: words::utc(entry.at),
-        what: words::event(&entry.event),
-        refused: entry.event == "refused",
-        who: person.map(|person| called(app, &person)),
-        code: entry.code,
-        detail: entry.detail,
-    }
+    let refused = entry.event == "refused";
+    let what = words::event(&entry.event, entry.detail.as_deref());
+    let (gateway, reason) = match person {
+        Some(_) => (None, entry.detail.filter(|_| !refused)),
+        None => (entry.detail, None),
+    };
+    let who = person.map(|person| called(app, &person));
+    Happened { at: words::utc(entry.at), what, refused, who, code: entry.code, gateway, reason }
 }
 
 fn readable(shown: &Shown) -> Body {

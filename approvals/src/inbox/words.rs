@@ -57,6 +57,12 @@ pub(super) fn left(ms: i64) -> String {
     }
 }
 
+/// How long something lasts: as [`left`], without a unit that is nothing.
+pub(super) fn lasting(ms: i64) -> String {
+    let text = left(ms);
+    text.split_once(" 0 ").map_or(text.clone(), |(whole, _)| whole.to_owned())
+}
+
 /// A state, in a word or two.
 pub(super) fn state(state: State) -> &'static str {
     match state {
@@ -101,24 +107,26 @@ pub(super) fn ineligible(why: Ineligible) -> &'static str {
     }
 }
 
-/// What happened to a ticket; the name of who did it, or of the gateway, stands before or after it.
-pub(super) fn event(event: &str) -> &'static str {
-    match event {
-        "asked" => "asked",
-        "joined" => "asked again",
-        "approve" => "approved",
-        "reject" => "rejected",
-        "flag" => "flagged",
-        "refused" => "tried to answer and was refused",
-        "approved" => "enough approvals: a grant was signed",
-        "reopened" => "the gateway did not accept the grant, open again",
-        "revoked" => "approval taken back",
-        "expired" => "expired",
-        "cancelled" => "cancelled, nobody waited any more",
-        "claimed" => "approval used",
-        "forwarded" => "sent on, the upstream answered",
-        "client_left" => "a client left",
-        _ => "something else",
+/// What happened to a ticket; who did it stands before.
+pub(super) fn event(event: &str, detail: Option<&str>) -> &'static str {
+    match (event, detail) {
+        ("asked", _) => "asked",
+        ("joined", _) => "asked again",
+        ("approve", _) => "approved",
+        ("reject", _) => "rejected",
+        ("flag", _) => "flagged",
+        ("refused", Some("approve")) => "tried to approve and was refused",
+        ("refused", Some("reject")) => "tried to reject and was refused",
+        ("refused", _) => "tried to flag and was refused",
+        ("approved", _) => "enough approvals, a grant was signed",
+        ("reopened", _) => "open again, the gateway did not accept the grant",
+        ("revoked", _) => "approval taken back",
+        ("expired", _) => "expired",
+        ("cancelled", _) => "cancelled, nobody waited any more",
+        ("claimed", _) => "approval used",
+        ("forwarded", _) => "sent on, the upstream answered",
+        ("client_left", _) => "a client left",
+        _ => "something else happened",
     }
 }
 
@@ -139,6 +147,7 @@ mod tests {
     fn time_left_has_two_units() {
         let said: Vec<_> = [-5, 59_999, 60_000, 3_600_000, 90_000_000].into_iter().map(left).collect();
         assert_eq!(said, ["0 s", "59 s", "1 min 0 s", "1 h 0 min", "1 d 1 h"]);
+        assert_eq!([lasting(600_000), lasting(90_000)], ["10 min", "1 min 30 s"]);
         assert_eq!(utc(1_700_000_000_000), "14 Nov 2023, 22:13:20 UTC");
     }
 }

@@ -11,6 +11,8 @@ mod evidence;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod inbox;
+#[cfg(test)]
 mod outcomes;
 #[cfg(test)]
 mod sessions;

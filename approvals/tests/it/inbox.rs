@@ -1,0 +1,161 @@
+//! The pages: reachable after log-in only, forms that only they can send, nothing from outside as markup.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use crate::harness::{PASSWORD, Service, code, question};
+
+struct Page {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Page {
+    fn location(&self) -> &str {
+        self.headers["location"].to_str().unwrap()
+    }
+
+    /// The value of the first hidden field of that name.
+    fn field(&self, name: &str) -> String {
+        let (_, rest) = self.text.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+async fn browse(service: &Service, session: &str, path: &str, form: Option<&str>) -> Page {
+    let mut request = Request::builder().uri(path).header("cookie", format!("countersign_session={session}"));
+    if form.is_some() {
+        request = request.method("POST").header("content-type", "application/x-www-form-urlencoded");
+        request = request.header("sec-fetch-site", "same-origin");
+    }
+    let body = Body::from(form.unwrap_or_default().to_owned());
+    let response = service.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    Page { status: parts.status, headers: parts.headers, text }
+}
+
+#[tokio::test]
+async fn who_is_not_logged_in_is_asked_to_and_then_sees_the_queue() {
+    let service = Service::start().await;
+    let ticket = service.open(question()).await;
+    for path in ["/inbox".to_owned(), format!("/inbox/{ticket}")] {
+        let page = browse(&service, "", &path, None).await;
+        assert_eq!((page.status.as_u16(), page.location()), (303, "/login"));
+    }
+    let wrong = browse(&service, "", "/login", Some("user=ada&password=wrong&totp=")).await;
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.text.contains("user, password or code is wrong"));
+    let form = format!("user=ada&password={}&totp=", PASSWORD.replace(' ', "+"));
+    let page = browse(&service, "", "/login", Some(&form)).await;
+    assert_eq!((page.status.as_u16(), page.location()), (303, "/inbox"));
+    let cookie = page.headers["set-cookie"].to_str().unwrap();
+    let session = cookie.split(['=', ';']).nth(1).unwrap();
+    let queue = browse(&service, session, "/inbox", None).await;
+    assert!(queue.text.contains(&format!("/inbox/{ticket}")));
+    let stranger = service.log_in("eve").await;
+    assert!(!browse(&service, &stranger, "/inbox", None).await.text.contains(&ticket));
+    assert_eq!(browse(&service, &stranger, &format!("/inbox/{ticket}"), None).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_button_approves_and_only_this_session_s_page_has_it() {
+    let service = Service::start().await;
+    let ticket = service.open(question()).await;
+    let (ada, bob) = (service.log_in("ada").await, service.log_in("bob").await);
+    let (path, send) = (format!("/inbox/{ticket}"), format!("/inbox/{ticket}/answer"));
+    let page = browse(&service, &ada, &path, None).await;
+    let form = |csrf: &str| format!("csrf={csrf}&kind=approve&shown={}", page.field("shown"));
+    for csrf in ["", &browse(&service, &bob, &path, None).await.field("csrf")] {
+        assert_eq!(browse(&service, &ada, &send, Some(&form(csrf))).await.status, 403);
+    }
+    assert_eq!(service.show(&ticket).await["state"], "pending");
+    let done = browse(&service, &ada, &send, Some(&form(&page.field("csrf")))).await;
+    assert_eq!((done.status.as_u16(), done.location()), (303, path.as_str()));
+    assert_eq!(service.show(&ticket).await["state"], "approved");
+    let after = browse(&service, &ada, &path, None).await;
+    assert!(
+        after.text.contains("You have answered: approve") && after.text.contains("Take the approval back")
+    );
+}
+
+#[tokio::test]
+async fn high_severity_is_approved_with_a_code_in_the_same_form() {
+    let service = Service::start().await;
+    let mut high = question();
+    high["terms"]["severity"] = json!("high");
+    let ticket = service.open(high).await;
+    let ada = service.log_in("ada").await;
+    let page = browse(&service, &ada, &format!("/inbox/{ticket}"), None).await;
+    assert!(page.text.contains("Code from your authenticator"));
+    let (csrf, shown) = (page.field("csrf"), page.field("shown"));
+    let send = format!("/inbox/{ticket}/answer");
+    let form = |totp: &str| format!("csrf={csrf}&kind=approve&shown={shown}&totp={totp}");
+    let wrong = browse(&service, &ada, &send, Some(&form("000000"))).await;
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.text.contains("code is wrong"));
+    assert_eq!(browse(&service, &ada, &send, Some(&form(&code(0)))).await.status, 303);
+    assert_eq!(service.show(&ticket).await["state"], "approved");
+}
+
+#[tokio::test]
+async fn who_may_not_approve_has_no_button_and_learns_why() {
+    let service = Service::start().await;
+    let ticket = service.open(question()).await;
+    let oda = service.log_in("oda").await;
+    let page = browse(&service, &oda, &format!("/inbox/{ticket}"), None).await;
+    assert!(page.text.contains("somebody else has to approve it"));
+    assert!(!page.text.contains("value=\"approve\"") && page.text.contains("value=\"reject\""));
+}
+
+#[tokio::test]
+async fn nothing_from_outside_is_markup_or_hides() {
+    let service = Service::start().await;
+    let evil = "<script>alert(1)</script>\u{202e}\"'";
+    let mut asked = question();
+    asked["justification"] = json!(evil);
+    for member in ["principal", "action", "resource"] {
+        asked["cedar"][member] = json!(format!("A::\"{evil}\""));
+    }
+    for member in ["method", "authority", "path"] {
+        asked["request"][member] = json!(evil);
+    }
+    asked["request"]["headers"] = json!([
+        { "name": evil, "value": { "text": evil }, "bound": true },
+        { "name": "authorization", "value": { "redacted": { "bytes": 42 } }, "bound": false },
+    ]);
+    asked["request"]["body"] = json!({ "text": json!({ evil: evil }).to_string() });
+    asked["cedar"]["context"] = json!({ evil: [evil] });
+    asked["involved"][0]["entity"] = json!(evil);
+    asked["gates"][0]["reason"] = json!(evil);
+    let ticket = service.open(asked).await;
+    let ada = service.log_in("ada").await;
+    for path in ["/inbox".to_owned(), format!("/inbox/{ticket}")] {
+        let page = browse(&service, &ada, &path, None).await;
+        assert_eq!(page.status, 200);
+        assert!(!page.text.contains("<script>") && !page.text.contains('\u{202e}'), "{}", page.text);
+        assert!(page.text.contains("&lt;script&gt;") && page.text.contains("U+202E"));
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(!page.text.contains(" style=") && !page.text.contains(" onclick="));
+    }
+    let page = browse(&service, &ada, &format!("/inbox/{ticket}"), None).await;
+    assert!(page.text.contains("redacted at the gateway, 42 bytes") && page.text.contains("not bound"));
+}
+
+#[tokio::test]
+async fn an_open_page_hears_of_changes() {
+    let service = Service::start().await;
+    let ada = service.log_in("ada").await;
+    let request = Request::get("/inbox/changes").header("cookie", format!("countersign_session={ada}"));
+    let response = service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let mut events = response.into_body();
+    service.open(question()).await;
+    let event = events.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert!(event.starts_with(b"event: change\n"), "{event:?}");
+}
