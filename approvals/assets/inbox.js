@@ -17,6 +17,10 @@ function count() {
     const ms = Number(time.dataset.deadline) - Date.now() - skew;
     time.textContent = left(ms);
     time.classList.toggle("soon", ms < 60000);
+    if (ms <= 0 && !time.dataset.over) {
+      time.dataset.over = "yes";
+      changed();
+    }
   }
 }
 

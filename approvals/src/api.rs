@@ -21,8 +21,10 @@ use serde_json::json;
 use crate::app::App;
 use problem::Problem;
 
-/// The longest body, bytes: a gateway's batch with the largest question in it.
-const LONGEST_BODY: usize = 16 * 1024 * 1024;
+/// The longest body of a gateway, bytes: a batch with the largest question in it.
+const LONGEST_BATCH: usize = 16 * 1024 * 1024;
+/// The longest body of anybody else, bytes.
+const LONGEST_BODY: usize = 64 * 1024;
 /// What each path is for.
 const OPENAPI: &str = include_str!("../openapi.json");
 
@@ -42,6 +44,11 @@ impl Routes {
         self.add("post", path, routing::post(handler))
     }
 
+    /// A path that takes batches.
+    fn batch<H: Handler<T, Arc<App>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add("post", path, routing::post(handler).layer(DefaultBodyLimit::max(LONGEST_BATCH)))
+    }
+
     fn delete<H: Handler<T, Arc<App>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
         self.add("delete", path, routing::delete(handler))
     }
@@ -54,11 +61,11 @@ impl Routes {
 
 fn routes() -> Routes {
     Routes::default()
-        .post("/v1/requests", gateway::ask)
-        .post("/v1/wait", gateway::wait)
-        .post("/v1/claims", gateway::claim)
-        .post("/v1/outcomes", gateway::outcomes)
-        .post("/v1/evidence", gateway::evidence)
+        .batch("/v1/requests", gateway::ask)
+        .batch("/v1/wait", gateway::wait)
+        .batch("/v1/claims", gateway::claim)
+        .batch("/v1/outcomes", gateway::outcomes)
+        .batch("/v1/evidence", gateway::evidence)
         .post("/v1/sessions", sessions::log_in)
         .delete("/v1/sessions", sessions::log_out)
         .post("/v1/sessions/totp", sessions::step_up)

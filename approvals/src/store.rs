@@ -59,6 +59,8 @@ pub(crate) struct Tx<'a> {
     /// The database's clock when the transaction began.
     pub(crate) now: UnixMillis,
     rings: BTreeSet<Token>,
+    /// Whether people would see a difference.
+    visible: bool,
 }
 
 impl Store {
@@ -83,12 +85,12 @@ impl Store {
     pub(crate) async fn write(&self) -> Result<Tx<'_>, StoreError> {
         let mut inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let now = now(&mut inner).await?;
-        let mut tx = Tx { store: self, inner, now, rings: BTreeSet::new() };
+        let mut tx = Tx { store: self, inner, now, rings: BTreeSet::new(), visible: false };
         tx.lapse().await?;
         Ok(tx)
     }
 
-    /// Tells when anything about tickets has changed.
+    /// Tells when the history of any ticket has grown.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -111,7 +113,9 @@ impl Tx<'_> {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.inner.commit().await?;
         self.store.bells.ring(&self.rings);
-        self.store.changes.send_modify(|count| *count = count.wrapping_add(1));
+        if self.visible {
+            self.store.changes.send_modify(|count| *count = count.wrapping_add(1));
+        }
         Ok(())
     }
 }

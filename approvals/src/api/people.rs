@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::auth::Session;
 use crate::directory::users::{AUDITORS, Member};
 use crate::store::StoreError;
-use crate::store::answers::{Given, Kept, Kind, lacking, may_stop};
+use crate::store::answers::giving::Given;
+use crate::store::answers::{Kept, Kind, lacking, may_stop};
 use crate::store::history::Entry;
 use crate::store::tickets::Ticket;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::auth::LoginError;
 use crate::files::FileError;
 use crate::store::StoreError;
-use crate::store::answers::Refused;
+use crate::store::answers::giving::Refused;
 use crate::store::evidence::KeepError;
 use crate::store::tickets::state_name;
 use crate::store::waiters::WaitError;
@@ -132,7 +132,7 @@ impl From<LoginError> for Problem {
 pub(crate) fn code(refused: &Refused) -> String {
     match refused {
         Refused::Unknown => "not_found".into(),
-        Refused::ReasonMissing => "reason_missing".into(),
+        Refused::BadReason => "bad_reason".into(),
         Refused::OtherShown => "other_shown".into(),
         Refused::AlreadyAnswered => "already_answered".into(),
         Refused::Closed(state) => format!("already_{}", state_name(*state)),
@@ -146,7 +146,7 @@ impl From<Refused> for Problem {
         let status = match refused {
             Refused::Unknown => return Self::not_found(),
             Refused::Store(error) => return error.into(),
-            Refused::ReasonMissing => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::BadReason => StatusCode::UNPROCESSABLE_ENTITY,
             Refused::OtherShown | Refused::AlreadyAnswered | Refused::Closed(_) => StatusCode::CONFLICT,
             Refused::Ineligible(_) => StatusCode::FORBIDDEN,
         };

@@ -15,7 +15,8 @@ use crate::api::people::{give, seen, take_back};
 use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
-use crate::store::answers::{Given, Kind};
+use crate::store::answers::Kind;
+use crate::store::answers::giving::Given;
 
 #[derive(Deserialize)]
 pub(super) struct AnswerForm {

@@ -61,6 +61,7 @@ impl Tx<'_> {
         .bind(entry.detail)
         .execute(&mut *self.inner)
         .await?;
+        self.visible = true;
         Ok(())
     }
 }

@@ -15,6 +15,8 @@ use super::{Store, StoreError, Tx};
 const WAITER_IDLE: UnixMillis = 24 * 60 * 60 * 1000;
 /// The longest sleep between two looks at the clock.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// How often to forget.
+const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
 
 impl Tx<'_> {
     /// Turns what has lapsed into what it is.
@@ -55,6 +57,7 @@ impl Store {
     /// Sweeps as each deadline passes, for as long as the service runs.
     pub(crate) async fn sweep_forever(&self) {
         let mut changes = self.changes();
+        let mut hour = tokio::time::interval(FORGET_EVERY);
         loop {
             let sleep = self.sweep().await.unwrap_or_else(|error| {
                 tracing::error!(%error, "cannot sweep");
@@ -64,6 +67,11 @@ impl Store {
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
                 _ = changes.changed() => {}
+                _ = hour.tick() => {
+                    if let Err(error) = self.forget().await {
+                        tracing::error!(%error, "cannot forget");
+                    }
+                }
             }
         }
     }
@@ -80,9 +88,13 @@ impl Store {
         if left > 0 {
             return Ok(LONGEST_SLEEP.min(Duration::from_millis(left.unsigned_abs())));
         }
+        self.write().await?.commit().await?;
+        Ok(Duration::ZERO)
+    }
+
+    async fn forget(&self) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         tx.forget().await?;
-        tx.commit().await?;
-        Ok(Duration::ZERO)
+        tx.commit().await
     }
 }

@@ -126,11 +126,11 @@ async fn only_what_was_shown_is_answered_and_a_no_has_a_reason() {
     let shown = service.show(&ticket).await["shown"].clone();
     for kind in ["reject", "flag"] {
         let silent = json!({ "kind": kind, "shown": shown, "reason": "  " });
-        assert_eq!(service.post(&path, &ada, silent).await.body["code"], "reason_missing");
+        assert_eq!(service.post(&path, &ada, silent).await.body["code"], "bad_reason");
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_yes_and_a_no_at_once_exactly_one_wins() {
     let service = Service::start().await;
     let (ada, bob) = (service.log_in("ada").await, service.log_in("bob").await);

@@ -90,6 +90,11 @@ impl Service {
         Self { router: app.router(), app, folder: self.folder }
     }
 
+    /// A second service on the same folder, as another process would be.
+    pub(crate) async fn twin(&self) -> Router {
+        open(&self.folder).await.router()
+    }
+
     /// Changes the database behind the service's back: how tests move a deadline.
     pub(crate) async fn sql(&self, sql: &'static str) {
         let options = SqliteConnectOptions::new().filename(data(&self.folder).database());

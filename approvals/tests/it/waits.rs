@@ -55,7 +55,7 @@ async fn a_poll_in_flight_covers_what_is_asked_later() {
     assert!(started.elapsed() < Duration::from_secs(15));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_answer_slips_between_reading_and_sleeping() {
     let service = Service::start().await;
     let ada = service.log_in("ada").await;

@@ -1,0 +1,252 @@
+//! Giving answers: people approve, reject or flag; enough approvals become a signed grant in the same transaction.
+
+use countersign_protocol::approval::State;
+use countersign_protocol::grant::{Answer, Grant};
+use countersign_protocol::quorum::{Ineligible, eligible};
+use countersign_protocol::{Hash, Token, UnixMillis};
+
+use super::{Kept, Kind, answers, asked, counting, lacking, may_stop};
+use crate::directory::users::Member;
+use crate::random;
+use crate::signer::Signer;
+use crate::store::history::Entry;
+use crate::store::tickets::{Ticket, find, state_name};
+use crate::store::{Store, StoreError, Tx};
+
+/// The longest reason, characters.
+const LONGEST_REASON: usize = 1000;
+
+/// An answer that somebody gives.
+pub(crate) struct Given {
+    pub(crate) kind: Kind,
+    pub(crate) reason: Option<String>,
+    /// The hash of the question as it was shown to them.
+    pub(crate) shown: Hash,
+    /// How they proved who they are (RFC 8176).
+    pub(crate) amr: Vec<String>,
+}
+
+/// Why an answer does not count.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("there is no such request")]
+    Unknown,
+    #[error("this needs a reason of at most {LONGEST_REASON} characters")]
+    BadReason,
+    #[error("the request is not the one that was shown")]
+    OtherShown,
+    #[error("you have answered this request already")]
+    AlreadyAnswered,
+    #[error("the request is not open any more")]
+    Closed(State),
+    #[error("you may not answer this request: {0}")]
+    Ineligible(Ineligible),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for Refused {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Store {
+    /// Takes an answer. The same one again changes nothing; a refused one is kept in the history.
+    pub(crate) async fn answer(
+        &self,
+        id: Token,
+        member: &Member,
+        given: Given,
+        signer: &Signer,
+    ) -> Result<(), Refused> {
+        let mut tx = self.write().await?;
+        let taken = tx.answer(id, member, &given, signer).await;
+        match &taken {
+            Err(Refused::Unknown | Refused::BadReason | Refused::Store(_)) => return taken,
+            Err(refused) => {
+                let code = crate::api::problem::code(refused);
+                let entry = Entry::event("refused").by(&member.person()).code(code);
+                tx.record(id, entry.detail(Some(given.kind.name().into()))).await?;
+            }
+            Ok(()) => {}
+        }
+        tx.commit().await?;
+        taken
+    }
+
+    /// Takes a yes back before it is used.
+    pub(crate) async fn revoke(&self, id: Token, member: &Member, reason: &str) -> Result<(), Refused> {
+        sound(reason)?;
+        let mut tx = self.write().await?;
+        let ticket = find(&mut *tx.inner, id).await?.ok_or(Refused::Unknown)?;
+        if !may_stop(&ticket, member) {
+            return Err(Refused::Ineligible(Ineligible::NotInGroup));
+        }
+        if !tx.settle(&ticket, State::Approved, "revoked", Some(reason)).await? {
+            return Err(Refused::Closed(ticket.state));
+        }
+        let entry = Entry::event("revoked").by(&member.person()).detail(Some(reason.into()));
+        tx.record(id, entry).await?;
+        tx.tell(id).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+impl Tx<'_> {
+    async fn answer(
+        &mut self,
+        id: Token,
+        member: &Member,
+        given: &Given,
+        signer: &Signer,
+    ) -> Result<(), Refused> {
+        let ticket = find(&mut *self.inner, id).await?.ok_or(Refused::Unknown)?;
+        let answer = member.answer(random::token().map_err(StoreError::from)?, self.now, given.amr.clone());
+        let before = answers(&mut *self.inner, id).await?;
+        let standing =
+            before.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == answer.person);
+        check(&ticket, member, given, &answer, standing.map(|kept| kept.kind))?;
+        if standing.is_some() {
+            return Ok(());
+        }
+        self.keep_answer(id, given, &answer).await?;
+        let entry = Entry::event(given.kind.name()).by(&answer.person).detail(given.reason.clone());
+        self.record(id, entry).await?;
+        match given.kind {
+            Kind::Approve => self.approve_if_enough(&ticket, signer).await?,
+            Kind::Reject => {
+                self.settle(&ticket, State::Pending, "rejected", given.reason.as_deref()).await?;
+                self.tell(id).await?;
+            }
+            Kind::Flag => {}
+        }
+        Ok(())
+    }
+
+    async fn keep_answer(&mut self, ticket: Token, given: &Given, answer: &Answer) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO answers (id, ticket, kind, issuer, subject, at, reason, shown, account_since,
+                 memberships, amr) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(answer.id.to_string())
+        .bind(ticket.to_string())
+        .bind(given.kind.name())
+        .bind(&answer.person.issuer)
+        .bind(&answer.person.subject)
+        .bind(answer.at)
+        .bind(&given.reason)
+        .bind(given.shown.to_string())
+        .bind(answer.account_since)
+        .bind(serde_json::to_string(&answer.groups)?)
+        .bind(serde_json::to_string(&answer.amr)?)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    async fn approve_if_enough(&mut self, ticket: &Ticket, signer: &Signer) -> Result<(), StoreError> {
+        let answers = answers(&mut *self.inner, ticket.id).await?;
+        if lacking(ticket, &answers) > 0 {
+            return Ok(());
+        }
+        let use_by = self.now + ticket.question.terms.use_within_ms;
+        let grant = grant(ticket, &answers, self.now, use_by, signer)?;
+        let approved = sqlx::query(
+            "UPDATE tickets SET state = 'approved', settled_at = ?1, use_by = ?2, jti = ?3, grant_jws = ?4,
+                 cancel_at = NULL WHERE id = ?5 AND state = 'pending' AND lapses_at > ?1",
+        )
+        .bind(self.now)
+        .bind(use_by)
+        .bind(grant.jti.to_string())
+        .bind(signer.grant(&grant)?)
+        .bind(ticket.id.to_string())
+        .execute(&mut *self.inner)
+        .await?;
+        if approved.rows_affected() == 1 {
+            self.record(ticket.id, Entry::event("approved")).await?;
+            self.tell(ticket.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes a ticket that is in state `from`; `false` when it is not.
+    async fn settle(
+        &mut self,
+        ticket: &Ticket,
+        from: State,
+        to: &'static str,
+        reason: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let settled = sqlx::query(
+            "UPDATE tickets SET state = ?1, settled_at = ?2, reason = ?3
+             WHERE id = ?4 AND state = ?5 AND lapses_at > ?2",
+        )
+        .bind(to)
+        .bind(self.now)
+        .bind(reason)
+        .bind(ticket.id.to_string())
+        .bind(state_name(from))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(settled.rows_affected() == 1)
+    }
+}
+
+/// Whether an answer may be taken, given the answer of the same person that stands already.
+fn check(
+    ticket: &Ticket,
+    member: &Member,
+    given: &Given,
+    answer: &Answer,
+    standing: Option<Kind>,
+) -> Result<(), Refused> {
+    match &given.reason {
+        None if given.kind == Kind::Approve => {}
+        reason => sound(reason.as_deref().unwrap_or_default())?,
+    }
+    if given.shown != ticket.shown {
+        return Err(Refused::OtherShown);
+    }
+    match standing {
+        Some(kind) if kind == given.kind => return Ok(()),
+        Some(_) => return Err(Refused::AlreadyAnswered),
+        None => {}
+    }
+    if given.kind == Kind::Approve {
+        eligible(answer, asked(ticket)).map_err(Refused::Ineligible)?;
+    } else if !may_stop(ticket, member) {
+        return Err(Refused::Ineligible(Ineligible::NotInGroup));
+    }
+    if ticket.state == State::Pending { Ok(()) } else { Err(Refused::Closed(ticket.state)) }
+}
+
+fn sound(reason: &str) -> Result<(), Refused> {
+    let fits = !reason.trim().is_empty() && reason.chars().count() <= LONGEST_REASON;
+    fits.then_some(()).ok_or(Refused::BadReason)
+}
+
+fn grant(
+    ticket: &Ticket,
+    answers: &[Kept],
+    now: UnixMillis,
+    use_by: UnixMillis,
+    signer: &Signer,
+) -> Result<Grant, StoreError> {
+    let (answers, flaggers) = counting(answers);
+    Ok(Grant {
+        iss: signer.issuer().into(),
+        aud: ticket.audience.clone(),
+        iat: now / 1000,
+        nbf: now / 1000,
+        exp: use_by / 1000,
+        jti: random::token()?,
+        ticket: ticket.id,
+        digest: ticket.digest,
+        asked_at: ticket.asked_at,
+        uses: u32::try_from(ticket.uses).unwrap_or(0),
+        gates: ticket.question.gates.iter().map(|gate| gate.gate.clone()).collect(),
+        answers,
+        flaggers,
+    })
+}
