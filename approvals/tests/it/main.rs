@@ -7,6 +7,8 @@ mod asks;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod harness;
