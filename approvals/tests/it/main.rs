@@ -15,6 +15,8 @@ mod harness;
 #[cfg(test)]
 mod inbox;
 #[cfg(test)]
+mod life;
+#[cfg(test)]
 mod outcomes;
 #[cfg(test)]
 mod sessions;
