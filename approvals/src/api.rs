@@ -13,6 +13,7 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::handler::Handler;
 use axum::http::header;
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::{self, MethodRouter};
 use axum::{Json, Router};
@@ -89,6 +90,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(middleware::from_fn(crate::inbox::guarded))
         .with_state(Arc::clone(app))
 }
 

@@ -17,7 +17,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{self, Next};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
@@ -39,11 +39,10 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/inbox/{ticket}/answer", post(forms::answer))
         .route("/inbox/{ticket}/revoke", post(forms::revoke))
         .route("/assets/{file}", get(assets::file))
-        .layer(middleware::from_fn(guarded))
 }
 
-/// Puts on every page what browsers need to know to keep it safe.
-async fn guarded(request: Request, next: Next) -> Response {
+/// Puts on every reply what browsers need to know to keep it safe.
+pub(crate) async fn guarded(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let rules = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
