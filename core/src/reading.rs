@@ -8,7 +8,7 @@ mod strip;
 
 pub(crate) use headers::host as host_of;
 pub use rules::{Relaxed, Rule, UnknownRule};
-pub use strip::{sanitise, to_strip};
+pub use strip::to_strip;
 
 use crate::denial::{Denial, Reason};
 use crate::facts::RequestFacts;

@@ -1,7 +1,5 @@
 //! Headers that a client must not send: ours, and those with which it would steer the gateway's router.
 
-use crate::facts::RequestFacts;
-
 use super::JUSTIFICATION;
 
 /// Request headers that Envoy's router (and fault filter) obeys, from Envoy's "HTTP header manipulation",
@@ -43,16 +41,6 @@ pub fn to_strip(name: &[u8]) -> bool {
     folded.starts_with(b"x-envoy-fault-") || STEERING.iter().any(|steering| steering.as_bytes() == folded)
 }
 
-/// Takes out of `facts` what [`to_strip`] names, and says which names these were, as they came.
-pub fn sanitise(facts: &mut RequestFacts) -> Vec<Vec<u8>> {
-    let mut stripped = Vec::new();
-    for fields in [&mut facts.headers, &mut facts.trailers] {
-        let taken = fields.extract_if(.., |(name, _)| to_strip(name)).map(|(name, _)| name);
-        stripped.extend(taken);
-    }
-    stripped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,14 +57,5 @@ mod tests {
         for name in ["countersign-justification", "x-envoy-external-address", "x-request-id", "countersign"] {
             assert!(!to_strip(name.as_bytes()), "{name}");
         }
-        let pair = |name: &str| (name.as_bytes().to_vec(), b"1".to_vec());
-        let mut facts = RequestFacts {
-            headers: vec![pair(":path"), pair("x-envoy-retry-on"), pair("x-a")],
-            trailers: vec![pair("countersign-x")],
-            ..RequestFacts::default()
-        };
-        assert_eq!(sanitise(&mut facts), [b"x-envoy-retry-on".to_vec(), b"countersign-x".to_vec()]);
-        assert_eq!(facts.headers, [pair(":path"), pair("x-a")]);
-        assert_eq!(facts.trailers, []);
     }
 }

@@ -6,7 +6,7 @@ use countersign_core::facts::Peer;
 use countersign_core::routes::{COMMON_FACTS, Routes, common_facts};
 use countersign_core::value::Value;
 
-use crate::support::{Schema, map, read, request, routes};
+use crate::support::{Fields, Schema, map, read, request, routes};
 
 const ROUTES: &str = r#"
 hosts:
@@ -57,7 +57,7 @@ routes:
 #[test]
 fn the_more_specific_wins_and_the_rest_is_closed() {
     let routes = routes(ROUTES);
-    let cases: &[(&str, &str, &[(&str, &str)], &str)] = &[
+    let cases: &[(&str, &str, &Fields, &str)] = &[
         ("DELETE", "/repos/Acme/Web", &[], r#"Repo::"acme/web""#),
         ("GET", "/repos/Acme/Web", &[], r#"Repo::"any/Web""#),
         ("GET", "/repos/mine/x", &[], r#"Repo::"mine/x""#),

@@ -8,6 +8,10 @@ use countersign_core::facts::RequestFacts;
 use countersign_core::reading::{Reading, Relaxed};
 use countersign_core::routes::{Mapped, Routes, SchemaView};
 
+/// Header fields, in order.
+pub(crate) type Fields = [(&'static str, &'static str)];
+
+/// A small schema.
 pub(crate) struct Schema;
 
 impl SchemaView for Schema {
@@ -39,8 +43,9 @@ impl SchemaView for Schema {
     }
 }
 
+#[expect(clippy::expect_used, reason = "a test helper")]
 pub(crate) fn routes(text: &str) -> Routes {
-    Routes::load(Some(text), &Schema).unwrap_or_else(|errors| panic!("{errors:?}"))
+    Routes::load(Some(text), &Schema).expect("the routes of a test load")
 }
 
 /// A request with `:authority` `api.example` and the given further fields, later ones replacing earlier
