@@ -120,6 +120,7 @@ impl Routes {
             let added = hosts.entry(placed.host).or_default().add(&placed.steps, placed.route);
             errors.extend(added.err());
         }
+        errors.sort_by_key(|error| error.line);
         if errors.is_empty() { Ok(Self { hosts, http: http::declared(schema) }) } else { Err(errors) }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
-use serde_saphyr::{Options, Spanned};
+use serde_saphyr::{MessageFormatter as _, Options, Spanned, UserMessageFormatter};
 
 use crate::load::LoadError;
 
@@ -58,24 +58,19 @@ impl<'de> serde::de::Visitor<'de> for OneOrManyVisitor {
 /// beyond bounds (an alias bomb) are errors.
 pub(crate) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, LoadError> {
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
-        let error = error.without_snippet();
-        let line =
-            error.location().and_then(|place| usize::try_from(place.line()).ok()).filter(|&line| line > 0);
-        LoadError { file: file.to_owned(), line, message: message(error) }
+        let line = error.location().and_then(|place| usize::try_from(place.line()).ok());
+        let message = UserMessageFormatter.format_message(error.without_snippet());
+        LoadError {
+            file: file.to_owned(),
+            line: line.filter(|&line| line > 0),
+            message: message.replace(char::is_control, " "),
+        }
     })
-}
-
-/// The parser's own sentence, without the place, which a [`LoadError`] has already.
-fn message(error: &serde_saphyr::Error) -> String {
-    let text = error.to_string();
-    let end = text.find(" at line ").or_else(|| text.find('\n')).unwrap_or(text.len());
-    text.get(..end).unwrap_or(&text).to_owned()
 }
 
 fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_documents: 1,
             max_depth: 32,
             max_aliases: 1_000,
             max_anchors: 1_000,

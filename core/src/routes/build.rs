@@ -8,7 +8,7 @@ use super::types::Type;
 use super::{COMMON_FACTS, Field, Route, SchemaView};
 use crate::entity::EntityName;
 use crate::load::LoadError;
-use crate::yaml::Located;
+use crate::yaml::{Located, OneOrMany};
 
 /// A route and where it belongs.
 pub(super) struct Placed {
@@ -46,9 +46,8 @@ pub(super) fn route(
     let (steps, params) = errors.keep(path.line, pattern::path(&path.value))?;
     let conditions = conditions(&entry.r#match, line, &mut errors);
     let action = errors.keep(entry.action.line, action(&entry.action.value, schema));
-    let resource = entity(&entry.resource, &params, schema, &mut errors);
-    let parents =
-        entry.parents.iter().filter_map(|parent| entity(parent, &params, schema, &mut errors)).collect();
+    let resource = entity(&entry.resource.value, entry.resource.line, &params, schema, &mut errors);
+    let parents = parents(entry.parents.as_ref(), &params, schema, &mut errors);
     let fold = folds(&entry.fold.0, &params, line, &mut errors);
     let context = context(&entry, &params, &mut errors);
     if let Some(action) = &action {
@@ -93,15 +92,26 @@ fn action(text: &str, schema: &dyn SchemaView) -> Result<EntityName, String> {
 }
 
 fn entity(
-    text: &Located<String>,
+    text: &str,
+    line: usize,
     params: &Params,
     schema: &dyn SchemaView,
     errors: &mut Errors<'_>,
 ) -> Option<Template> {
-    let template = errors.keep(text.line, Template::parse(&text.value, params))?;
+    let template = errors.keep(line, Template::parse(text, params))?;
     let ty = &template.ty;
-    errors.require(text.line, schema.has_entity_type(ty), || format!("the schema has no entity type `{ty}`"));
+    errors.require(line, schema.has_entity_type(ty), || format!("the schema has no entity type `{ty}`"));
     Some(template)
+}
+
+fn parents(
+    list: Option<&Located<OneOrMany>>,
+    params: &Params,
+    schema: &dyn SchemaView,
+    errors: &mut Errors<'_>,
+) -> Vec<Template> {
+    let Some(Located { value: OneOrMany(list), line }) = list else { return Vec::new() };
+    list.iter().filter_map(|parent| entity(parent, *line, params, schema, errors)).collect()
 }
 
 /// The places of the parameters that are folded.

@@ -43,8 +43,7 @@ pub(super) struct RouteEntry {
     pub(super) r#match: MatchEntry,
     pub(super) action: Located<String>,
     pub(super) resource: Located<String>,
-    #[serde(default)]
-    pub(super) parents: Vec<Located<String>>,
+    pub(super) parents: Option<Located<OneOrMany>>,
     #[serde(default)]
     pub(super) fold: OneOrMany,
     #[serde(default)]

@@ -69,7 +69,8 @@ fn certificate(uri: &str) -> RequestFacts {
 fn told(caller: &Caller) -> String {
     let mut text = format!("{} by {}\n", caller.principal, caller.source);
     for one in &caller.involved {
-        let names: Vec<_> = one.names.iter().map(|name| format!("{}|{}", name.issuer, name.subject)).collect();
+        let names: Vec<_> =
+            one.names.iter().map(|name| format!("{}|{}", name.issuer, name.subject)).collect();
         text.push_str(&format!("  {:?} {} [{}]\n", one.role, one.entity, names.join(", ")));
     }
     if let Some(denial) = &caller.unaccountable {
@@ -90,7 +91,10 @@ fn everybody_who_takes_part_is_known_by_all_names() {
         claims("people", json!({"iss": idp, "sub": "00u1", "login": "ana"})),
         claims("people", json!({"sub": "00u9", "login": "ben"})),
         claims("people", json!({"iss": idp, "sub": "00u9", "login": "ben", "act": act("bot", None)})),
-        claims("people", json!({"iss": idp, "sub": "00u9", "login": "ben", "act": act("x", Some(act("y", None)))})),
+        claims(
+            "people",
+            json!({"iss": idp, "sub": "00u9", "login": "ben", "act": act("x", Some(act("y", None)))}),
+        ),
         claims("agents", json!({"iss": idp, "sub": "bot"})),
         claims("agents", json!({"iss": idp, "sub": "stray"})),
         claims("agents", json!({"iss": idp, "sub": "nested"})),

@@ -183,6 +183,19 @@ routes:
 }
 
 #[test]
+fn a_parent_needs_no_list() {
+    let text = r#"
+routes:
+  - match: { host: api.example, method: DELETE, path: "/repos/{owner}/{repo}" }
+    action: Action::"delete"
+    resource: Repo::"{path.owner}/{path.repo}"
+    parents: Org::"{path.owner}"
+"#;
+    let (_, mapped) = map(&routes(text), &request("DELETE", "/repos/a/b", &[])).unwrap();
+    assert_eq!(mapped.parents[0].to_string(), r#"Org::"a""#);
+}
+
+#[test]
 fn a_route_says_what_it_needs() {
     let routes = routes(ROUTES);
     let reading = read(&request("POST", "/export", &[])).unwrap();
