@@ -1,7 +1,17 @@
 //! A request from bytes to the question that policy is asked, through the public interface.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod binding;
 mod identity;
 mod mapping;
 mod mistakes;
+mod properties;
 mod reading;
 mod support;

@@ -43,7 +43,6 @@ impl SchemaView for Schema {
     }
 }
 
-#[expect(clippy::expect_used, reason = "a test helper")]
 pub(crate) fn routes(text: &str) -> Routes {
     Routes::load(Some(text), &Schema).expect("the routes of a test load")
 }
