@@ -7,6 +7,7 @@ mod file;
 mod http;
 mod json;
 mod pattern;
+mod route;
 mod template;
 mod tree;
 mod types;
@@ -23,13 +24,10 @@ use crate::load::LoadError;
 use crate::reading::Reading;
 use crate::value::Value;
 use crate::yaml;
-use facts::{Fact, Inputs};
+use facts::Fact;
 use file::{FILE, Fallback, RoutesFile};
-use json::Json;
-use pattern::Conditions;
-use template::Template;
+use route::Route;
 use tree::{Found, Host};
-use types::Type;
 
 /// What routes need to know of the schema.
 pub trait SchemaView {
@@ -48,30 +46,6 @@ pub struct Routes {
     hosts: BTreeMap<String, Host>,
     /// Methods for which plain HTTP is declared.
     http: BTreeSet<&'static str>,
-}
-
-/// One route, ready to use.
-#[derive(Debug)]
-struct Route {
-    line: usize,
-    conditions: Conditions,
-    action: EntityName,
-    resource: Template,
-    parents: Vec<Template>,
-    /// Places of the path parameters whose ASCII case does not matter.
-    fold: Vec<usize>,
-    context: Vec<Field>,
-    volatile: Vec<String>,
-    redacted: Vec<String>,
-}
-
-/// One member of the context that a route makes.
-#[derive(Debug)]
-struct Field {
-    name: String,
-    fact: Fact,
-    ty: Type,
-    optional: bool,
 }
 
 /// What a request is about.
@@ -133,7 +107,7 @@ impl Routes {
         let (mut closed, mut fallback) = (false, None);
         for host in self.covering(&reading.host) {
             if let Some(Found { route, captured }) = host.find(reading)? {
-                return Ok(Target(Kind::Route { route, captured: fold(route, captured) }));
+                return Ok(Target(Kind::Route { route, captured: route.folded(captured) }));
             }
             closed |= host.closed;
             fallback = fallback.or(host.fallback);
@@ -154,15 +128,6 @@ impl Routes {
         let wildcards = domains.filter_map(|domain| self.hosts.get(&format!("*{domain}")));
         self.hosts.get(host).into_iter().chain(wildcards)
     }
-}
-
-fn fold(route: &Route, mut captured: Vec<String>) -> Vec<String> {
-    for &place in &route.fold {
-        if let Some(value) = captured.get_mut(place) {
-            value.make_ascii_lowercase();
-        }
-    }
-    captured
 }
 
 impl Target<'_> {
@@ -222,47 +187,5 @@ impl Target<'_> {
                 .map_err(|denial| Denial::new(denial.reason, format!("{}: {}", route.name(), denial.detail))),
             Kind::Http { action } => http::map(action, reading),
         }
-    }
-}
-
-impl Route {
-    fn name(&self) -> String {
-        format!("{FILE}:{}", self.line)
-    }
-
-    fn facts(&self) -> impl Iterator<Item = &Fact> {
-        let templates = std::iter::once(&self.resource).chain(&self.parents);
-        templates.flat_map(Template::facts).chain(self.context.iter().map(|field| &field.fact))
-    }
-
-    fn map(&self, reading: &Reading, captured: &[String], body: Option<&[u8]>) -> Result<Mapped, Denial> {
-        let body = if self.facts().any(Fact::reads_body) { self.read_body(reading, body)? } else { None };
-        let inputs = Inputs { reading, captured, body };
-        let mut context = BTreeMap::new();
-        for field in &self.context {
-            match field.fact.value(&inputs, &field.ty)? {
-                Some(value) => {
-                    context.insert(field.name.clone(), value);
-                }
-                None if field.optional => {}
-                None => return Err(field.fact.bad("is missing")),
-            }
-        }
-        Ok(Mapped {
-            action: self.action.clone(),
-            resource: self.resource.fill(&inputs)?,
-            parents: self.parents.iter().map(|parent| parent.fill(&inputs)).collect::<Result<_, _>>()?,
-            context,
-        })
-    }
-
-    /// The body as JSON; an empty one holds no facts.
-    fn read_body(&self, reading: &Reading, body: Option<&[u8]>) -> Result<Option<Json>, Denial> {
-        let body = body.ok_or_else(|| Denial::new(Reason::BadFact, "the body was not delivered"))?;
-        if body.is_empty() {
-            return Ok(None);
-        }
-        json::check_media_type(reading)?;
-        Json::parse(body, reading.relaxed()).map(Some)
     }
 }

@@ -72,8 +72,8 @@ fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: 32,
-            max_aliases: 1_000,
-            max_anchors: 1_000,
+            max_aliases: 64,
+            max_anchors: 64,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
         duplicate_keys: DuplicateKeyPolicy::Error,

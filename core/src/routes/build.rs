@@ -3,9 +3,11 @@
 use super::facts::{Fact, Params};
 use super::file::{FILE, FieldEntry, MatchEntry, RouteEntry};
 use super::pattern::{self, Conditions, HostPattern, Step};
+use super::route::{Field, Route};
 use super::template::{self, Template};
 use super::types::Type;
-use super::{COMMON_FACTS, Field, Route, SchemaView};
+use super::{COMMON_FACTS, SchemaView};
+use crate::digest::is_volatile;
 use crate::entity::EntityName;
 use crate::load::LoadError;
 use crate::yaml::{Located, OneOrMany};
@@ -72,7 +74,20 @@ pub(super) fn route(
         volatile,
         redacted,
     };
-    Some(Placed { host: host?, steps, route })
+    check_bound(&route, &mut errors);
+    (errors.0.len() == before).then_some(Placed { host: host?, steps, route })
+}
+
+/// What policy reads must be what people approve: a header that may change between tries is neither.
+fn check_bound(route: &Route, errors: &mut Errors<'_>) {
+    for name in route.headers() {
+        let bound = !is_volatile(name, &route.volatile);
+        errors.require(route.line, bound, || {
+            format!(
+                "the route reads `{name}`, which may change after an approval: take a header that is bound"
+            )
+        });
+    }
 }
 
 fn conditions(entry: &MatchEntry, line: usize, errors: &mut Errors<'_>) -> Conditions {

@@ -90,6 +90,14 @@ impl Fact {
         matches!(self.source, Source::Body(_))
     }
 
+    /// The header that it comes from, if it does.
+    pub(super) fn header(&self) -> Option<&str> {
+        match &self.source {
+            Source::Header(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// What is there, `None` when nothing is (JSON's `null` is nothing). `list`: whether several values are
     /// wanted.
     pub(super) fn raw<'a>(&self, inputs: &'a Inputs<'_>, list: bool) -> Result<Option<Raw<'a>>, Denial> {

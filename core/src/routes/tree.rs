@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Route;
 use super::file::{FILE, Fallback};
 use super::pattern::Step;
+use super::route::Route;
 use crate::denial::Denial;
 use crate::load::LoadError;
 use crate::reading::Reading;
