@@ -57,7 +57,7 @@ rules! {
     QuerySemicolons = "query-semicolons",
     /// `+` in a query value that policy reads: some decode a space. Relaxed, it is a space.
     QueryPlus = "query-plus",
-    /// Two fields of a header that has one value.
+    /// Two fields of a header that has one value. Relaxed, policy reads the first.
     RepeatedHeaders = "repeated-headers",
     /// A comma in a header that has one value: it may be two fields, joined on the way.
     JoinedHeaders = "joined-headers",

@@ -213,6 +213,14 @@ fn a_justification_is_short_text() {
 }
 
 #[test]
+fn rules_are_documented() {
+    let page = include_str!("../../../docs/routes.md");
+    for rule in Rule::ALL {
+        assert!(page.contains(&format!("| `{}` |", rule.name())), "{}", rule.name());
+    }
+}
+
+#[test]
 fn rules_are_named_in_configuration() {
     let relaxed = Relaxed::try_from(vec!["fragments".into(), "dot-segments".into()]).unwrap();
     assert_eq!(relaxed.names().collect::<Vec<_>>(), ["dot-segments", "fragments"]);
