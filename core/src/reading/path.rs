@@ -61,13 +61,9 @@ pub(super) fn decode(raw: &str, separates: Separates, relaxed: &Relaxed, at: &st
         };
         rest = tail;
         match suspicion(escape, rest, separates) {
-            Some((rule, Keep::Written)) => {
+            Some(rule) => {
                 rule.refuse_if(true, relaxed, format_args!("{at} has `%{escape:02x}`"))?;
                 bytes.extend_from_slice(format!("%{escape:02X}").as_bytes());
-            }
-            Some((rule, Keep::Decoded)) => {
-                rule.refuse_if(true, relaxed, format_args!("{at} has `%{escape:02x}` before two digits"))?;
-                bytes.push(escape);
             }
             None => bytes.push(escape),
         }
@@ -75,17 +71,12 @@ pub(super) fn decode(raw: &str, separates: Separates, relaxed: &Relaxed, at: &st
     text(bytes, relaxed, at)
 }
 
-/// What becomes of a suspicious escape when its rule is relaxed.
-enum Keep {
-    Written,
-    Decoded,
-}
-
-fn suspicion(escape: u8, rest: &[u8], separates: Separates) -> Option<(Rule, Keep)> {
+/// The rule that an escape breaks where it stands.
+fn suspicion(escape: u8, rest: &[u8], separates: Separates) -> Option<Rule> {
     match escape {
-        b'/' | b'\\' if separates == PATH => Some((Rule::EncodedSeparators, Keep::Written)),
-        b'%' if self::escape(rest).is_some() => Some((Rule::DoubleEncoding, Keep::Decoded)),
-        0..=0x1f | 0x7f => Some((Rule::ControlCharacters, Keep::Written)),
+        b'/' | b'\\' if separates == PATH => Some(Rule::EncodedSeparators),
+        b'%' if self::escape(rest).is_some() => Some(Rule::DoubleEncoding),
+        0..=0x1f | 0x7f => Some(Rule::ControlCharacters),
         _ => None,
     }
 }
