@@ -12,10 +12,12 @@ mod ruling;
 mod schema;
 mod scope;
 mod source;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{EntityUid, Policy, PolicySet};
+use cedar_policy::{EntityUid, Policy};
+use cedar_policy_core::ast;
 use countersign_protocol::Hash;
 
 pub use annotation::{Gate, Notes, Role};
@@ -77,8 +79,8 @@ pub struct Policies {
 /// A policy that is ready to be evaluated.
 struct Loaded {
     info: PolicyInfo,
-    /// The policy alone: evaluating one at a time costs less than building a set for each request.
-    set: PolicySet,
+    /// Scope and conditions as one expression, without templates' slots. Cedar builds it anew each time.
+    condition: ast::Expr,
     /// Entities that its text names and that the bundle knows.
     literals: Vec<NodeNo>,
 }
@@ -142,7 +144,7 @@ impl Policies {
             self.gates.extend(scope.actions());
         }
         self.policies.push(Loaded {
-            set: PolicySet::from_policies([read.policy.clone()]).map_err(|error| error.to_string())?,
+            condition: read.policy.as_ref().condition(),
             literals: self.literals(&read.policy),
             info: PolicyInfo {
                 notes: read.notes.clone(),

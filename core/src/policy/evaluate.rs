@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{AuthorizationError, Authorizer, Entities, Request};
+use cedar_policy_core::ast::{Literal, SlotEnv, ValueKind};
+use cedar_policy_core::evaluator::Evaluator;
+use cedar_policy_core::extensions::Extensions;
 use countersign_protocol::grant::GateRef;
 use countersign_protocol::request::Terms;
 
@@ -64,23 +66,24 @@ impl Policies {
         let policies: Vec<&Loaded> = numbers.filter_map(|number| self.policies.get(number.index())).collect();
         let literals = policies.iter().flat_map(|policy| policy.literals.iter().copied());
         let entities = fitted.entities(literals, &self.hierarchy)?;
+        let request = fitted.request.as_ref().clone();
+        let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
         let mut findings = Findings::default();
         for policy in policies {
-            findings.note(policy, evaluate(policy, &fitted.request, &entities));
+            findings.note(policy, evaluate(policy, &evaluator));
         }
         Ok(findings)
     }
 }
 
-fn evaluate(policy: &Loaded, request: &Request, entities: &Entities) -> Outcome {
-    let response = Authorizer::new().is_authorized(request, &policy.set, entities);
-    let diagnostics = response.diagnostics();
-    let failed = diagnostics
-        .errors()
-        .next()
-        .map(|AuthorizationError::PolicyEvaluationError(error)| Outcome::Failed(error.inner().to_string()));
-    let satisfied = diagnostics.reason().next().map(|_| Outcome::Satisfied);
-    failed.or(satisfied).unwrap_or(Outcome::NotSatisfied)
+/// As Cedar's authorizer does it with each policy of a set.
+fn evaluate(policy: &Loaded, evaluator: &Evaluator<'_>) -> Outcome {
+    match evaluator.interpret(&policy.condition, &SlotEnv::new()).map(|value| value.value) {
+        Ok(ValueKind::Lit(Literal::Bool(true))) => Outcome::Satisfied,
+        Ok(ValueKind::Lit(Literal::Bool(false))) => Outcome::NotSatisfied,
+        Ok(_) => Outcome::Failed("the condition is neither true nor false".into()),
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
 }
 
 impl<'a> Findings<'a> {

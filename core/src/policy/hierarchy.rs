@@ -1,8 +1,10 @@
 //! Entities and what they lie in, by number: what the scope index and each request's entities are made from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use cedar_policy::{Entity, EntityUid, EvalResult};
+use cedar_policy::{Entity, EvalResult};
+use cedar_policy_core::ast;
 
 use super::schema::name;
 use crate::entity::EntityName;
@@ -26,8 +28,8 @@ pub(super) struct Hierarchy {
 
 #[derive(Default)]
 struct Node {
-    /// The entity itself, if the bundle has it and not only mentions it.
-    entity: Option<Entity>,
+    /// The entity itself with all its ancestors, if the bundle has it and not only mentions it.
+    entity: Option<Arc<ast::Entity>>,
     /// Everything that it lies in, directly or not.
     ancestors: Vec<NodeNo>,
     /// The entities that its attributes and tags name.
@@ -45,7 +47,8 @@ impl Hierarchy {
             let ancestors = ancestors.into_iter().collect();
             let references = references.into_iter().collect();
             if let Some(node) = hierarchy.nodes.get_mut(number.index()) {
-                *node = Node { entity: Some(entity), ancestors, references };
+                let entity = Some(Arc::new(entity.as_ref().clone()));
+                *node = Node { entity, ancestors, references };
             }
         }
         hierarchy
@@ -66,7 +69,7 @@ impl Hierarchy {
         self.numbers.get(&name.ty)?.get(&name.id).copied()
     }
 
-    pub(super) fn entity(&self, number: NodeNo) -> Option<&Entity> {
+    pub(super) fn entity(&self, number: NodeNo) -> Option<&Arc<ast::Entity>> {
         self.nodes.get(number.index())?.entity.as_ref()
     }
 
@@ -111,23 +114,9 @@ fn references(entity: &Entity) -> BTreeSet<EntityName> {
 }
 
 /// The entity that the attribute `attr` of `entity` names.
-pub(super) fn named_by(entity: &Entity, attr: &str) -> Option<EntityName> {
-    match entity.attr(attr)?.ok()? {
+pub(super) fn named_by(entity: &ast::Entity, attr: &str) -> Option<EntityName> {
+    match Entity::from(entity.clone()).attr(attr)?.ok()? {
         EvalResult::EntityUid(uid) => Some(name(&uid)),
         _ => None,
     }
-}
-
-/// `entity` that also lies in `parents`.
-///
-/// # Errors
-/// What Cedar finds wrong, as one sentence.
-pub(super) fn with_parents(entity: &Entity, parents: &[EntityUid]) -> Result<Entity, String> {
-    let mut json = entity.to_json_value().map_err(|error| error.to_string())?;
-    let list = json.get_mut("parents").and_then(serde_json::Value::as_array_mut);
-    let list = list.ok_or("the entity's JSON has no `parents`")?;
-    for parent in parents {
-        list.push(parent.to_json_value().map_err(|error| error.to_string())?);
-    }
-    Entity::from_json_value(json, None).map_err(|error| error.to_string())
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Authorizer, Context, Decision, Entities, PolicySet, Request};
+use cedar_policy::{Authorizer, Context, Decision, Effect, Entities, PolicyId, PolicySet, Request};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value as Json, json};
 
-use super::annotation::Role;
 use super::request::Fitted;
 use super::*;
 use crate::denial::Reason;
@@ -252,9 +251,12 @@ fn ids<'a>(policies: impl Iterator<Item = &'a Loaded>) -> BTreeSet<String> {
     policies.map(|policy| policy.info.notes.id.clone()).collect()
 }
 
-fn whole(policies: &Policies, keep: impl Fn(&Notes) -> bool) -> PolicySet {
-    let kept = policies.policies.iter().filter(|policy| keep(&policy.info.notes));
-    PolicySet::from_policies(kept.flat_map(|policy| policy.set.policies().cloned())).unwrap()
+/// The policies as Cedar itself reads them, as far as their annotations are wanted.
+fn whole(texts: &[String], keep: impl Fn(&Policy) -> bool) -> PolicySet {
+    let policies = texts.iter().map(|text| Policy::parse(None, text).unwrap());
+    let named = policies.map(|policy| policy.new_id(PolicyId::new(policy.annotation("id").unwrap())));
+    PolicySet::from_policies(named.filter(|policy| policy.annotation("shadow").is_none() && keep(policy)))
+        .unwrap()
 }
 
 /// Whether the world asks something that the schema allows to be asked.
@@ -270,7 +272,7 @@ proptest! {
         let policies = world.policies(&world.texts());
         let query = world.query();
         let (request, entities) = world.cedar(&policies);
-        let set = whole(&policies, |notes| !notes.shadow);
+        let set = whole(&world.texts(), |_| true);
         let expected = Authorizer::new().is_authorized(&request, &set, &entities);
         let action = policies.types.action(&query.action).unwrap();
         let found = policies.find(&query, action).unwrap();
@@ -294,13 +296,13 @@ proptest! {
         let policies = world.policies(&world.texts());
         let ruling = policies.rule(&world.query());
         let (request, entities) = world.cedar(&policies);
-        let decide = |keep: &dyn Fn(&Notes) -> bool| {
-            let set = whole(&policies, |notes| !notes.shadow && keep(notes));
+        let decide = |keep: &dyn Fn(&Policy) -> bool| {
+            let set = whole(&world.texts(), keep);
             Authorizer::new().is_authorized(&request, &set, &entities)
         };
         let all = decide(&|_| true);
-        let forbids = decide(&|notes| notes.role != Role::Permit);
-        let ungated = decide(&|notes| !matches!(notes.role, Role::Gate(_)));
+        let forbids = decide(&|policy| policy.effect() == Effect::Forbid);
+        let ungated = decide(&|policy| policy.annotation("approval").is_none());
         let expected = if forbids.diagnostics().errors().next().is_some() {
             "policy_error"
         } else if ungated.decision() == Decision::Deny {
@@ -332,8 +334,7 @@ proptest! {
             let bare = Sketch { effect: "permit", annotations: "", condition: "", ..sketch.clone() };
             bare.text(id)
         });
-        let matching = world.policies(&bare.collect::<Vec<_>>());
-        let set = whole(&matching, |_| true);
+        let set = whole(&bare.collect::<Vec<_>>(), |_| true);
         let expected = Authorizer::new().is_authorized(&request, &set, &entities);
         let expected: BTreeSet<_> = expected.diagnostics().reason().map(ToString::to_string).collect();
 

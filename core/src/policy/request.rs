@@ -2,19 +2,19 @@
 //! can reach.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use cedar_policy::{
-    Context, Entities, Entity, EntityUid, Request, RequestValidationError, RestrictedExpression,
-};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use cedar_policy::{EntityUid, Request, RequestValidationError};
+use cedar_policy_core::ast;
+use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
+use cedar_policy_core::extensions::Extensions;
 
-use super::hierarchy::{Hierarchy, NodeNo, with_parents};
+use super::hierarchy::{Hierarchy, NodeNo};
 use super::ruling::Query;
 use super::schema::{Action, Attribute, Types};
 use super::scope::{Key, keys};
+use super::values::Scribe;
 use crate::entity::EntityName;
-use crate::value::Value;
 
 /// A query that fits the schema, in Cedar's terms.
 pub(super) struct Fitted {
@@ -22,10 +22,11 @@ pub(super) struct Fitted {
     pub(super) action: Vec<Key>,
     pub(super) principal: Vec<Key>,
     pub(super) resource: Vec<Key>,
-    /// The principal and the resource as they are in this request.
-    own: Vec<Entity>,
+    /// The resource as it is in this request, then the principal if it is another.
+    own: Vec<Arc<ast::Entity>>,
     /// The numbers of those two, as far as the bundle mentions them.
     own_nodes: BTreeSet<NodeNo>,
+    shows_parents: bool,
     /// From where policies can reach other entities: the request's own and those in its context.
     roots: BTreeSet<NodeNo>,
 }
@@ -45,14 +46,10 @@ impl Fitted {
         let mut roots: BTreeSet<NodeNo> = hierarchy.number(&query.action).into_iter().collect();
         let own_nodes: BTreeSet<NodeNo> = sides.principal.into_iter().chain(sides.resource).collect();
         roots.extend(&own_nodes);
-        roots.extend(query.parents.iter().filter_map(|parent| hierarchy.number(parent)));
-        let mut scribe = Scribe { types, hierarchy, roots: &mut roots };
-        let pairs = query.context.iter().map(|(key, value)| Ok((key.clone(), scribe.write(value)?)));
-        let pairs: Vec<_> = pairs.collect::<Result<_, String>>()?;
-        let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
+        check_context(query, action)?;
+        let context = Scribe { types, hierarchy, roots: &mut roots }.context(&query.context)?;
         let uid = |name| types.uid(name).ok_or_else(|| unknown_type(name));
         let (principal, resource) = (uid(&query.principal)?, uid(&query.resource)?);
-        check_context(query, action)?;
         let request = Request::new(principal, action.uid.clone(), resource, context, Some(&types.schema))
             .map_err(|error| without_values(&error, &query.action))?;
         Ok(Self {
@@ -62,6 +59,7 @@ impl Fitted {
             resource: keys(types.number(&query.resource.ty), sides.resource, &sides.resource_lineage),
             own: own_entities(query, types, hierarchy, &sides)?,
             own_nodes,
+            shows_parents: !query.parents.is_empty(),
             roots,
         })
     }
@@ -77,8 +75,15 @@ impl Fitted {
     ) -> Result<Entities, String> {
         let reached = hierarchy.reachable(self.roots.iter().copied().chain(literals));
         let others = reached.difference(&self.own_nodes).filter_map(|&number| hierarchy.entity(number));
-        let all = self.own.iter().chain(others).cloned();
-        Entities::empty().add_entities(all, None).map_err(|error| error.to_string())
+        let all: Vec<_> = self.own.iter().chain(others).cloned().collect();
+        // Every entity knows all its ancestors, but for those that the request shows of the resource.
+        let resource = self.own.first().filter(|_| self.shows_parents).map(|resource| resource.uid());
+        let incomplete = resource.is_some_and(|uid| all.iter().any(|entity| entity.is_descendant_of(uid)));
+        let closure =
+            if incomplete { TCComputation::ComputeNow } else { TCComputation::AssumeAlreadyComputed };
+        Entities::new()
+            .add_entities(all, None::<&NoEntitiesSchema>, closure, Extensions::all_available())
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -115,28 +120,40 @@ impl Sides {
     }
 }
 
-/// The principal's and the resource's entities: the bundle's if it has them, else ones without attributes.
+/// The resource's and the principal's entities: the bundle's if it has them, else ones without attributes.
 fn own_entities(
     query: &Query,
     types: &Types,
     hierarchy: &Hierarchy,
     sides: &Sides,
-) -> Result<Vec<Entity>, String> {
-    let parents = query.parents.iter().map(|parent| parent_uid(&query.resource, parent, types));
-    let parents = parents.collect::<Result<Vec<_>, _>>()?;
-    let stored = |number: Option<NodeNo>| number.and_then(|number| hierarchy.entity(number));
-    let mut own = vec![match stored(sides.resource) {
-        Some(entity) if parents.is_empty() => entity.clone(),
-        Some(entity) => with_parents(entity, &parents)?,
-        None => bare(&query.resource, parents, types)?,
-    }];
-    if query.principal != query.resource {
-        own.push(match stored(sides.principal) {
-            Some(entity) => entity.clone(),
-            None => bare(&query.principal, Vec::new(), types)?,
-        });
+) -> Result<Vec<Arc<ast::Entity>>, String> {
+    let find = |name: &EntityName, number: Option<NodeNo>| {
+        let stored = number.and_then(|number| hierarchy.entity(number)).cloned();
+        stored.map_or_else(|| bare(name, types), Ok)
+    };
+    let mut resource = find(&query.resource, sides.resource)?;
+    for parent in &query.parents {
+        let uid = parent_uid(&query.resource, parent, types)?;
+        let stored = hierarchy.number(parent).and_then(|number| hierarchy.entity(number));
+        let resource = Arc::make_mut(&mut resource);
+        resource.add_parent(uid.into());
+        for ancestor in stored.into_iter().flat_map(|stored| stored.ancestors()) {
+            resource.add_indirect_ancestor(ancestor.clone());
+        }
     }
-    Ok(own)
+    if resource.is_descendant_of(resource.uid()) {
+        return Err(format!("`{}` would lie in itself", query.resource));
+    }
+    let principal = (query.principal != query.resource).then(|| find(&query.principal, sides.principal));
+    Ok(std::iter::once(resource).chain(principal.transpose()?).collect())
+}
+
+fn bare(name: &EntityName, types: &Types) -> Result<Arc<ast::Entity>, String> {
+    if let Some(reason) = types.why_not_bare(name) {
+        return Err(reason);
+    }
+    let uid = types.uid(name).ok_or_else(|| unknown_type(name))?;
+    Ok(Arc::new(ast::Entity::with_uid(uid.into())))
 }
 
 /// Names what Cedar would only show as a whole, with the values of the request in it.
@@ -168,64 +185,6 @@ fn parent_uid(child: &EntityName, parent: &EntityName, types: &Types) -> Result<
     uid.ok_or_else(|| format!("by the schema, `{child}` cannot lie in `{parent}`"))
 }
 
-fn bare(name: &EntityName, parents: Vec<EntityUid>, types: &Types) -> Result<Entity, String> {
-    if let Some(reason) = types.why_not_bare(name) {
-        return Err(reason);
-    }
-    let uid = types.uid(name).ok_or_else(|| unknown_type(name))?;
-    Ok(Entity::new_no_attrs(uid, parents.into_iter().collect()))
-}
-
-fn unknown_type(name: &EntityName) -> String {
+pub(super) fn unknown_type(name: &EntityName) -> String {
     format!("the schema does not declare the type of `{name}`")
-}
-
-/// Writes values in Cedar's terms, and notes the entities that they name.
-struct Scribe<'a> {
-    types: &'a Types,
-    hierarchy: &'a Hierarchy,
-    roots: &'a mut BTreeSet<NodeNo>,
-}
-
-impl Scribe<'_> {
-    fn write(&mut self, value: &Value) -> Result<RestrictedExpression, String> {
-        Ok(match value {
-            Value::Bool(value) => RestrictedExpression::new_bool(*value),
-            Value::Long(value) => RestrictedExpression::new_long(*value),
-            Value::String(value) => RestrictedExpression::new_string(value.clone()),
-            Value::Decimal(text) => RestrictedExpression::new_decimal(text),
-            Value::Ip(text) => RestrictedExpression::new_ip(text),
-            Value::Datetime(millis) => RestrictedExpression::new_datetime(datetime(*millis)?),
-            Value::Entity(name) => {
-                self.roots.extend(self.hierarchy.number(name));
-                RestrictedExpression::new_entity_uid(self.types.uid(name).ok_or_else(|| unknown_type(name))?)
-            }
-            Value::Set(members) => {
-                let members = members.iter().map(|member| self.write(member));
-                RestrictedExpression::new_set(members.collect::<Result<Vec<_>, _>>()?)
-            }
-            Value::Record(members) => {
-                let members = members.iter().map(|(key, member)| Ok((key.clone(), self.write(member)?)));
-                let members = members.collect::<Result<Vec<_>, String>>()?;
-                RestrictedExpression::new_record(members).map_err(|error| error.to_string())?
-            }
-        })
-    }
-}
-
-/// The only form that Cedar's `datetime` reads with milliseconds: `2026-01-31T09:30:00.000Z`.
-fn datetime(millis: i64) -> Result<String, String> {
-    let time = Timestamp::from_millisecond(millis).map_err(|error| error.to_string())?;
-    let time = time.to_zoned(TimeZone::UTC);
-    if !(0..=9999).contains(&time.year()) {
-        return Err(format!("the time {millis} ms is not between the years 0 and 9999"));
-    }
-    let (date, clock) = (time.date(), time.time());
-    Ok(format!(
-        "{date}T{:02}:{:02}:{:02}.{:03}Z",
-        clock.hour(),
-        clock.minute(),
-        clock.second(),
-        clock.millisecond()
-    ))
 }

@@ -1,0 +1,86 @@
+//! Values of a query's context in Cedar's terms.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+
+use cedar_policy::Context;
+use cedar_policy_core::ast::{self, RestrictedExpr};
+use cedar_policy_core::evaluator::RestrictedEvaluator;
+use cedar_policy_core::extensions::Extensions;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::hierarchy::{Hierarchy, NodeNo};
+use super::request::unknown_type;
+use super::schema::Types;
+use crate::value::Value;
+
+/// A function of a Cedar extension. Its name goes through Cedar's parser, so that is done once: per value, it
+/// took a third of a ruling.
+struct Function(LazyLock<Option<ast::Name>>);
+
+static DATETIME: Function = Function(LazyLock::new(|| ast::Name::parse_unqualified_name("datetime").ok()));
+static DECIMAL: Function = Function(LazyLock::new(|| ast::Name::parse_unqualified_name("decimal").ok()));
+static IP: Function = Function(LazyLock::new(|| ast::Name::parse_unqualified_name("ip").ok()));
+
+/// Writes values in Cedar's terms, and notes the entities that they name.
+pub(super) struct Scribe<'a> {
+    pub(super) types: &'a Types,
+    pub(super) hierarchy: &'a Hierarchy,
+    pub(super) roots: &'a mut BTreeSet<NodeNo>,
+}
+
+impl Scribe<'_> {
+    /// Writes a whole context.
+    ///
+    /// # Errors
+    /// An address, number or time that Cedar does not read, or an entity of an undeclared type.
+    pub(super) fn context(&mut self, members: &BTreeMap<String, Value>) -> Result<Context, String> {
+        let members = members.iter().map(|(key, value)| Ok((key.as_str().into(), self.write(value)?)));
+        Ok(ast::Context::Value(Arc::new(members.collect::<Result<_, String>>()?)).into())
+    }
+
+    fn write(&mut self, value: &Value) -> Result<ast::Value, String> {
+        Ok(match value {
+            Value::Bool(value) => (*value).into(),
+            Value::Long(value) => (*value).into(),
+            Value::String(value) => value.as_str().into(),
+            Value::Decimal(text) => DECIMAL.call(text)?,
+            Value::Ip(text) => IP.call(text)?,
+            Value::Datetime(millis) => DATETIME.call(&datetime(*millis)?)?,
+            Value::Entity(name) => {
+                self.roots.extend(self.hierarchy.number(name));
+                ast::EntityUID::from(self.types.uid(name).ok_or_else(|| unknown_type(name))?).into()
+            }
+            Value::Set(members) => {
+                let members = members.iter().map(|member| self.write(member));
+                ast::Value::set(members.collect::<Result<Vec<_>, _>>()?, None)
+            }
+            Value::Record(members) => {
+                let members = members.iter().map(|(key, member)| Ok((key.as_str(), self.write(member)?)));
+                ast::Value::record(members.collect::<Result<Vec<_>, String>>()?, None)
+            }
+        })
+    }
+}
+
+impl Function {
+    fn call(&self, text: &str) -> Result<ast::Value, String> {
+        let name = self.0.clone().ok_or("the policy engine lacks an extension")?;
+        let call = RestrictedExpr::call_extension_fn(name, [RestrictedExpr::val(text)]);
+        let evaluator = RestrictedEvaluator::new(Extensions::all_available());
+        evaluator.interpret(call.as_borrowed()).map_err(|error| error.to_string())
+    }
+}
+
+/// The only form that Cedar's `datetime` reads with milliseconds: `2026-01-31T09:30:00.000Z`.
+fn datetime(millis: i64) -> Result<String, String> {
+    let time = Timestamp::from_millisecond(millis).map_err(|error| error.to_string())?;
+    let time = time.to_zoned(TimeZone::UTC);
+    if !(0..=9999).contains(&time.year()) {
+        return Err(format!("the time {millis} ms is not between the years 0 and 9999"));
+    }
+    let (date, clock) = (time.date(), time.time());
+    let (hour, minute, second) = (clock.hour(), clock.minute(), clock.second());
+    Ok(format!("{date}T{hour:02}:{minute:02}:{second:02}.{:03}Z", clock.millisecond()))
+}
