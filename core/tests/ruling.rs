@@ -17,12 +17,13 @@ const SCHEMA: &str = r#"
 entity Anonymous;
 entity User;
 entity Agent in [Team] = { owner: User };
-entity Team;
+entity Team in [Team];
 entity Org;
 entity Repo in [Org] = { frozen?: Bool };
 entity Vault = { level: Long };
 action "change";
 action "read" in "change" appliesTo { principal: [Agent, Anonymous], resource: [Repo, Vault], context: { now?: datetime } };
+action "join" appliesTo { principal: Agent, resource: Team };
 action "deploy" in "change" appliesTo {
     principal: [Agent, Anonymous], resource: Repo, context: { rows: Long, by?: User, from?: ipaddr }
 };
@@ -46,6 +47,7 @@ const POLICIES: &str = r#"
 forbid (principal, action == Action::"deploy", resource) when { context.rows > 100 };
 @id("more") @approval("sre") @expires("10m") @uses("2") @severity("low")
 forbid (principal, action in Action::"change", resource) when { context has rows && context.rows > 1000 };
+@id("inner") forbid (principal in Team::"core", action == Action::"join", resource);
 @id("tried") @shadow @approval("sre") forbid (principal, action == Action::"deploy", resource);
 @id("broken") @shadow permit (principal, action == Action::"deploy", resource) when { context.rows * 2 > 0 };
 "#;
@@ -153,6 +155,12 @@ fn parents_that_the_request_shows_count() {
     assert_eq!(policies().rule(&known).determining, ["acme"]);
     let both = Query { resource: EntityName::new("Repo", "ice"), ..known };
     assert_eq!(policies().rule(&both).determining, ["acme", "ice"]);
+    let join = query(("Agent", "ci"), "join", ("Team", "build"));
+    assert_eq!(policies().rule(&join).verdict, Verdict::Allow);
+    let inner = Query { parents: vec![EntityName::new("Team", "core")], ..join.clone() };
+    assert_eq!(policies().rule(&inner).determining, ["inner"]);
+    let circle = Query { parents: vec![EntityName::new("Team", "build")], ..join };
+    assert_eq!(messages(&policies().rule(&circle)), ["`Team::\"build\"` would lie in itself"]);
 }
 
 #[test]
@@ -202,4 +210,37 @@ fn loading_answers_what_routes_and_identity_ask() {
     let owner = policies.attribute_entity(&EntityName::new("Agent", "ci"), "owner");
     assert_eq!(owner, Some(EntityName::new("User", "ann")));
     assert_eq!(policies.attribute_entity(&EntityName::new("Agent", "who"), "owner"), None);
+}
+
+/// The stack of a WebAssembly instance, where nothing guards it; frames are larger here, without optimisation.
+const SMALL_STACK: usize = 1 << 20;
+
+#[test]
+fn the_deepest_policy_that_is_read_fits_a_small_stack() {
+    let deep = |before: &str, inner: &str, after: &str, n: usize| before.repeat(n) + inner + &after.repeat(n);
+    let differ = |before: &str, after: &str, n: usize| {
+        deep(before, "1", after, n) + " != " + &deep(before, "2", after, n)
+    };
+    let conditions = [
+        deep("(", "true", ")", 60),
+        deep("", "true", " || context.rows == 1", 58),
+        deep("if context.rows == 1 then false else ", "true", "", 19),
+        differ("[", "]", 58),
+        differ("{a: ", "}", 58),
+        deep("(true && ", "true", ")", 29),
+        differ("[{a: (", ")}]", 19),
+        deep("-", "context.rows", " * 1", 4) + &" + 1".repeat(50) + " != 5",
+    ];
+    let text = conditions.iter().enumerate().map(|(n, condition)| {
+        format!("@id(\"{n}\") permit (principal, action == Action::\"deploy\", resource) when {{ {condition} }};\n")
+    });
+    let files =
+        [("a.cedarschema", SCHEMA), ("entities.json", ENTITIES), ("a.cedar", &text.collect::<String>())];
+    let files = files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+    let work = move || {
+        let policies = Policies::load(&Bundle::from_files(files).unwrap(), &PolicyLimits::default()).unwrap();
+        policies.rule(&deploy(3))
+    };
+    let ruling = std::thread::Builder::new().stack_size(SMALL_STACK).spawn(work).unwrap().join().unwrap();
+    assert_eq!((ruling.verdict, ruling.errors), (Verdict::Allow, vec![]));
 }

@@ -23,6 +23,7 @@ action "all";
 action "change" in "all";
 action "read" in "all" appliesTo { principal: [Agent, Anonymous], resource: Repo, context: { n: Long, by?: User } };
 action "write" in "change" appliesTo { principal: Agent, resource: Repo, context: { n: Long, by?: User } };
+action "join" in "change" appliesTo { principal: Agent, resource: Team, context: { n: Long, by?: User } };
 action "drop" in ["change", "all"] appliesTo { principal: Agent, resource: Repo, context: { n: Long, by?: User } };
 "#;
 
@@ -51,8 +52,8 @@ struct World {
     things: Vec<Thing>,
     principal: (&'static str, usize),
     action: &'static str,
-    resource: usize,
-    parents: Vec<usize>,
+    resource: (&'static str, usize),
+    parents: Vec<(&'static str, usize)>,
     n: i64,
     by: Option<usize>,
 }
@@ -68,29 +69,30 @@ fn policy() -> impl Strategy<Value = Sketch> {
         ("forbid", "@shadow @approval(\"sre\")"),
     ]);
     let principal = prop_oneof![
-        2 => Just("principal".to_owned()),
+        6 => Just("principal".to_owned()),
         2 => (0..5usize).prop_map(|n| format!("principal == Agent::\"{n}\"")),
         2 => (0..4usize).prop_map(|n| format!("principal in Team::\"{n}\"")),
         1 => select(vec!["Agent", "Anonymous"]).prop_map(|ty| format!("principal is {ty}")),
         1 => (0..4usize).prop_map(|n| format!("principal is Agent in Team::\"{n}\"")),
         1 => (0..5usize).prop_map(|n| format!("principal in Agent::\"{n}\"")),
     ];
-    let names = vec!["all", "change", "read", "write", "drop"];
+    let names = vec!["all", "change", "read", "write", "drop", "join"];
     let action = prop_oneof![
-        Just("action".to_owned()),
-        select(names.clone()).prop_map(|name| format!("action == Action::\"{name}\"")),
-        select(names.clone()).prop_map(|name| format!("action in Action::\"{name}\"")),
-        subsequence(names, 0..=3).prop_map(|names| {
+        3 => Just("action".to_owned()),
+        1 => select(names.clone()).prop_map(|name| format!("action == Action::\"{name}\"")),
+        1 => select(names.clone()).prop_map(|name| format!("action in Action::\"{name}\"")),
+        1 => subsequence(names, 0..=3).prop_map(|names| {
             let names: Vec<_> = names.iter().map(|name| format!("Action::\"{name}\"")).collect();
             format!("action in [{}]", names.join(", "))
         }),
     ];
     let resource = prop_oneof![
-        2 => Just("resource".to_owned()),
+        6 => Just("resource".to_owned()),
         2 => (0..4usize).prop_map(|n| format!("resource == Repo::\"{n}\"")),
         2 => (0..4usize).prop_map(|n| format!("resource in Org::\"{n}\"")),
         1 => Just("resource is Repo".to_owned()),
         1 => (0..4usize).prop_map(|n| format!("resource is Repo in Org::\"{n}\"")),
+        1 => (0..4usize).prop_map(|n| format!("resource in Team::\"{n}\"")),
     ];
     let condition = select(vec![
         "",
@@ -100,11 +102,11 @@ fn policy() -> impl Strategy<Value = Sketch> {
         "unless { context.n > 3 }",
         "when { context.n + 9223372036854775807 > 0 }",
         "when { principal.level > 2 }",
-        "when { principal has owner && principal.owner in Team::\"1\" }",
-        "when { context has by && context.by in Team::\"0\" }",
+        "when { principal has owner && principal.owner in [Team::\"0\", Team::\"1\", Team::\"2\"] }",
+        "when { context has by && context.by in [Team::\"0\", Team::\"3\"] }",
         "when { Agent::\"0\".level > 1 }",
-        "when { Agent::\"1\" has owner && Agent::\"1\".owner in Team::\"2\" }",
-        "when { resource.getTag(\"owner\") in Team::\"0\" }",
+        "when { Agent::\"1\" has owner && Agent::\"1\".owner in [Team::\"2\", Team::\"3\"] }",
+        "when { resource.getTag(\"owner\") in [Team::\"0\", Team::\"1\"] }",
         "when { resource in Org::\"1\" && resource.level < 3 }",
         "when { Action::\"drop\" in Action::\"change\" && action in Action::\"change\" }",
     ]);
@@ -154,7 +156,7 @@ fn world() -> impl Strategy<Value = World> {
     );
     let who = prop_oneof![4 => (0..5usize).prop_map(|n| ("Agent", n)), 1 => Just(("Anonymous", 0))];
     let parents = subsequence((0..4).collect::<Vec<_>>(), 0..=2);
-    let what = (who, select(vec!["read", "write", "drop"]), 0..4usize, parents);
+    let what = (who, select(vec!["read", "write", "drop", "join"]), 0..4usize, parents);
     let context = (select(vec![0, 1, 5]), prop::option::of(0..3usize));
     (prop::collection::vec(policy(), 0..12), entities, what, context).prop_map(
         |(sketches, e, what, context)| World {
@@ -162,8 +164,11 @@ fn world() -> impl Strategy<Value = World> {
             things: [e.0, e.1, e.2, e.3, e.4].concat(),
             principal: what.0,
             action: what.1,
-            resource: what.2,
-            parents: what.3,
+            resource: (if what.1 == "join" { "Team" } else { "Repo" }, what.2),
+            parents: match what.1 {
+                "join" => what.3.into_iter().filter(|&n| n > what.2).map(|n| ("Team", n)).collect(),
+                _ => what.3.into_iter().map(|n| ("Org", n)).collect(),
+            },
             n: context.0,
             by: context.1,
         },
@@ -197,8 +202,8 @@ impl World {
             principal: EntityName::new(self.principal.0, self.principal.1.to_string()),
             anonymous: self.anonymous(),
             action: EntityName::new("Action", self.action),
-            resource: EntityName::new("Repo", self.resource.to_string()),
-            parents: self.parents.iter().map(|id| EntityName::new("Org", id.to_string())).collect(),
+            resource: EntityName::new(self.resource.0, self.resource.1.to_string()),
+            parents: self.parents.iter().map(|(ty, id)| EntityName::new(*ty, id.to_string())).collect(),
             context: by.into_iter().chain([("n".to_owned(), Value::Long(self.n))]).collect(),
         }
     }
@@ -222,14 +227,13 @@ impl World {
     /// The request and all entities as anybody would give them to Cedar.
     fn cedar(&self, policies: &Policies) -> (Request, Entities) {
         let mut things = self.things.clone();
-        for (ty, id) in [self.principal, ("Repo", self.resource)] {
+        for (ty, id) in [self.principal, self.resource] {
             if !things.iter().any(|thing| (thing.ty, thing.id) == (ty, id)) {
                 things.push(Thing { ty, id, attrs: json!({}), tags: json!({}), parents: BTreeSet::new() });
             }
         }
-        let shown = self.parents.iter().map(|&id| ("Org", id));
-        let resource = things.iter_mut().find(|thing| (thing.ty, thing.id) == ("Repo", self.resource));
-        resource.unwrap().parents.extend(shown);
+        let resource = things.iter_mut().find(|thing| (thing.ty, thing.id) == self.resource);
+        resource.unwrap().parents.extend(&self.parents);
         let things: Json = things.iter().map(Thing::json).collect();
         let schema = &policies.types.schema;
         let entities = Entities::from_json_value(things, Some(schema)).unwrap();
@@ -239,7 +243,7 @@ impl World {
         let request = Request::new(
             uid(self.principal.0, &self.principal.1.to_string()),
             uid("Action", self.action),
-            uid("Repo", &self.resource.to_string()),
+            uid(self.resource.0, &self.resource.1.to_string()),
             Context::from_json_value(context, None).unwrap(),
             Some(schema),
         );
