@@ -37,6 +37,7 @@ impl Root {
             let (producer, waiter) = (host::random()?, host::random()?);
             let begun = Worker::new(self.engine.clone()?, producer, waiter, host::now());
             *worker = Some(Rc::new(RefCell::new(begun)));
+            host::report(hostcalls::set_tick_period(TICK));
         }
         worker.clone()
     }

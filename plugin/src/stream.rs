@@ -96,8 +96,7 @@ impl HttpContext for Stream {
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         self.act(|worker| {
             if !worker.awaits_body(self.id) {
-                let held = worker.holds(self.id);
-                return Some(if held { Directive::Stay } else { Directive::Continue(None) });
+                return Some(worker.more(self.id));
             }
             self.body_complete(worker, host::pairs(MapType::HttpRequestTrailers)?)
         })

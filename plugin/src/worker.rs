@@ -37,7 +37,7 @@ enum Parked {
     Body { state: AwaitingBody, seen: usize, withheld_at: Option<UnixMillis> },
     Asking(Asking),
     Held(Held),
-    Claiming(Claiming),
+    Claiming(Box<Claiming>),
 }
 
 /// One worker's requests and calls. It outlives them all.
@@ -92,9 +92,12 @@ impl Worker {
         matches!(self.parked.get(&id), Some(Parked::Body { .. }))
     }
 
-    /// Whether this request waits for anything.
-    pub(crate) fn holds(&self, id: u32) -> bool {
-        self.parked.contains_key(&id)
+    /// What to do with more bytes of a request that does not wait for its body: only a permit lets them pass.
+    pub(crate) fn more(&self, id: u32) -> Directive {
+        match self.permits.contains_key(&id) {
+            true => Directive::Continue(None),
+            false => Directive::Stay,
+        }
     }
 
     /// How much of its body came.
@@ -108,12 +111,11 @@ impl Worker {
     /// `size` bytes of the body are here, from its beginning.
     pub(crate) fn body_progress(&mut self, id: u32, size: usize, now: UnixMillis) -> Directive {
         match self.parked.get_mut(&id) {
-            None => return Directive::Continue(None),
             Some(Parked::Body { seen, withheld_at, .. }) => {
                 *seen = size;
                 *withheld_at = None;
             }
-            Some(_) => return Directive::Stay,
+            _ => return self.more(id),
         }
         if size <= self.engine.limits().body {
             return Directive::Stay;
@@ -233,7 +235,7 @@ impl Worker {
             }
             Next::Claim(claim, not_before, state) => {
                 self.outbox.claim(id, claim, not_before);
-                self.parked.insert(id, Parked::Claiming(*state));
+                self.parked.insert(id, Parked::Claiming(state));
             }
             Next::Wait(held) => return self.hold(id, held, now),
         }
