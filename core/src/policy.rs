@@ -1,6 +1,7 @@
 //! Policy: loads a bundle's Cedar, and rules on queries. The only place that knows the policy engine.
 
 mod annotation;
+mod entities;
 mod evaluate;
 mod hierarchy;
 mod place;
@@ -114,8 +115,8 @@ impl Policies {
         let Some(types) = types else { return Err(errors) };
         errors.extend(reader::validate(&policies, &types).err().into_iter().flatten());
         let none = File { path: "entities.json", text: "[]" };
-        let entities = schema::read_entities(&types, json.first().copied().unwrap_or(none));
-        match entities.map_err(|error| errors.push(error)) {
+        let entities = entities::read(&types, json.first().copied().unwrap_or(none));
+        match entities.map_err(|found| errors.extend(found)) {
             Ok(entities) if errors.is_empty() => Self::index(types, Hierarchy::new(entities), policies),
             _ => Err(errors),
         }

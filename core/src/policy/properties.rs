@@ -216,7 +216,7 @@ impl World {
         let read = reader::read_all(&texts, &PolicyLimits::default(), &mut errors);
         assert_eq!(errors, []);
         let things = self.things.iter().map(Thing::json).collect::<Json>().to_string();
-        let entities = schema::read_entities(&types, File { path: "entities.json", text: &things }).unwrap();
+        let entities = entities::read(&types, File { path: "entities.json", text: &things }).unwrap();
         Policies::index(types, Hierarchy::new(entities), read).ok().unwrap()
     }
 

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Schema, SchemaFragment};
-use serde::de::IgnoredAny;
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema, SchemaFragment};
 
-use super::place::{File, locate, message};
+use super::place::{File, locate};
 use crate::entity::EntityName;
 use crate::load::LoadError;
 
@@ -152,22 +151,4 @@ fn texts<'a>(names: Option<impl Iterator<Item = &'a EntityTypeName>>) -> BTreeSe
 /// Our name for an entity.
 pub(super) fn name(uid: &EntityUid) -> EntityName {
     EntityName::new(uid.type_name().to_string(), uid.id().unescaped())
-}
-
-/// Reads `entities.json` against the schema, and adds the schema's actions with the groups that they lie in.
-///
-/// # Errors
-/// What does not parse or does not fit. Cedar names the entity, but the line only where it is no JSON.
-pub(super) fn read_entities(
-    types: &Types,
-    file: File<'_>,
-) -> Result<BTreeMap<EntityName, Entity>, LoadError> {
-    let entities =
-        Entities::from_json_str(file.text, Some(&types.schema)).map_err(
-            |error| match serde_json::from_str::<IgnoredAny>(file.text) {
-                Ok(_) => LoadError::in_file(file.path, message(&error)),
-                Err(error) => LoadError::at(file.path, error.line(), error.to_string()),
-            },
-        )?;
-    Ok(entities.into_iter().map(|entity| (name(&entity.uid()), entity)).collect())
 }

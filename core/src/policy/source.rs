@@ -7,10 +7,10 @@
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-/// One policy's text and where it lies in its file.
+/// One policy's (or one entity's) text and where it lies in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chunk<'a> {
-    /// From the first annotation to the semicolon.
+    /// Of a policy, from the first annotation to the semicolon.
     pub(super) text: &'a str,
     /// Byte offset of the text in its file.
     pub(super) offset: usize,
@@ -56,28 +56,60 @@ struct Token {
 /// The policies of a `.cedar` file: a semicolon ends one, and occurs nowhere else. What follows the last
 /// semicolon is a chunk too, if there is anything, so that the parser can say what is wrong with it.
 pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
-    let mut chunks: Vec<Chunk<'_>> = Vec::new();
-    let mut start = None;
-    let mut end = 0;
-    let mut add = |from: usize, to: usize| {
-        // Counted on from the chunk before, so that a long file is walked once.
-        let (seen, line) = chunks.last().map_or((0, 1), |last| (last.offset, last.line));
-        if let (Some(between), Some(chunk)) = (text.get(seen..from), text.get(from..to)) {
-            chunks.push(Chunk { text: chunk, offset: from, line: line + between.matches('\n').count() });
-        }
-    };
+    let mut cutter = Cutter::new(text);
     for token in tokens(text) {
-        let from = *start.get_or_insert(token.start);
-        end = token.end;
+        cutter.take(token);
         if token.kind == Kind::Semicolon {
-            add(from, end);
-            start = None;
+            cutter.cut();
         }
     }
-    if let Some(from) = start {
-        add(from, end);
+    cutter.cut();
+    cutter.chunks
+}
+
+/// The elements of a JSON array. The text was read as an array before.
+pub(super) fn elements(text: &str) -> Vec<Chunk<'_>> {
+    let mut cutter = Cutter::new(text);
+    let mut depth = 0_usize;
+    for token in tokens(text) {
+        match (token.kind, depth) {
+            (Kind::Open, 0) | (Kind::Comma | Kind::Close, 1) => cutter.cut(),
+            _ => cutter.take(token),
+        }
+        match token.kind {
+            Kind::Open => depth += 1,
+            Kind::Close => depth = depth.saturating_sub(1),
+            _ => {}
+        }
     }
-    chunks
+    cutter.chunks
+}
+
+/// Cuts a text into chunks of whole tokens.
+struct Cutter<'a> {
+    text: &'a str,
+    chunks: Vec<Chunk<'a>>,
+    /// Start and end of the chunk that is being taken.
+    current: Option<(usize, usize)>,
+}
+
+impl<'a> Cutter<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, chunks: Vec::new(), current: None }
+    }
+
+    fn take(&mut self, token: Token) {
+        self.current = Some((self.current.map_or(token.start, |(start, _)| start), token.end));
+    }
+
+    fn cut(&mut self) {
+        let Some((start, end)) = self.current.take() else { return };
+        // Counted on from the chunk before, so that a long file is walked once.
+        let (seen, line) = self.chunks.last().map_or((0, 1), |last| (last.offset, last.line));
+        if let (Some(between), Some(text)) = (self.text.get(seen..start), self.text.get(start..end)) {
+            self.chunks.push(Chunk { text, offset: start, line: line + between.matches('\n').count() });
+        }
+    }
 }
 
 /// Where the annotation `@key` starts in a policy's text (byte offset).
@@ -233,6 +265,14 @@ mod tests {
         let first = "@id(\"a;\\\"b\")\npermit (principal, action, resource);";
         assert_eq!(found, [(12, 2, first), (text.len() - 6, 4, "forbid")]);
         assert_eq!(chunks(" // nothing\n"), []);
+    }
+
+    #[test]
+    fn the_elements_of_an_array_are_cut_at_their_commas() {
+        let text = "[ {\"a\": [1, 2]},\n\"],[\" , -3 ]\n";
+        let found: Vec<_> = elements(text).iter().map(|chunk| (chunk.line, chunk.text)).collect();
+        assert_eq!(found, [(1, "{\"a\": [1, 2]}"), (2, "\"],[\""), (2, "-3")]);
+        assert_eq!(elements(" [ ] "), []);
     }
 
     #[test]
