@@ -7,6 +7,7 @@ mod case;
 mod claiming;
 mod deny;
 mod held;
+mod keeping;
 mod permit;
 
 use countersign_protocol::approval::{Claim, Outcome};
@@ -20,8 +21,10 @@ pub use case::Left;
 pub use claiming::Claiming;
 pub use deny::AwaitingBody;
 pub use held::Held;
+pub use keeping::Keeping;
 pub use permit::Permit;
 
+use crate::config::Mode;
 use crate::denial::{Denial, Reason};
 use crate::engine::Engine;
 use crate::facts::RequestFacts;
@@ -66,6 +69,8 @@ pub enum Next {
     Ask(Box<Enquiry>, Asking),
     /// Claim the grant, not before a time, then give the answer to the state.
     Claim(Claim, UnixMillis, Box<Claiming>),
+    /// Deliver the evidence at once; when the state's record is acknowledged, say so to the state.
+    Keep(Keeping),
     /// Wait for a verdict, or for the end of the hold.
     Wait(Held),
 }
@@ -122,6 +127,9 @@ fn start(
         }
     };
     match &judged.ruling.verdict {
+        Verdict::Allow if judged.ruling.sync_audit && engine.mode == Mode::Enforce => {
+            keeping::keep(engine, journal, &judged, at.now)
+        }
         Verdict::Allow => permit::allowed(engine, journal, &judged, at.now),
         Verdict::Deny(reason) => {
             let denial = denial(*reason, &judged.ruling);

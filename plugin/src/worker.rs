@@ -11,7 +11,7 @@ use countersign_core::engine::Engine;
 use countersign_core::facts::RequestFacts;
 use countersign_core::journal::{Journal, Members};
 use countersign_core::life::{
-    Asking, AwaitingBody, Claiming, Held, Left, Moment, Next, Permit, Reply, Step, decide,
+    Asking, AwaitingBody, Claiming, Held, Keeping, Left, Moment, Next, Permit, Reply, Step, decide,
 };
 use countersign_protocol::approval::{Ask, Verdict};
 use countersign_protocol::{Token, UnixMillis};
@@ -38,6 +38,7 @@ enum Parked {
     Asking(Asking),
     Held(Held),
     Claiming(Box<Claiming>),
+    Keeping(Keeping),
 }
 
 /// One worker's requests and calls. It outlives them all.
@@ -166,7 +167,7 @@ impl Worker {
     fn left(&mut self, id: u32, now: UnixMillis) -> Option<Left> {
         let (journal, waiter) = (&mut self.journal, self.waiter);
         match self.parked.remove(&id)? {
-            Parked::Body { .. } => None,
+            Parked::Body { .. } | Parked::Keeping(_) => None,
             Parked::Asking(state) => Some(state.on_client_left(journal, waiter, now)),
             Parked::Claiming(state) => Some(state.on_client_left(journal, waiter, now)),
             Parked::Held(state) => {
@@ -186,6 +187,7 @@ impl Worker {
         let due = |parked: &Parked| match parked {
             Parked::Body { withheld_at, .. } => withheld_at.is_some_and(|at| at <= now),
             Parked::Held(held) => held.until() <= now,
+            Parked::Keeping(keeping) => keeping.until() <= now,
             Parked::Asking(_) | Parked::Claiming(_) => false,
         };
         let ids: Vec<u32> = self.parked.iter().filter(|(_, parked)| due(parked)).map(|(id, _)| *id).collect();
@@ -199,6 +201,7 @@ impl Worker {
                 unlist(&mut self.by_ticket, held.ticket(), id);
                 held.on_deadline(&self.engine, &mut self.journal, now)
             }
+            Some(Parked::Keeping(keeping)) => keeping.on_deadline(&mut self.journal, now),
             Some(other) => {
                 self.parked.insert(id, other);
                 return Directive::Stay;
@@ -236,6 +239,10 @@ impl Worker {
             Next::Claim(claim, not_before, state) => {
                 self.outbox.claim(id, claim, not_before);
                 self.parked.insert(id, Parked::Claiming(state));
+            }
+            Next::Keep(keeping) => {
+                self.outbox.hurry();
+                self.parked.insert(id, Parked::Keeping(keeping));
             }
             Next::Wait(held) => return self.hold(id, held, now),
         }

@@ -23,6 +23,10 @@ pub(super) struct Used {
 }
 
 impl Permit {
+    pub(super) fn allowed() -> Self {
+        Self { used: None }
+    }
+
     pub(super) fn observed() -> Self {
         Self { used: None }
     }
@@ -54,5 +58,5 @@ pub(super) fn allowed(engine: &Engine, journal: &mut Journal, judged: &Judged<'_
     };
     let records = journal.plain(now, "allowed", members);
     let summary = super::answer::summary("allowed", None, None, true);
-    Step { summary: Some(summary), audit: records, ..Step::new(Next::Continue(Permit { used: None })) }
+    Step { summary: Some(summary), audit: records, ..Step::new(Next::Continue(Permit::allowed())) }
 }

@@ -31,6 +31,7 @@ action read, write, deploy, wipe appliesTo {
 
 pub(crate) const POLICIES: &str = r#"
 @id("members") permit (principal, action in [Action::"read", Action::"deploy", Action::"wipe"], resource);
+@id("on-record") @audit("sync") permit (principal, action == Action::"read", resource == Thing::"ledger");
 @id("no-secret") forbid (principal, action, resource == Thing::"secret");
 @id("deploy-needs-sre") @approval("sre") @quorum("1") @hold("20s") @reason("deploys need a person")
 forbid (principal, action == Action::"deploy", resource);

@@ -114,3 +114,17 @@ fn observing_lets_everything_go_on_and_says_so() {
         assert!(step.audit[0].line.contains(r#""enforced":false"#), "{}", step.audit[0].line);
     }
 }
+
+#[test]
+fn an_allow_that_must_be_on_record_waits_until_it_is() {
+    let mut world = World::new();
+    let step = world.decide(request("GET", "/things/ledger"));
+    let [record] = step.audit.as_slice() else { panic!("{step:?}") };
+    assert_eq!((record.envelope.lane, record.envelope.kind.as_str()), (Lane::Held, "allowed"));
+    let Next::Keep(keeping) = step.next else { panic!("{:?}", step.next) };
+    assert_eq!((keeping.seq(), keeping.until()), (0, world.now + 5_000));
+    assert!(matches!(keeping.on_kept().next, Next::Continue(_)));
+    let Next::Keep(keeping) = world.decide(request("GET", "/things/ledger")).next else { panic!("not kept") };
+    let step = keeping.on_deadline(&mut world.journal, world.now + 5_000);
+    assert_eq!(crate::fixture::reply(step).status, 503);
+}

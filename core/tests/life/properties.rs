@@ -78,7 +78,7 @@ fn run(facts: RequestFacts, events: &[Event]) -> (Vec<String>, bool) {
         }
         step = match step.next {
             Next::Continue(_) | Next::Reply(_) => return (lines, went_on(&step.next, &run.yes)),
-            Next::NeedBody(_) => panic!("the body was there"),
+            Next::NeedBody(_) | Next::Keep(_) => panic!("the body was there, and no record is waited for"),
             Next::Ask(enquiry, asking) => run.asked(*enquiry, asking, event),
             Next::Wait(held) => run.waited(held, event),
             Next::Claim(claim, _, claiming) => run.claimed(&claim, *claiming, event),

@@ -67,6 +67,11 @@ impl Outbox {
         }
     }
 
+    /// Somebody waits for a record to be kept: it is sent with the next turn.
+    pub(super) fn hurry(&mut self) {
+        self.flushed_at = UnixMillis::MIN;
+    }
+
     /// Half is room enough to hold something new: what is held already makes more records before it ends.
     pub(super) fn room(&self) -> Room {
         Room { held: self.held.len() < CAPACITY / 2, plain: self.plain.len() < CAPACITY }
@@ -89,6 +94,7 @@ impl Outbox {
         let ready = |kind| self.may(kind, now);
         (!self.asks.is_empty() && ready(Kind::Ask))
             || (!self.outcomes.is_empty() && ready(Kind::Outcome))
+            || (self.flushed_at == UnixMillis::MIN && ready(Kind::Evidence))
             || self.claims.iter().any(|(_, _, not_before)| *not_before <= now)
     }
 

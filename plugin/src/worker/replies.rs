@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use countersign_core::life::{Moment, NoAnswer, abandoned};
 use countersign_protocol::approval::{
-    Acked, Ask, AskAnswer, AskBatch, AskReply, Claim, ClaimAnswer, ClaimBatch, ClaimReply, EvidenceBatch,
-    Outcome, OutcomeBatch, Verdict, Wait, WaitReply,
+    Ack, Acked, Ask, AskAnswer, AskBatch, AskReply, Claim, ClaimAnswer, ClaimBatch, ClaimReply,
+    EvidenceBatch, Outcome, OutcomeBatch, Verdict, Wait, WaitReply,
 };
+use countersign_protocol::evidence::Lane;
 use countersign_protocol::{Token, UnixMillis};
 
 use super::outbox::Kind;
@@ -157,11 +158,11 @@ impl Worker {
                 if reply.is_none() {
                     self.outbox.tell(items);
                 }
-                (self.on_acked(reply), Vec::new())
+                (reply.is_some(), reply.map(|reply| self.acknowledge(&reply.acked)).unwrap_or_default())
             }
             Call::Evidence => {
-                let reply = calls::reply(path, body_size);
-                (self.on_acked(reply), Vec::new())
+                let reply: Option<Acked> = calls::reply(path, body_size);
+                (reply.is_some(), reply.map(|reply| self.acknowledge(&reply.acked)).unwrap_or_default())
             }
             Call::Wait => {
                 let reply: Option<WaitReply> = calls::reply(path, body_size);
@@ -175,21 +176,32 @@ impl Worker {
         directives
     }
 
-    fn on_acked(&mut self, reply: Option<Acked>) -> bool {
-        let acked = reply.map(|reply| self.outbox.acknowledge(&reply.acked));
-        acked.is_some()
+    /// Forgets what the service keeps now, and lets go what waited for it.
+    fn acknowledge(&mut self, acked: &[Ack]) -> Directives {
+        self.outbox.acknowledge(acked);
+        let producer = self.journal.producer();
+        let held = acked.iter().filter(|ack| ack.lane == Lane::Held && ack.producer == producer);
+        let Some(seq) = held.map(|ack| ack.seq).max() else { return Vec::new() };
+        let kept = |parked: &Parked| matches!(parked, Parked::Keeping(keeping) if keeping.seq() <= seq);
+        let now = host::now();
+        let kept: Vec<_> = self.parked.extract_if(.., |_, parked| kept(parked)).collect();
+        kept.into_iter()
+            .filter_map(|(id, parked)| match parked {
+                Parked::Keeping(keeping) => Some((id, self.apply(id, keeping.on_kept(), now))),
+                _ => None,
+            })
+            .collect()
     }
 
     fn on_ask(&mut self, about: Vec<(u32, Token)>, reply: Option<AskReply>) -> Directives {
         let mut answers = BTreeMap::new();
+        let mut directives = Vec::new();
         if let Some(reply) = reply {
-            self.outbox.acknowledge(&reply.acked);
+            directives = self.acknowledge(&reply.acked);
             answers.extend(reply.items.into_iter().map(|answer| (answer.nonce, answer)));
         }
-        let directives = about
-            .into_iter()
-            .filter_map(|(id, nonce)| Some((id, self.on_ask_one(id, answers.remove(&nonce))?)));
-        let directives = directives.collect();
+        let one = |(id, nonce)| Some((id, self.on_ask_one(id, answers.remove(&nonce))?));
+        directives.extend(about.into_iter().filter_map(one));
         if !self.parked.values().any(|parked| matches!(parked, Parked::Asking(_))) {
             self.early.clear();
         }
@@ -215,12 +227,14 @@ impl Worker {
 
     fn on_claim(&mut self, about: Vec<(u32, Token)>, reply: Option<ClaimReply>) -> Directives {
         let mut answers = BTreeMap::new();
+        let mut directives = Vec::new();
         if let Some(reply) = reply {
-            self.outbox.acknowledge(&reply.acked);
+            directives = self.acknowledge(&reply.acked);
             answers.extend(reply.items.into_iter().map(|answer| (answer.nonce, answer)));
         }
         let one = |(id, nonce)| Some((id, self.on_claim_one(id, answers.remove(&nonce), host::moment()?)?));
-        about.into_iter().filter_map(one).collect()
+        directives.extend(about.into_iter().filter_map(one));
+        directives
     }
 
     fn on_claim_one(&mut self, id: u32, answer: Option<ClaimAnswer>, at: Moment) -> Option<Directive> {

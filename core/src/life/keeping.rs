@@ -1,0 +1,55 @@
+//! An allow that must be on record first (`@audit("sync")`): the wait for the service to keep its record.
+
+use countersign_protocol::UnixMillis;
+
+use super::{Denial, Engine, Journal, Judged, Next, Permit, Reason, Reply, Step};
+
+/// Waits for a held-lane record to be acknowledged.
+#[derive(Debug)]
+pub struct Keeping {
+    seq: u64,
+    until: UnixMillis,
+}
+
+/// Records the allow where nothing goes on before it is kept.
+pub(super) fn keep(engine: &Engine, journal: &mut Journal, judged: &Judged<'_>, now: UnixMillis) -> Step {
+    if !journal.has_room() {
+        let denial = Denial::new(Reason::ServiceUnavailable, "evidence cannot be kept now: try again later");
+        return super::deny::judged(engine, journal, judged, denial, now);
+    }
+    let record = journal.held(now, "allowed", judged.members());
+    let until = now.saturating_add(engine.approval().timeout);
+    Step::new(Next::Keep(Keeping { seq: record.envelope.seq, until })).audit(record)
+}
+
+impl Keeping {
+    /// The record's place in the held lane: an acknowledgement of it, or of a later one, ends the wait.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// When the wait is over.
+    #[must_use]
+    pub fn until(&self) -> UnixMillis {
+        self.until
+    }
+
+    /// The service keeps the record: the request goes on.
+    pub fn on_kept(self) -> Step {
+        let summary = super::answer::summary("allowed", None, None, true);
+        Step { summary: Some(summary), ..Step::new(Next::Continue(Permit::allowed())) }
+    }
+
+    /// Nobody keeps it: the request does not go on, and the record of that follows the one of the allow.
+    pub fn on_deadline(self, journal: &mut Journal, now: UnixMillis) -> Step {
+        let denial = Denial::new(Reason::ServiceUnavailable, "evidence cannot be kept now: try again later");
+        let members = crate::journal::Members::default()
+            .with("reason", denial.reason.meaning().code)
+            .with("detail", &denial.detail)
+            .with("record", self.seq);
+        let record = journal.held(now, "denied", members);
+        let summary = super::answer::summary("denied", Some(denial.reason), None, true);
+        Step { summary: Some(summary), ..Step::new(Next::Reply(Reply::denial(&denial))) }.audit(record)
+    }
+}
