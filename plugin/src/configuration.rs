@@ -45,12 +45,13 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
 }
 
 /// Reads the bytes of a `google.protobuf.Struct` as a JSON object.
-pub(crate) fn structure(bytes: &[u8]) -> Option<Value> {
+fn structure(bytes: &[u8]) -> Option<Value> {
     let fields = Struct::decode(bytes).ok()?.fields;
     object(fields)
 }
 
-fn object(fields: impl IntoIterator<Item = (String, ProtoValue)>) -> Option<Value> {
+/// The members of a Struct as a JSON object, or nothing when one has no value.
+pub(crate) fn object(fields: impl IntoIterator<Item = (String, ProtoValue)>) -> Option<Value> {
     let members: Option<Map<_, _>> =
         fields.into_iter().map(|(name, value)| Some((name, json(value)?))).collect();
     members.map(Value::Object)

@@ -1,13 +1,15 @@
 //! Collects what the gateway knows of a request whose headers came, after removing what no client may say.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use countersign_core::facts::{Peer, RequestFacts};
 use countersign_core::reading::to_strip;
+use prost::Message as _;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 
-use crate::configuration::structure;
+use crate::configuration::object;
 use crate::host::{self, Pairs};
 
 /// The facts of the current request, or nothing when the gateway does not give its headers.
@@ -45,10 +47,19 @@ fn address(text: &str) -> Option<IpAddr> {
     text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse()).ok()
 }
 
-/// What `jwt_authn` verified, from metadata key to payload.
+/// `envoy.config.core.v3.Metadata`, as far as it is read here.
+#[derive(prost::Message)]
+struct Metadata {
+    #[prost(btree_map = "string, message", tag = "1")]
+    filters: BTreeMap<String, prost_types::Struct>,
+}
+
+/// What `jwt_authn` verified, from metadata key to payload. The whole metadata is read: a part of it comes
+/// without the types of its members.
 fn claims() -> serde_json::Map<String, serde_json::Value> {
-    let path = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn"];
-    match host::property(&path).and_then(|bytes| structure(&bytes)) {
+    let metadata = host::property(&["metadata"]).and_then(|bytes| Metadata::decode(bytes.as_slice()).ok());
+    let claims = metadata.and_then(|mut metadata| metadata.filters.remove("envoy.filters.http.jwt_authn"));
+    match claims.and_then(|claims| object(claims.fields)) {
         Some(serde_json::Value::Object(claims)) => claims,
         _ => serde_json::Map::new(),
     }
