@@ -1,6 +1,7 @@
 //! What reached the API: method, raw path, headers and body of every call, in the order of arrival.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -16,6 +17,8 @@ const LARGEST_BODY: usize = 4 << 20;
 /// One call as it arrived.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Call {
+    /// When it was complete: Unix, milliseconds.
+    at: u128,
     method: String,
     /// Raw, with its query.
     path: String,
@@ -50,7 +53,9 @@ pub(crate) async fn keep(State(calls): State<Calls>, request: Request, next: Nex
     let header = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     calls.push(Call {
+        at,
         method: parts.method.to_string(),
         path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         headers: parts.headers.iter().map(header).collect(),
