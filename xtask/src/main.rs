@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{envoy, plugin, rules};
+use xtask::{demo, envoy, plugin, rules};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -22,24 +22,30 @@ enum Command {
     Envoy,
     /// Checks who may depend on what, and what core and sources must not hold.
     CheckDeps,
+    /// Runs the example on a real Envoy and leaves it running, until Ctrl-C, for you to approve.
+    Demo {
+        /// Plays the people as well, asserts every row and stops; the last line is JSON.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
-    let done = run(&Arguments::parse().command);
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    match run(&Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-fn run(command: &Command) -> Result<ExitCode> {
+fn run(command: &Command) -> Result<()> {
     let workspace = Workspace::find()?;
     match command {
-        Command::Build => plugin::build(&workspace).map(|_| ExitCode::SUCCESS),
-        Command::Envoy => envoy::install(&workspace).map(|path| {
-            println!("{}", path.display());
-            ExitCode::SUCCESS
-        }),
+        Command::Build => plugin::build(&workspace).map(drop),
+        Command::Envoy => envoy::install(&workspace).map(|path| println!("{}", path.display())),
         Command::CheckDeps => rules::check(&workspace),
+        Command::Demo { check } => demo::run(&workspace, *check),
     }
 }

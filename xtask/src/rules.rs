@@ -6,9 +6,8 @@ pub mod sources;
 mod tokens;
 
 use std::fmt;
-use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::workspace::{Workspace, run};
 
@@ -39,8 +38,8 @@ const CORE_TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
 /// Checks every rule and prints what is broken.
 ///
 /// # Errors
-/// When something cannot be read, or core does not compile for one of its targets.
-pub fn check(workspace: &Workspace) -> Result<ExitCode> {
+/// When one is broken, something cannot be read, or core does not compile for one of its targets.
+pub fn check(workspace: &Workspace) -> Result<()> {
     let mut breaches = graph::check(&graph::edges(&workspace.metadata));
     breaches.extend(sources::check(workspace.root())?);
     for breach in &breaches {
@@ -51,10 +50,9 @@ pub fn check(workspace: &Workspace) -> Result<ExitCode> {
         let mut cargo = workspace.cargo();
         run(cargo.args(["check", "--quiet", "--package", "countersign-core", "--target", target]))?;
     }
-    if breaches.is_empty() {
-        println!("the dependency rules hold");
-        return Ok(ExitCode::SUCCESS);
+    if !breaches.is_empty() {
+        bail!("{} rules broken", breaches.len());
     }
-    eprintln!("{} rules broken", breaches.len());
-    Ok(ExitCode::FAILURE)
+    println!("the dependency rules hold");
+    Ok(())
 }

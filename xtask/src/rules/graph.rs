@@ -29,7 +29,7 @@ const WORKSPACE: [(&str, &[&str]); 8] = [
 ];
 
 /// All that core may use: nothing that reads a clock, the environment, files, a network or randomness.
-const CORE: [&str; 10] = [
+const CORE: [&str; 12] = [
     "base64",
     "cedar-policy",
     "countersign-protocol",
@@ -38,7 +38,9 @@ const CORE: [&str; 10] = [
     "serde",
     "serde-saphyr",
     "serde_json",
+    "serde_path_to_error",
     "sha2",
+    "strsim",
     "thiserror",
 ];
 

@@ -1,0 +1,39 @@
+//! The system packages that Envoy's installation needs beyond Rust: listed, and installed where that is safe.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::workspace::{output, run};
+
+/// What must run, and the Debian package that brings it.
+const NEEDED: [(&[&str], &str); 2] =
+    [(&["python3", "--version"], "python3"), (&["python3", "-c", "import ensurepip, venv"], "python3-venv")];
+
+/// Makes sure that all packages are there: installs them as root on a Debian-like system (a container, CI).
+///
+/// # Errors
+/// Elsewhere, when one is missing: with the command that installs it.
+pub fn require() -> Result<()> {
+    let missing: Vec<_> =
+        NEEDED.iter().filter(|(probe, _)| !runs(probe)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !Path::new("/etc/debian_version").exists() || output(Command::new("id").arg("-u"))?.trim() != "0" {
+        bail!("something is missing. On Debian: sudo apt-get install {}", missing.join(" "));
+    }
+    println!("installing {}", missing.join(", "));
+    run(Command::new("apt-get").arg("update"))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--no-install-recommends"]).args(missing);
+    run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn runs(probe: &[&str]) -> bool {
+    let Some((program, words)) = probe.split_first() else { return false };
+    let mut command = Command::new(program);
+    command.args(words).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

@@ -1,0 +1,170 @@
+//! Approval service, upstream and Envoy, together on free ports of the loopback address, in a folder of
+//! their own: started, waited for, and stopped when dropped.
+
+pub mod agents;
+pub mod approvals;
+pub mod client;
+pub mod gateway;
+pub mod login;
+pub mod process;
+pub mod template;
+pub mod ticket;
+pub mod upstream;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::example::{Example, bundle};
+use crate::workspace::{Workspace, run};
+use agents::Agents;
+use approvals::Approvals;
+use gateway::Gateway;
+use upstream::Upstream;
+
+/// How long anything may take to be ready, or to come true, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What this gateway is called towards the approval service.
+pub const AUDIENCE: &str = "deploy-gateway";
+
+/// Everything but gateways, of which there may be several.
+#[derive(Debug)]
+pub struct Stack {
+    /// Keeps requests and people's answers.
+    pub approvals: Approvals,
+    /// Keeps what reaches it.
+    pub upstream: Upstream,
+    /// Sign their tokens.
+    pub agents: Agents,
+    example: Example,
+    template: String,
+    envoy: PathBuf,
+    filter: PathBuf,
+    /// Goes last: those above write into it.
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Builds what is needed and starts approval service and upstream.
+    ///
+    /// # Errors
+    /// When something does not build or does not become ready.
+    pub async fn start(workspace: &Workspace) -> Result<Self> {
+        let (filter, envoy) = (crate::plugin::build(workspace)?, crate::envoy::install(workspace)?);
+        let servers = ["--package", "countersign-approvals", "--package", "deploy-agent"];
+        run(workspace.cargo().args(["build", "--quiet"]).args(servers))?;
+        let example = Example::of(workspace);
+        let folder = tempfile::Builder::new().prefix("countersign-").tempdir()?;
+        let service = workspace.target("debug/countersign-approvals");
+        Ok(Self {
+            approvals: Approvals::start(&service, folder.path(), &example.people()?).await?,
+            upstream: Upstream::start(&workspace.target("debug/deploy-agent"), folder.path()).await?,
+            agents: Agents::new()?,
+            template: std::fs::read_to_string(workspace.root().join("envoy/envoy.yaml"))?,
+            example,
+            envoy,
+            filter,
+            folder,
+        })
+    }
+
+    /// The gateway's configuration, with the example's policies.
+    ///
+    /// # Errors
+    /// When template and values do not fit.
+    pub fn configuration(&self) -> Result<Value> {
+        self.configuration_of(&self.files()?)
+    }
+
+    /// The example's policies, their change windows relative to now.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn files(&self) -> Result<BTreeMap<String, String>> {
+        self.example.files(now())
+    }
+
+    /// The gateway's configuration, with these files as its bundle.
+    ///
+    /// # Errors
+    /// When template and values do not fit.
+    pub fn configuration_of(&self, files: &BTreeMap<String, String>) -> Result<Value> {
+        let (upstream, approvals) = (self.upstream.address(), self.approvals.address());
+        let values = [
+            ("admin_port", "0".into()),
+            ("gateway_port", "0".into()),
+            ("jwt_issuer", agents::ISSUER.into()),
+            ("jwt_audience", AUDIENCE.into()),
+            ("jwks", self.agents.jwks().to_string()),
+            ("wasm", self.filter.display().to_string()),
+            ("audience", AUDIENCE.into()),
+            ("bundle", bundle(files).to_string()),
+            ("approval_token", self.approvals.token().into()),
+            ("approval_issuer", self.approvals.issuer().into()),
+            ("approval_keys", Value::Array(vec![self.approvals.key().clone()]).to_string()),
+            ("upstream_address", upstream.ip().to_string()),
+            ("upstream_port", upstream.port().to_string()),
+            ("approvals_address", approvals.ip().to_string()),
+            ("approvals_port", approvals.port().to_string()),
+        ];
+        template::fill(&self.template, &values)
+    }
+
+    /// Starts a gateway and waits until it serves.
+    ///
+    /// # Errors
+    /// When it does not: its log says why.
+    pub async fn gateway(&self, name: &str, configuration: &Value) -> Result<Gateway> {
+        Gateway::start(&self.envoy, self.folder.path(), name, configuration).await
+    }
+
+    /// Starts a gateway that must not serve, and gives its log after it exited with an error.
+    ///
+    /// # Errors
+    /// When it serves, or exits without an error.
+    pub async fn refused(&self, name: &str, configuration: &Value) -> Result<String> {
+        Gateway::refused(&self.envoy, self.folder.path(), name, configuration).await
+    }
+
+    /// Where logs and data lie while it runs.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Stops both and waits until they are gone.
+    ///
+    /// # Errors
+    /// When one cannot be stopped.
+    pub async fn stop(self) -> Result<()> {
+        self.upstream.stop().await?;
+        self.approvals.stop().await
+    }
+}
+
+/// Unix, milliseconds.
+#[must_use]
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis().try_into().unwrap_or(i64::MAX)
+}
+
+/// Asks `probe` again and again until it gives something.
+///
+/// # Errors
+/// When `probe` fails, or nothing came within [`PATIENCE`].
+pub async fn until<T>(what: &str, mut probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < deadline {
+        if let Some(found) = probe().await? {
+            return Ok(found);
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    bail!("waited {} s in vain for {what}", PATIENCE.as_secs())
+}

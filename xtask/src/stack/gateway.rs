@@ -1,0 +1,101 @@
+//! Envoy with the filter.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::process::Process;
+use super::until;
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Gateway {
+    process: Process,
+    address: SocketAddr,
+    admin: String,
+}
+
+impl Gateway {
+    pub(super) async fn start(envoy: &Path, folder: &Path, name: &str, config: &Value) -> Result<Self> {
+        let mut process = launch(envoy, folder, name, config)?;
+        let place = folder.join(format!("{name}.admin"));
+        let http = reqwest::Client::new();
+        let started = until("the gateway to serve", async || {
+            if let Some(status) = process.ended()? {
+                bail!("{name} ended: {status}");
+            }
+            let Ok(admin) = std::fs::read_to_string(&place) else { return Ok(None) };
+            let ready = http.get(format!("http://{admin}/ready")).send().await;
+            Ok(ready.is_ok_and(|answer| answer.status().is_success()).then_some(admin))
+        });
+        let admin = started.await.with_context(|| process.tail())?;
+        let listeners = http.get(format!("http://{admin}/listeners?format=json")).send().await?;
+        let listeners: Value = listeners.json().await?;
+        let port = listeners.pointer("/listener_statuses/0/local_address/socket_address/port_value");
+        let port = port.and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
+        let port = port.with_context(|| format!("the gateway does not listen: {listeners}"))?;
+        Ok(Self { process, address: SocketAddr::from(([127, 0, 0, 1], port)), admin })
+    }
+
+    pub(super) async fn refused(envoy: &Path, folder: &Path, name: &str, config: &Value) -> Result<String> {
+        let mut process = launch(envoy, folder, name, config)?;
+        let status = process.end().await?;
+        if status.success() {
+            bail!("{name} ended without an error\n{}", process.tail());
+        }
+        Ok(process.log())
+    }
+
+    /// Where clients connect to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The gateway's own console.
+    #[must_use]
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    /// What it logged so far, access log and all.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// The end of its log, for a message.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        self.process.tail()
+    }
+
+    /// The access log so far: one object for each finished request.
+    #[must_use]
+    pub fn access_log(&self) -> Vec<Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Ends it and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn stop(self) -> Result<()> {
+        self.process.stop().await
+    }
+}
+
+fn launch(envoy: &Path, folder: &Path, name: &str, config: &Value) -> Result<Process> {
+    let file = folder.join(format!("{name}.json"));
+    std::fs::write(&file, serde_json::to_string_pretty(config)?)?;
+    let mut command = Command::new(envoy);
+    command.arg("--config-path").arg(file);
+    command.arg("--admin-address-path").arg(folder.join(format!("{name}.admin")));
+    command.args(["--disable-hot-restart", "--concurrency", "2"]);
+    command.args(["--file-flush-interval-msec", "50"]);
+    command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
+    Process::start(name, command, folder)
+}

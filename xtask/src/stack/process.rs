@@ -1,0 +1,108 @@
+//! A server that runs beside this program, and never longer than it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// Lines of a log that are shown when something fails.
+const SHOWN: usize = 40;
+
+/// A running server with its log. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+    /// Kept open: a server that cannot print any more may end.
+    stdout: Option<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    /// Starts a server whose output goes to a log in `folder`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(name: &str, command: Command, folder: &Path) -> Result<Self> {
+        let log = folder.join(format!("{name}.log"));
+        let file = File::create(&log)?;
+        let stdout = file.try_clone()?;
+        Self::spawn(name, command, log, file, stdout.into())
+    }
+
+    /// Starts a server that prints one line of JSON when it is ready, and waits for it.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends, or does not become ready.
+    pub async fn ready(name: &str, command: Command, folder: &Path) -> Result<(Self, Value)> {
+        let log = folder.join(format!("{name}.log"));
+        let file = File::create(&log)?;
+        let mut process = Self::spawn(name, command, log, file, Stdio::piped())?;
+        let stdout = process.child.stdout.take().context("no standard output")?;
+        let mut stdout = BufReader::new(stdout);
+        let mut line = String::new();
+        let read = timeout(PATIENCE, stdout.read_line(&mut line)).await;
+        process.stdout = Some(stdout);
+        if !matches!(read, Ok(Ok(length)) if length > 0) {
+            bail!("{name} does not become ready\n{}", process.tail());
+        }
+        let said = serde_json::from_str(&line).with_context(|| format!("{name} said `{}`", line.trim()))?;
+        Ok((process, said))
+    }
+
+    fn spawn(name: &str, mut command: Command, log: PathBuf, file: File, stdout: Stdio) -> Result<Self> {
+        // In this program's process group: Ctrl-C in a terminal reaches them all.
+        command.kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(stdout).stderr(file);
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        Ok(Self { name: name.into(), child, log, stdout: None })
+    }
+
+    /// How it ended, if it did.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn end(&mut self) -> Result<ExitStatus> {
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        Ok(ended.with_context(|| format!("{} does not end\n{}", self.name, self.tail()))??)
+    }
+
+    /// Ends it and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn stop(mut self) -> Result<()> {
+        self.child.kill().await.with_context(|| format!("cannot stop {}", self.name))
+    }
+
+    /// What it logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The end of its log, for an error message.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        let last = lines.iter().skip(lines.len().saturating_sub(SHOWN)).copied().collect::<Vec<_>>();
+        format!("--- end of the log of {}\n{}\n---", self.name, last.join("\n"))
+    }
+}
