@@ -1,0 +1,78 @@
+//! The filter in a real Envoy, with a real approval service and a real upstream.
+//!
+//! All tests share the servers of one [`world::World`] and run side by side: each has paths of its own.
+
+#[path = "gateway/abuse.rs"]
+mod abuse;
+#[path = "gateway/bodies.rs"]
+mod bodies;
+#[path = "gateway/holds.rs"]
+mod holds;
+#[path = "gateway/identities.rs"]
+mod identities;
+#[path = "gateway/loading.rs"]
+mod loading;
+#[path = "gateway/people.rs"]
+mod people;
+#[path = "gateway/raw.rs"]
+mod raw;
+#[path = "gateway/rows.rs"]
+mod rows;
+#[path = "gateway/world.rs"]
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+use world::World;
+
+/// Most tests wait for people: the machine has time for all of them at once.
+const AT_ONCE: usize = 32;
+
+/// Makes a trial of an asynchronous test.
+struct Trials {
+    runtime: Arc<Runtime>,
+    /// Started by the first test that runs.
+    world: Arc<OnceCell<World>>,
+    list: Vec<Trial>,
+}
+
+impl Trials {
+    fn add(
+        &mut self,
+        name: impl Into<String>,
+        test: impl AsyncFnOnce(&World) -> Result<()> + Send + 'static,
+    ) {
+        let (runtime, world) = (Arc::clone(&self.runtime), Arc::clone(&self.world));
+        let run = move || {
+            let done = runtime.block_on(async { test(world.get_or_try_init(World::start).await?).await });
+            done.map_err(|error| format!("{error:#}").into())
+        };
+        self.list.push(Trial::test(name, run));
+    }
+}
+
+fn main() -> Result<ExitCode> {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let runtime = Arc::new(Runtime::new()?);
+    let world = Arc::new(OnceCell::new());
+    let mut trials = Trials { runtime: Arc::clone(&runtime), world: Arc::clone(&world), list: Vec::new() };
+    rows::add(&mut trials)?;
+    holds::add(&mut trials);
+    bodies::add(&mut trials);
+    people::add(&mut trials);
+    identities::add(&mut trials);
+    abuse::add(&mut trials);
+    loading::add(&mut trials);
+    let conclusion = libtest_mimic::run(&arguments, trials.list);
+    if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {
+        runtime.block_on(world.stop(conclusion.has_failed()))?;
+    }
+    Ok(conclusion.exit_code())
+}

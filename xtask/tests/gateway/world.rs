@@ -1,0 +1,114 @@
+//! The servers that all tests share, and what several tests do.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Map, Value, json};
+use xtask::example::{Call, Factor};
+use xtask::play::Stage;
+use xtask::stack::client::{Answer, Prepared};
+use xtask::stack::gateway::Gateway;
+use xtask::stack::ticket::Ticket;
+use xtask::stack::{Stack, agents};
+use xtask::workspace::Workspace;
+
+/// Approval service, upstream, and two gateways.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) stack: Stack,
+    /// With the example's policies as they are.
+    pub(crate) gateway: Gateway,
+    /// The same, but it holds a request for 2 s only.
+    pub(crate) impatient: Gateway,
+}
+
+impl World {
+    pub(crate) async fn start() -> Result<Self> {
+        let stack = Stack::start(&Workspace::find()?).await?;
+        let gateway = stack.gateway("gateway", &stack.configuration()?).await?;
+        let short = stack.configuration_of(&edited(stack.files()?, "gates.cedar", "\"25s\"", "\"2s\"")?)?;
+        let impatient = stack.gateway("impatient", &short).await?;
+        Ok(Self { stack, gateway, impatient })
+    }
+
+    pub(crate) async fn stop(self, show: bool) -> Result<()> {
+        if show {
+            eprintln!("{}\n{}", self.gateway.tail(), self.impatient.tail());
+        }
+        self.gateway.stop().await?;
+        self.impatient.stop().await?;
+        self.stack.stop().await
+    }
+
+    pub(crate) fn stage(&self) -> Stage<'_> {
+        Stage { stack: &self.stack, gateway: &self.gateway }
+    }
+
+    /// The agent's request to rotate the key of that name: one of `security` must approve it.
+    pub(crate) fn rotation(&self, key: &str) -> Result<Prepared> {
+        let call = Call {
+            method: "POST".into(),
+            path: format!("/v1/keys/{key}/rotations"),
+            justification: Some(format!("{key} is due")),
+            body: None,
+        };
+        self.request(&call)
+    }
+
+    /// A call of the agent.
+    pub(crate) fn request(&self, call: &Call) -> Result<Prepared> {
+        Prepared::new(call, Some(&self.stack.agents.token(agents::DEMO)?))
+    }
+
+    /// Sends a request through the patient gateway, in the background.
+    pub(crate) fn send(&self, request: &Prepared) -> tokio::task::JoinHandle<Result<Answer>> {
+        let (request, gateway) = (request.clone(), self.gateway.address());
+        tokio::spawn(async move { request.send(gateway).await })
+    }
+
+    /// Somebody says no, or flags; it must be taken.
+    pub(crate) async fn answer(&self, ticket: &Ticket, person: &str, kind: &str, reason: &str) -> Result<()> {
+        let reply = self.stack.approvals.answer(ticket, person, Factor::Totp, kind, Some(reason)).await?;
+        ensure!(reply.0 == 200, "{person} cannot {kind}: {}", reply.1);
+        Ok(())
+    }
+}
+
+/// The files with one replacement made, which must be possible.
+pub(crate) fn edited(
+    mut files: BTreeMap<String, String>,
+    file: &str,
+    from: &str,
+    to: &str,
+) -> Result<BTreeMap<String, String>> {
+    let text = files.get_mut(file).with_context(|| format!("there is no {file}"))?;
+    ensure!(text.contains(from), "{file} does not hold {from}");
+    *text = text.replace(from, to);
+    Ok(files)
+}
+
+/// The filter's own configuration in the gateway's.
+pub(crate) fn settings(configuration: &mut Value) -> Result<&mut Map<String, Value>> {
+    let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+    let filters = configuration.pointer_mut(filters).and_then(Value::as_array_mut);
+    let wasm = filters
+        .into_iter()
+        .flatten()
+        .find(|filter| filter.get("name") == Some(&json!("envoy.filters.http.wasm")));
+    let settings = wasm.and_then(|filter| filter.pointer_mut("/typed_config/config/configuration/value"));
+    settings.and_then(Value::as_object_mut).context("the configuration has no filter")
+}
+
+/// A member of an answer that must be text.
+pub(crate) fn member(answer: &Answer, name: &str) -> Result<String> {
+    let text = answer.body.get(name).and_then(Value::as_str);
+    Ok(text.with_context(|| format!("no `{name}` in {}", answer.body))?.to_owned())
+}
+
+/// Writes a file into the folder of the stack and gives its path.
+pub(crate) fn write(folder: &Path, name: &str, text: &str) -> Result<String> {
+    let path = folder.join(name);
+    std::fs::write(&path, text)?;
+    Ok(path.display().to_string())
+}
