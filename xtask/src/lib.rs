@@ -8,4 +8,5 @@ pub mod play;
 pub mod plugin;
 pub mod rules;
 pub mod stack;
+pub mod suite;
 pub mod workspace;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{demo, envoy, plugin, rules};
+use xtask::{demo, envoy, plugin, rules, suite};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -28,6 +28,10 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Everything that must hold before a change is taken.
+    Test,
+    /// The same as `test`.
+    Ci,
 }
 
 fn main() -> ExitCode {
@@ -47,5 +51,6 @@ fn run(command: &Command) -> Result<()> {
         Command::Envoy => envoy::install(&workspace).map(|path| println!("{}", path.display())),
         Command::CheckDeps => rules::check(&workspace),
         Command::Demo { check } => demo::run(&workspace, *check),
+        Command::Test | Command::Ci => suite::test(&workspace),
     }
 }

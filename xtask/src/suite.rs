@@ -1,0 +1,66 @@
+//! `cargo xtask test`: everything that must hold before a change is taken, from formatting to the demo.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::workspace::{Workspace, run};
+use crate::{demo, packages, plugin, rules};
+
+/// One step: its name, and what it does.
+type Step = (&'static str, fn(&Workspace) -> Result<()>);
+
+/// In this order: what is quick comes first.
+const STEPS: [Step; 8] = [
+    ("formatting", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
+    ("dependency rules", rules::check),
+    ("lints", |workspace| cargo(workspace, &["clippy", "--all-targets", "--", "-D", "warnings"])),
+    ("lints of the filter", |workspace| {
+        let lint = ["clippy", "--package", "countersign-plugin", "--target", plugin::TARGET];
+        cargo(workspace, &[&lint[..], &["--", "-D", "warnings"]].concat())
+    }),
+    ("unit tests", |workspace| cargo(workspace, &["test", "--quiet", "--workspace"])),
+    ("the filter", |workspace| plugin::build(workspace).map(drop)),
+    ("gateway tests", |workspace| cargo(workspace, &["test", "--package", "xtask", "--test", "gateway"])),
+    ("demo --check", |workspace| demo::run(workspace, true)),
+];
+
+/// Runs every step, also after one that failed, and says at the end which did.
+///
+/// # Errors
+/// When a step failed.
+pub fn test(workspace: &Workspace) -> Result<()> {
+    packages::require()?;
+    let begun = Instant::now();
+    let results = STEPS.map(|(name, step)| {
+        println!("\n==> {name}");
+        let begun = Instant::now();
+        let result = step(workspace);
+        result.iter().for_each(|()| println!("    {name} passed"));
+        (name, result.inspect_err(|error| eprintln!("error: {error:#}")).is_ok(), begun.elapsed())
+    });
+    println!();
+    for (name, passed, took) in &results {
+        println!("{name:20} {:6} {:>6}", if *passed { "ok" } else { "FAILED" }, seconds(*took));
+    }
+    let failed = results.iter().filter(|(_, passed, _)| !passed).count();
+    let (word, passed) = (if failed == 0 { "ok" } else { "FAILED" }, results.len() - failed);
+    println!(
+        "\ntest result: {word}. {passed} steps passed; {failed} failed; finished in {}",
+        seconds(begun.elapsed())
+    );
+    if failed > 0 {
+        bail!("{failed} of {} steps failed", results.len());
+    }
+    Ok(())
+}
+
+fn cargo(workspace: &Workspace, words: &[&str]) -> Result<()> {
+    let mut cargo: Command = workspace.cargo();
+    run(cargo.args(words))
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs())
+}
