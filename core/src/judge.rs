@@ -168,10 +168,10 @@ impl Judged<'_> {
 pub(crate) fn denial(reason: Reason, ruling: &Ruling) -> Denial {
     let detail = match (reason, ruling.determining.as_slice()) {
         (Reason::PolicyError, _) => {
-            let faults: Vec<_> = ruling.errors.iter().map(|fault| fault.policy.as_deref()).collect();
-            match faults.iter().flatten().next() {
-                Some(_) => format!("in {}", faults.into_iter().flatten().collect::<Vec<_>>().join(", ")),
-                None => "the request does not fit the schema".into(),
+            let faults: Vec<_> = ruling.errors.iter().filter_map(Fault::policy).collect();
+            match faults.is_empty() {
+                false => format!("in {}", faults.join(", ")),
+                true => "the request does not fit the schema".into(),
             }
         }
         (_, []) => "no policy permits it".into(),
@@ -181,17 +181,20 @@ pub(crate) fn denial(reason: Reason, ruling: &Ruling) -> Denial {
 }
 
 fn fault(fault: &Fault) -> Json {
-    json!({"policy": fault.policy, "message": fault.message})
+    match fault {
+        Fault::Unfit(message) => json!({"policy": null, "code": "request_unfit", "message": message}),
+        Fault::Failed { policy, failure } => json!({"policy": policy, "code": failure.code()}),
+    }
 }
 
 fn shadow(shadow: &Shadow) -> Json {
-    let (would, message) = match &shadow.would {
+    let (would, code) = match &shadow.would {
         Would::Permit => ("permit", None),
         Would::Forbid => ("forbid", None),
         Would::Ask => ("ask", None),
-        Would::Fail(message) => ("fail", Some(message)),
+        Would::Fail(failure) => ("fail", Some(failure.code())),
     };
-    json!({"policy": shadow.id, "would": would, "message": message})
+    json!({"policy": shadow.id, "would": would, "code": code})
 }
 
 /// A list that says something, or nothing.

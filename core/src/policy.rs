@@ -22,7 +22,7 @@ use cedar_policy_core::ast;
 use countersign_protocol::Hash;
 
 pub use annotation::{Gate, Notes, Role};
-pub use ruling::{Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
+pub use ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
 pub use schema::Attribute;
 
 use crate::bundle::Bundle;

@@ -1,14 +1,16 @@
 //! Rulings over one small bundle: the order of reasons, merged terms, shadow policies, and what the request
 //! itself brings.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 use std::collections::BTreeMap;
 
 use countersign_core::bundle::Bundle;
 use countersign_core::denial::Reason;
 use countersign_core::entity::EntityName;
-use countersign_core::policy::{Policies, PolicyLimits, Query, Required, Ruling, Shadow, Verdict, Would};
+use countersign_core::policy::{
+    Failure, Fault, Policies, PolicyLimits, Query, Required, Ruling, Shadow, Verdict, Would,
+};
 use countersign_core::value::Value;
 use countersign_protocol::Hash;
 use countersign_protocol::request::Severity;
@@ -85,8 +87,11 @@ fn denied(ruling: &Ruling) -> Option<Reason> {
     }
 }
 
-fn messages(ruling: &Ruling) -> Vec<&str> {
-    ruling.errors.iter().map(|fault| fault.message.as_str()).collect()
+fn unfit(ruling: &Ruling) -> String {
+    match ruling.errors.as_slice() {
+        [Fault::Unfit(message)] => message.clone(),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -121,7 +126,10 @@ fn an_absolute_forbid_wins_over_gates() {
 fn an_error_in_a_forbid_denies() {
     let ruling = policies().rule(&deploy(i64::MAX));
     assert_eq!(denied(&ruling), Some(Reason::PolicyError));
-    assert_eq!(ruling.errors[0].policy.as_deref(), Some("overflow"));
+    assert_eq!(
+        ruling.errors,
+        [Fault::Failed { policy: "overflow".into(), failure: Failure::IntegerOverflow }]
+    );
     let late = BTreeMap::from([("now".to_owned(), Value::Datetime(1_800_000_000_000))]);
     let read = Query { context: late, ..read(("Agent", "ci"), ("Repo", "x")) };
     assert_eq!(policies().rule(&read).verdict, Verdict::Allow);
@@ -133,7 +141,10 @@ fn shadow_policies_are_recorded_and_change_nothing() {
     let permit = Shadow { id: "broken".into(), would: Would::Permit };
     assert_eq!(policies().rule(&deploy(1)).shadow, [permit, ask.clone()]);
     let ruling = policies().rule(&Query { principal: EntityName::new("Agent", "ci"), ..deploy(i64::MAX) });
-    assert!(matches!(&ruling.shadow[0], Shadow { would: Would::Fail(_), .. }));
+    assert_eq!(
+        ruling.shadow[0],
+        Shadow { id: "broken".into(), would: Would::Fail(Failure::IntegerOverflow) }
+    );
     assert_eq!(ruling.shadow[1], ask);
 }
 
@@ -160,7 +171,7 @@ fn parents_that_the_request_shows_count() {
     let inner = Query { parents: vec![EntityName::new("Team", "core")], ..join.clone() };
     assert_eq!(policies().rule(&inner).determining, ["inner"]);
     let circle = Query { parents: vec![EntityName::new("Team", "build")], ..join };
-    assert_eq!(messages(&policies().rule(&circle)), ["`Team::\"build\"` would lie in itself"]);
+    assert_eq!(unfit(&policies().rule(&circle)), "`Team::\"build\"` would lie in itself");
 }
 
 #[test]
@@ -186,7 +197,7 @@ fn a_request_that_does_not_fit_the_schema_is_denied() {
         .map(|query| {
             let ruling = policies().rule(query);
             assert_eq!(denied(&ruling), Some(Reason::PolicyError));
-            messages(&ruling).join("\n")
+            unfit(&ruling)
         })
         .collect();
     insta::assert_snapshot!(told.join("\n"));

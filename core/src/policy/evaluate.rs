@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use cedar_policy_core::ast::{Literal, SlotEnv, ValueKind};
-use cedar_policy_core::evaluator::Evaluator;
+use cedar_policy_core::evaluator::{EvaluationError, Evaluator};
 use cedar_policy_core::extensions::Extensions;
 use countersign_protocol::grant::GateRef;
 use countersign_protocol::request::Terms;
 
 use super::annotation::{Gate, Role};
 use super::request::Fitted;
-use super::ruling::{Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
+use super::ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
 use super::schema::Action;
 use super::scope::{Index, PolicyNo};
 use super::{Loaded, Policies};
@@ -20,7 +20,7 @@ use crate::denial::Reason;
 enum Outcome {
     Satisfied,
     NotSatisfied,
-    Failed(String),
+    Failed(Failure),
 }
 
 /// What became of all policies whose scope matches.
@@ -49,7 +49,7 @@ impl Policies {
         };
         match findings {
             Ok(findings) => findings.rule(query.anonymous),
-            Err(message) => refuse(Reason::PolicyError, vec![Fault { policy: None, message }]),
+            Err(message) => refuse(Reason::PolicyError, vec![Fault::Unfit(message)]),
         }
     }
 
@@ -81,8 +81,23 @@ fn evaluate(policy: &Loaded, evaluator: &Evaluator<'_>) -> Outcome {
     match evaluator.interpret(&policy.condition, &SlotEnv::new()).map(|value| value.value) {
         Ok(ValueKind::Lit(Literal::Bool(true))) => Outcome::Satisfied,
         Ok(ValueKind::Lit(Literal::Bool(false))) => Outcome::NotSatisfied,
-        Ok(_) => Outcome::Failed("the condition is neither true nor false".into()),
-        Err(error) => Outcome::Failed(error.to_string()),
+        Ok(_) => Outcome::Failed(Failure::TypeError),
+        Err(error) => Outcome::Failed(failure(&error)),
+    }
+}
+
+/// How it failed, without the values that Cedar's message shows.
+pub(super) fn failure(error: &EvaluationError) -> Failure {
+    match error {
+        EvaluationError::IntegerOverflow(_) => Failure::IntegerOverflow,
+        EvaluationError::FailedExtensionFunctionExecution(_) => Failure::ExtensionError,
+        EvaluationError::TypeError(_) => Failure::TypeError,
+        EvaluationError::EntityAttrDoesNotExist(_) | EvaluationError::RecordAttrDoesNotExist(_) => {
+            Failure::MissingAttribute
+        }
+        EvaluationError::EntityDoesNotExist(_) => Failure::MissingEntity,
+        EvaluationError::RecursionLimit(_) => Failure::RecursionLimit,
+        _ => Failure::Other,
     }
 }
 
@@ -93,15 +108,15 @@ impl<'a> Findings<'a> {
         match (notes.shadow, outcome, &notes.role) {
             (_, Outcome::NotSatisfied, _) => {}
             (true, Outcome::Satisfied, role) => self.shadow.push(Shadow { id, would: would(role) }),
-            (true, Outcome::Failed(message), _) => {
-                self.shadow.push(Shadow { id, would: Would::Fail(message) })
+            (true, Outcome::Failed(failure), _) => {
+                self.shadow.push(Shadow { id, would: Would::Fail(failure) })
             }
             (false, Outcome::Satisfied, Role::Permit) => self.permits.push(policy),
             (false, Outcome::Satisfied, Role::Forbid) => self.forbids.push(policy),
             (false, Outcome::Satisfied, Role::Gate(gate)) => self.gates.push((policy, gate)),
-            (false, Outcome::Failed(message), role) => {
+            (false, Outcome::Failed(failure), role) => {
                 self.forbid_failed |= *role != Role::Permit;
-                self.errors.push(Fault { policy: Some(id), message });
+                self.errors.push(Fault::Failed { policy: id, failure });
             }
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Authorizer, Context, Decision, Effect, Entities, PolicyId, PolicySet, Request};
+use cedar_policy::{
+    AuthorizationError, Authorizer, Context, Decision, Effect, Entities, PolicyId, PolicySet, Request,
+};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value as Json, json};
@@ -287,12 +289,12 @@ proptest! {
         prop_assert_eq!(allow, expected.decision() == Decision::Allow);
         let reasons: BTreeSet<_> = expected.diagnostics().reason().map(ToString::to_string).collect();
         prop_assert_eq!(if forbids.is_empty() { permits } else { forbids }, reasons);
-        let errors: BTreeSet<_> = expected.diagnostics().errors().map(ToString::to_string).collect();
-        let ours: BTreeSet<_> = found.errors.iter().map(|fault| {
-            let id = fault.policy.as_deref().unwrap();
-            format!("error while evaluating policy `{id}`: {}", fault.message)
+        let errors: BTreeSet<_> = expected.diagnostics().errors().map(|error| {
+            let AuthorizationError::PolicyEvaluationError(error) = error;
+            let policy = error.policy_id().to_string();
+            Fault::Failed { policy, failure: evaluate::failure(error.inner()) }
         }).collect();
-        prop_assert_eq!(ours, errors);
+        prop_assert_eq!(found.errors.into_iter().collect::<BTreeSet<_>>(), errors);
     }
 
     #[test]

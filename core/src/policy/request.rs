@@ -83,7 +83,7 @@ impl Fitted {
             if incomplete { TCComputation::ComputeNow } else { TCComputation::AssumeAlreadyComputed };
         Entities::new()
             .add_entities(all, None::<&NoEntitiesSchema>, closure, Extensions::all_available())
-            .map_err(|error| error.to_string())
+            .map_err(|_| "the entities of the request do not fit together".to_owned())
     }
 }
 
@@ -182,9 +182,9 @@ fn without_values(error: &RequestValidationError, action: &EntityName) -> String
 
 fn parent_uid(child: &EntityName, parent: &EntityName, types: &Types) -> Result<EntityUid, String> {
     let uid = types.uid(parent).filter(|_| types.may_lie_in(&child.ty, &parent.ty));
-    uid.ok_or_else(|| format!("by the schema, `{child}` cannot lie in `{parent}`"))
+    uid.ok_or_else(|| format!("by the schema, `{}` cannot lie in `{}`", child.ty, parent.ty))
 }
 
 pub(super) fn unknown_type(name: &EntityName) -> String {
-    format!("the schema does not declare the type of `{name}`")
+    format!("the schema does not declare the type `{}`", name.ty)
 }

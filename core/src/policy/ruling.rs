@@ -81,11 +81,63 @@ pub struct ShutGate {
 
 /// Something that could not be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
-    /// The policy; `None` when the request itself does not fit the schema.
-    pub policy: Option<String>,
-    /// What went wrong.
-    pub message: String,
+pub enum Fault {
+    /// The request itself does not fit the schema: why, as one sentence that shows no value of the context.
+    Unfit(String),
+    /// A policy failed.
+    Failed {
+        /// Its `@id`.
+        policy: String,
+        /// How.
+        failure: Failure,
+    },
+}
+
+/// How the evaluation of a policy failed. Cedar's own messages can show values of the request, which evidence
+/// must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// A number left the 64 bits.
+    IntegerOverflow,
+    /// A function of an extension refused its argument, such as `ip("10.0.0.x")`.
+    ExtensionError,
+    /// An operator met a value of another type.
+    TypeError,
+    /// An attribute or tag is not there.
+    MissingAttribute,
+    /// An entity whose attributes are read is not in the bundle.
+    MissingEntity,
+    /// An expression nests too deeply.
+    RecursionLimit,
+    /// Anything else that Cedar may come to refuse.
+    Other,
+}
+
+impl Fault {
+    /// The `@id` of the policy that failed.
+    #[must_use]
+    pub fn policy(&self) -> Option<&str> {
+        match self {
+            Self::Unfit(_) => None,
+            Self::Failed { policy, .. } => Some(policy),
+        }
+    }
+}
+
+impl Failure {
+    /// Stable, `snake_case`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::IntegerOverflow => "integer_overflow",
+            Self::ExtensionError => "extension_error",
+            Self::TypeError => "type_error",
+            Self::MissingAttribute => "missing_attribute",
+            Self::MissingEntity => "missing_entity",
+            Self::RecursionLimit => "recursion_limit",
+            Self::Other => "evaluation_error",
+        }
+    }
 }
 
 /// What a `@shadow` policy would have done. One that does not apply is not mentioned.
@@ -106,6 +158,6 @@ pub enum Would {
     Forbid,
     /// Ask people.
     Ask,
-    /// Fail with this message.
-    Fail(String),
+    /// Fail.
+    Fail(Failure),
 }

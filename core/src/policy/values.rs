@@ -34,9 +34,13 @@ impl Scribe<'_> {
     /// Writes a whole context.
     ///
     /// # Errors
-    /// An address, number or time that Cedar does not read, or an entity of an undeclared type.
+    /// An address, number or time that Cedar does not read, or an entity of an undeclared type: in which
+    /// attribute, without the value.
     pub(super) fn context(&mut self, members: &BTreeMap<String, Value>) -> Result<Context, String> {
-        let members = members.iter().map(|(key, value)| Ok((key.as_str().into(), self.write(value)?)));
+        let members = members.iter().map(|(key, value)| {
+            let value = self.write(value).map_err(|why| format!("`{key}` of the context: {why}"))?;
+            Ok((key.as_str().into(), value))
+        });
         Ok(ast::Context::Value(Arc::new(members.collect::<Result<_, String>>()?)).into())
     }
 
@@ -67,18 +71,21 @@ impl Scribe<'_> {
 impl Function {
     fn call(&self, text: &str) -> Result<ast::Value, String> {
         let name = self.0.clone().ok_or("the policy engine lacks an extension")?;
-        let call = RestrictedExpr::call_extension_fn(name, [RestrictedExpr::val(text)]);
+        let call = RestrictedExpr::call_extension_fn(name.clone(), [RestrictedExpr::val(text)]);
         let evaluator = RestrictedEvaluator::new(Extensions::all_available());
-        evaluator.interpret(call.as_borrowed()).map_err(|error| error.to_string())
+        evaluator
+            .interpret(call.as_borrowed())
+            .map_err(|_| format!("no `{name}` that the policy engine reads"))
     }
 }
 
 /// The only form that Cedar's `datetime` reads with milliseconds: `2026-01-31T09:30:00.000Z`.
 fn datetime(millis: i64) -> Result<String, String> {
-    let time = Timestamp::from_millisecond(millis).map_err(|error| error.to_string())?;
+    let beyond = || "not between the years 0 and 9999".to_owned();
+    let time = Timestamp::from_millisecond(millis).map_err(|_| beyond())?;
     let time = time.to_zoned(TimeZone::UTC);
     if !(0..=9999).contains(&time.year()) {
-        return Err(format!("the time {millis} ms is not between the years 0 and 9999"));
+        return Err(beyond());
     }
     let (date, clock) = (time.date(), time.time());
     let (hour, minute, second) = (clock.hour(), clock.minute(), clock.second());

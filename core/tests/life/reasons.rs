@@ -126,6 +126,15 @@ fn each_reason_is_reached_and_answered_by_the_table() {
 }
 
 #[test]
+fn evidence_says_how_a_policy_failed_without_the_values_it_failed_on() {
+    let mut world = World::new();
+    let step = world.decide(with_header(request("GET", "/things/brittle"), "x-note", "n"));
+    let lines: String = step.audit.iter().map(|record| record.line.as_str()).collect();
+    assert!(lines.contains(r#""errors":[{"policy":"brittle","code":"integer_overflow"}]"#), "{lines}");
+    assert!(!lines.contains("9223372036854775807"), "{lines}");
+}
+
+#[test]
 fn no_reason_is_left_out() {
     // A hold that ends is no denial and has its own test; people without a common issuer need another world.
     let elsewhere: BTreeSet<_> = [Reason::Pending, Reason::IdentityNotComparable].into();
