@@ -48,11 +48,13 @@ pub struct Refusal {
     pub jti: Option<Token>,
     /// The answers that do not count; empty when it is not about an answer.
     pub answers: Vec<Token>,
+    /// What more there is to say, in one sentence.
+    pub detail: Option<String>,
 }
 
 impl Refusal {
     fn of(grant: &Grant, code: impl Into<String>) -> Self {
-        Self { code: code.into(), jti: Some(grant.jti), answers: Vec::new() }
+        Self { code: code.into(), jti: Some(grant.jti), answers: Vec::new(), detail: None }
     }
 }
 
@@ -72,6 +74,7 @@ impl Trust {
             code: error.to_string(),
             jti: None,
             answers: Vec::new(),
+            detail: None,
         })?;
         self.in_force(&grant.iss, &grant.aud, grant.iat, grant.exp, now)
             .and_then(|()| about(&grant, expected, now))
@@ -162,7 +165,7 @@ fn people(grant: &Grant, expected: Expected<'_>, identities: &Identities) -> Res
         .collect();
     if let Some((_, code)) = refused.first() {
         let answers = refused.iter().map(|(answer, _)| answer.id).collect();
-        return Err(Refusal { code: code.clone(), jti: Some(grant.jti), answers });
+        return Err(Refusal { code: code.clone(), jti: Some(grant.jti), answers, detail: None });
     }
     match missing(expected.gates, grant.flaggers.len(), grant.asked_at, &grant.answers) {
         0 => Ok(()),

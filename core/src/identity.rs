@@ -112,6 +112,16 @@ impl Identities {
         self.accounts.groups.get(name).cloned()
     }
 
+    /// The entities that stand for a person in policies, under any of the person's names.
+    #[must_use]
+    pub fn entities(&self, person: &Person) -> Vec<EntityName> {
+        let of = |name: Person| {
+            let types = self.accounts.people.iter().filter(move |(_, issuer)| **issuer == name.issuer);
+            types.map(move |(ty, _)| EntityName::new(ty, &name.subject))
+        };
+        self.names(person).into_iter().flat_map(of).collect()
+    }
+
     /// Everything that a person is known as, the given name among it.
     #[must_use]
     pub fn names(&self, person: &Person) -> Vec<Person> {

@@ -17,6 +17,7 @@ pub mod journal;
 mod judge;
 pub mod life;
 pub mod load;
+mod narrowing;
 pub mod policy;
 pub mod reading;
 pub mod routes;

@@ -1,6 +1,7 @@
 //! Policy: loads a bundle's Cedar, and rules on queries. The only place that knows the policy engine.
 
 mod annotation;
+mod approval;
 mod entities;
 mod evaluate;
 mod hierarchy;
@@ -22,6 +23,7 @@ use cedar_policy_core::ast;
 use countersign_protocol::Hash;
 
 pub use annotation::{Gate, Notes, Role};
+pub use approval::{APPROVE, GATE_TYPE};
 pub use ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
 pub use schema::Attribute;
 
@@ -114,6 +116,9 @@ impl Policies {
         let policies = reader::read_all(&cedar, limits, &mut errors);
         let Some(types) = types else { return Err(errors) };
         errors.extend(reader::validate(&policies, &types).err().into_iter().flatten());
+        if errors.is_empty() {
+            errors.extend(approval::check(&policies, &types));
+        }
         let none = File { path: "entities.json", text: "[]" };
         let entities = entities::read(&types, json.first().copied().unwrap_or(none));
         match entities.map_err(|found| errors.extend(found)) {
@@ -184,6 +189,12 @@ impl Policies {
     #[must_use]
     pub fn applies_to(&self, action: &EntityName, ty: &str) -> bool {
         self.types.action(action).is_some_and(|action| action.resources.contains(ty))
+    }
+
+    /// Whether the schema lets principals of the type `ty` take `action`.
+    #[must_use]
+    pub fn may_act(&self, action: &EntityName, ty: &str) -> bool {
+        self.types.action(action).is_some_and(|action| action.principals.contains(ty))
     }
 
     /// Whether the schema lets entities of type `child` lie in entities of type `parent`.

@@ -79,7 +79,9 @@ fn apart(answer: &Answer, one: &Involved) -> Result<(), Ineligible> {
     if comparable || one.role == Role::Agent { Ok(()) } else { Err(Ineligible::NotComparable) }
 }
 
-fn belongs(answer: &Answer, group: &GroupId, asked_at: UnixMillis) -> bool {
+/// Whether the person was in `group` when the request was asked.
+#[must_use]
+pub fn belongs(answer: &Answer, group: &GroupId, asked_at: UnixMillis) -> bool {
     answer.groups.iter().any(|place| place.group == *group && place.since <= asked_at)
 }
 

@@ -5,10 +5,11 @@ use countersign_protocol::grant::Grant;
 use countersign_protocol::{Token, UnixMillis};
 
 use super::case::{Case, Left, Ticket, refused};
-use super::{Claiming, Denial, Engine, Journal, Moment, Next, Reason, Step};
+use super::{Claiming, Denial, Engine, Journal, Judged, Moment, Next, Reason, Step};
 use crate::grant::{Refusal, covers};
 use crate::journal::Members;
 use crate::judge::{Unjudged, denial, judge};
+use crate::narrowing;
 use crate::policy::Verdict as PolicyVerdict;
 
 /// Waits for a verdict of the service, or for the end of the hold.
@@ -76,12 +77,19 @@ impl Held {
     /// Enough people said yes: check what they signed, rule again, then claim.
     fn on_grant(self, engine: &Engine, journal: &mut Journal, token: &str, at: Moment) -> Step {
         let expected = self.case.expected(self.ticket.id);
-        match engine.trust.grant(token, expected, &engine.identities, at.now) {
+        let grant = match engine.trust.grant(token, expected, &engine.identities, at.now) {
+            Err(refusal) => return self.on_refusal(journal, refusal, at),
+            Ok(grant) => grant,
+        };
+        let judged = match still_open(engine, &self.case, &grant, at.now) {
+            Err(denial) => return self.on_changed(journal, &grant, &denial, at),
+            Ok(judged) => judged,
+        };
+        let Case { facts, gates, terms, .. } = &self.case;
+        let request = narrowing::Request { judged: &judged, facts, gates, terms };
+        match narrowing::check(engine, request, &grant, at.now) {
             Err(refusal) => self.on_refusal(journal, refusal, at),
-            Ok(grant) => match still_open(engine, &self.case, &grant, at.now) {
-                Err(denial) => self.on_changed(journal, &grant, &denial, at),
-                Ok(()) => self.claim(journal, grant, at),
-            },
+            Ok(()) => self.claim(journal, grant, at),
         }
     }
 
@@ -114,7 +122,8 @@ impl Held {
             .with("digest", self.case.digest)
             .with("jti", refusal.jti)
             .with("code", &refusal.code)
-            .with("answers", &refusal.answers);
+            .with("answers", &refusal.answers)
+            .with("detail", &refusal.detail);
         let record = journal.held(at.now, "grant_refused", members);
         let step = Step::new(Next::Wait(self)).audit(record);
         // Without the service's signature there is no grant that it could be told of.
@@ -133,8 +142,13 @@ impl Held {
     }
 }
 
-/// Whether the ruling of this moment is covered by the grant.
-pub(super) fn still_open(engine: &Engine, case: &Case, grant: &Grant, now: UnixMillis) -> Result<(), Denial> {
+/// The ruling of this moment, if the grant covers it.
+pub(super) fn still_open<'a>(
+    engine: &'a Engine,
+    case: &Case,
+    grant: &Grant,
+    now: UnixMillis,
+) -> Result<Judged<'a>, Denial> {
     let judged = judge(engine, &case.facts, now).map_err(|stop| match stop {
         Unjudged::Denied(denial, _) => denial,
         Unjudged::NeedBody => Denial::new(Reason::PolicyError, "the body was not read"),
@@ -143,11 +157,11 @@ pub(super) fn still_open(engine: &Engine, case: &Case, grant: &Grant, now: UnixM
         return Err(Denial::new(Reason::GatesChanged, "the request means something else now"));
     }
     match &judged.ruling.verdict {
-        PolicyVerdict::Allow => Ok(()),
+        PolicyVerdict::Allow => Ok(judged),
         PolicyVerdict::Deny(reason) => Err(denial(*reason, &judged.ruling)),
         PolicyVerdict::NeedsApproval(required) => {
             match required.gates.iter().find(|shut| !covers(grant, &shut.gate)) {
-                None => Ok(()),
+                None => Ok(judged),
                 Some(shut) => Err(Denial::new(
                     Reason::GatesChanged,
                     format!("gate `{}` was not part of the question", shut.gate.id),

@@ -8,7 +8,7 @@ use cedar_policy_core::extensions::Extensions;
 use countersign_protocol::grant::GateRef;
 use countersign_protocol::request::Terms;
 
-use super::annotation::{Gate, Role};
+use super::annotation::{Gate, Notes, Role};
 use super::request::Fitted;
 use super::ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
 use super::schema::Action;
@@ -44,7 +44,7 @@ impl Policies {
             return refuse(Reason::Anonymous, Vec::new());
         }
         let findings = match action {
-            Some(action) => self.find(query, action),
+            Some(action) => self.find(query, action, &|_| true),
             None => Err(format!("the schema does not declare the action `{}`", query.action)),
         };
         match findings {
@@ -53,17 +53,23 @@ impl Policies {
         }
     }
 
-    /// Evaluates what can match.
+    /// Evaluates what can match, of the policies that are `wanted`.
     ///
     /// # Errors
     /// Why the query does not fit the schema.
-    pub(super) fn find(&self, query: &Query, action: &Action) -> Result<Findings<'_>, String> {
+    pub(super) fn find(
+        &self,
+        query: &Query,
+        action: &Action,
+        wanted: &dyn Fn(&Notes) -> bool,
+    ) -> Result<Findings<'_>, String> {
         let fitted = Fitted::new(query, action, &self.types, &self.hierarchy)?;
         let candidates = |index: &Index| -> BTreeSet<PolicyNo> {
             index.candidates(&fitted.action, &fitted.principal, &fitted.resource)
         };
         let numbers = candidates(&self.enforced).into_iter().chain(candidates(&self.shadow));
-        let policies: Vec<&Loaded> = numbers.filter_map(|number| self.policies.get(number.index())).collect();
+        let policies = numbers.filter_map(|number| self.policies.get(number.index()));
+        let policies: Vec<&Loaded> = policies.filter(|policy| wanted(&policy.info.notes)).collect();
         let literals = policies.iter().flat_map(|policy| policy.literals.iter().copied());
         let entities = fitted.entities(literals, &self.hierarchy)?;
         let request = fitted.request.as_ref().clone();

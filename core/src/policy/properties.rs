@@ -281,7 +281,7 @@ proptest! {
         let set = whole(&world.texts(), |_| true);
         let expected = Authorizer::new().is_authorized(&request, &set, &entities);
         let action = policies.types.action(&query.action).unwrap();
-        let found = policies.find(&query, action).unwrap();
+        let found = policies.find(&query, action, &|_| true).unwrap();
 
         let forbids = &ids(found.forbids.iter().copied()) | &ids(found.gates.iter().map(|(gate, _)| *gate));
         let permits = ids(found.permits.iter().copied());

@@ -88,6 +88,11 @@ impl Types {
         self.actions.get(name)
     }
 
+    /// All actions, sorted.
+    pub(super) fn actions(&self) -> impl Iterator<Item = &EntityName> {
+        self.actions.keys()
+    }
+
     pub(super) fn number(&self, ty: &str) -> Option<TypeNo> {
         self.numbers.get(ty).copied()
     }

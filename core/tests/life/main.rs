@@ -5,5 +5,6 @@
 mod fixture;
 mod forged;
 mod journey;
+mod narrowing;
 mod properties;
 mod reasons;

@@ -1,0 +1,137 @@
+//! Policies for `Countersign::Action::"approve"`: they take approvers away from a gate, and never add any.
+
+use std::collections::BTreeMap;
+
+use countersign_protocol::UnixMillis;
+use countersign_protocol::grant::{Answer, Grant};
+use countersign_protocol::quorum::belongs;
+use countersign_protocol::request::{Gate, Severity, Terms};
+
+use crate::denial::Denial;
+use crate::engine::Engine;
+use crate::entity::EntityName;
+use crate::facts::RequestFacts;
+use crate::grant::Refusal;
+use crate::judge::Judged;
+use crate::policy::{APPROVE, Attribute, Fault, GATE_TYPE, Query};
+use crate::routes::common_facts;
+use crate::value::Value;
+
+/// The held request, as it is judged now.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) judged: &'a Judged<'a>,
+    pub(crate) facts: &'a RequestFacts,
+    /// The gates that were asked for.
+    pub(crate) gates: &'a [Gate],
+    /// Their merged terms.
+    pub(crate) terms: &'a Terms,
+}
+
+/// Why an answer does not count.
+struct Objection {
+    code: &'static str,
+    detail: String,
+}
+
+/// Whether policy lets everybody who answered open the gates that their answer counts for. It is asked only
+/// where the schema declares the action.
+pub(crate) fn check(
+    engine: &Engine,
+    request: Request<'_>,
+    grant: &Grant,
+    now: UnixMillis,
+) -> Result<(), Refusal> {
+    let Some(declared) = engine.policies.context_type(&APPROVE) else { return Ok(()) };
+    let context = context(engine, request, declared, now);
+    let object = |answer: &Answer| match &context {
+        Ok(context) => objection(engine, request.gates, context, answer, grant.asked_at),
+        Err(denial) => Some(Objection::failed(denial.detail.clone())),
+    };
+    let refused: Vec<_> =
+        grant.answers.iter().filter_map(|answer| Some((answer.id, object(answer)?))).collect();
+    match refused.first() {
+        None => Ok(()),
+        Some((_, Objection { code, detail })) => Err(Refusal {
+            code: (*code).into(),
+            jti: Some(grant.jti),
+            answers: refused.iter().map(|(answer, _)| *answer).collect(),
+            detail: Some(detail.clone()),
+        }),
+    }
+}
+
+/// The first objection to an answer, over all entities that stand for the person and all gates that the answer
+/// can count for.
+fn objection(
+    engine: &Engine,
+    gates: &[Gate],
+    context: &BTreeMap<String, Value>,
+    answer: &Answer,
+    asked_at: UnixMillis,
+) -> Option<Objection> {
+    let mut people = engine.identities.entities(&answer.person);
+    people.retain(|person| engine.policies.may_act(&APPROVE, &person.ty));
+    if people.is_empty() {
+        let detail = "`people` in `identities.yaml` maps the approver to no type that may approve";
+        return Some(Objection { code: "approver_unknown_to_policy", detail: detail.into() });
+    }
+    let gates = gates.iter().filter(|gate| belongs(answer, &gate.group, asked_at));
+    let mut queries = gates.flat_map(|gate| people.iter().map(move |person| (gate, person)));
+    queries.find_map(|(gate, person)| {
+        let query = Query {
+            principal: person.clone(),
+            anonymous: false,
+            action: APPROVE.clone(),
+            resource: EntityName::new(GATE_TYPE, &gate.gate.id),
+            parents: Vec::new(),
+            context: context.clone(),
+        };
+        match engine.policies.forbids(&query) {
+            Ok(ids) if ids.is_empty() => None,
+            Ok(ids) => {
+                let detail = format!("forbidden by {}", ids.join(", "));
+                Some(Objection { code: "approver_forbidden", detail })
+            }
+            Err(faults) => Some(Objection::failed(faults.iter().map(told).collect::<Vec<_>>().join("; "))),
+        }
+    })
+}
+
+impl Objection {
+    fn failed(detail: String) -> Self {
+        Self { code: "approver_policy_error", detail }
+    }
+}
+
+fn told(fault: &Fault) -> String {
+    match fault {
+        Fault::Unfit(message) => message.clone(),
+        Fault::Failed { policy, failure } => format!("{} in {policy}", failure.code()),
+    }
+}
+
+/// What the schema declares of what there is.
+fn context(
+    engine: &Engine,
+    request: Request<'_>,
+    declared: &BTreeMap<String, Attribute>,
+    now: UnixMillis,
+) -> Result<BTreeMap<String, Value>, Denial> {
+    let Request { judged, facts, terms, .. } = request;
+    let wanted = |name: &str| declared.contains_key(name);
+    let common = common_facts(&judged.reading, facts, now, &engine.zone, &wanted)?;
+    let severity = match terms.severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    };
+    let own = [
+        ("action", judged.query.action.to_string()),
+        ("principal", judged.query.principal.to_string()),
+        ("resource", judged.query.resource.to_string()),
+        ("severity", severity.into()),
+    ];
+    let own = own.into_iter().filter(|(name, _)| wanted(name));
+    Ok(common.into_iter().chain(own.map(|(name, text)| (name.to_owned(), Value::String(text)))).collect())
+}
