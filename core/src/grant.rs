@@ -1,7 +1,7 @@
 //! Checks a grant and a claim's receipt before either is used: what the service signed must be about this
 //! very request, in time, and by people who may.
 
-use countersign_protocol::grant::{Answer, GRANT_TYPE, GateRef, Grant, RECEIPT_TYPE, Receipt};
+use countersign_protocol::grant::{Answer, GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, KeySet};
 use countersign_protocol::person::{Involved, Person};
 use countersign_protocol::quorum::{Asked, eligible, missing};
@@ -12,6 +12,9 @@ use crate::identity::Identities;
 
 /// How far the service's clock may be ahead of the gateway's, seconds. There is no leeway on expiry.
 const LEEWAY: i64 = 30;
+
+/// The code for a grant that does not answer for the gates that were asked about, in their very wording.
+pub(crate) const OTHER_GATE: &str = "other_gate";
 
 /// Whose signatures count, and for whom.
 #[derive(Debug)]
@@ -135,15 +138,9 @@ fn about(grant: &Grant, expected: Expected<'_>, now: UnixMillis) -> Result<(), &
         () if grant.nbf > seconds.saturating_add(LEEWAY) => Err("not_yet_valid"),
         () if grant.exp > longest => Err("valid_too_long"),
         () if grant.uses == 0 || grant.uses > expected.terms.uses => Err("other_uses"),
-        () if !expected.gates.iter().all(|gate| covers(grant, &gate.gate)) => Err("other_gate"),
+        () if !expected.gates.iter().all(|gate| grant.gates.contains(&gate.gate)) => Err(OTHER_GATE),
         () => Ok(()),
     }
-}
-
-/// Whether `gate`, in this very wording, is among the gates that people answered for.
-#[must_use]
-pub fn covers(grant: &Grant, gate: &GateRef) -> bool {
-    grant.gates.contains(gate)
 }
 
 /// Whether enough distinct, eligible people answered.

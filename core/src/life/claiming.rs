@@ -98,7 +98,7 @@ impl Claiming {
     /// The use is counted and its record is kept: rule once more, then let go.
     fn on_won(self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
         let ticket = self.grant.ticket;
-        if let Err(denial) = still_open(engine, &self.held.case, &self.grant, now) {
+        if let Err(denial) = still_open(engine, &self.held.case, now) {
             return self.held.case.end(journal, Some(ticket), &denial, now);
         }
         let nonce = self.claim.nonce;

@@ -1,12 +1,12 @@
 //! The request is held: a verdict, or the end of the hold, ends the wait.
 
 use countersign_protocol::approval::{Claim, Outcome, Remedy, State, Verdict};
-use countersign_protocol::grant::Grant;
+use countersign_protocol::grant::{GateRef, Grant};
 use countersign_protocol::{Token, UnixMillis};
 
 use super::case::{Case, Left, Ticket, refused};
 use super::{Claiming, Denial, Engine, Journal, Judged, Moment, Next, Reason, Step};
-use crate::grant::{Refusal, covers};
+use crate::grant::{OTHER_GATE, Refusal};
 use crate::journal::Members;
 use crate::judge::{Unjudged, denial, judge};
 use crate::narrowing;
@@ -81,7 +81,7 @@ impl Held {
             Err(refusal) => return self.on_refusal(journal, refusal, at),
             Ok(grant) => grant,
         };
-        let judged = match still_open(engine, &self.case, &grant, at.now) {
+        let judged = match still_open(engine, &self.case, at.now) {
             Err(denial) => return self.on_changed(journal, &grant, &denial, at),
             Ok(judged) => judged,
         };
@@ -114,9 +114,11 @@ impl Held {
         Step::new(Next::Claim(claim, at.now, Box::new(claiming))).audit(record)
     }
 
-    /// The grant does not hold: it is reported, the service opens the question again, the wait goes on.
+    /// The grant does not hold: it is reported, the service opens the question again, the wait goes on. People
+    /// who were asked about other gates were asked another question, and asking them again changes nothing.
     fn on_refusal(self, journal: &mut Journal, refusal: Refusal, at: Moment) -> Step {
         let ticket = self.ticket.id;
+        let other_question = refusal.code == OTHER_GATE;
         let members = Members::default()
             .with("ticket", ticket)
             .with("digest", self.case.digest)
@@ -125,10 +127,15 @@ impl Held {
             .with("answers", &refusal.answers)
             .with("detail", &refusal.detail);
         let record = journal.held(at.now, "grant_refused", members);
-        let step = Step::new(Next::Wait(self)).audit(record);
+        let remedy = if other_question { Remedy::Revoke } else { Remedy::Reopen };
+        let mut step = match other_question {
+            true => self.end(journal, Reason::GatesChanged, "people were asked about other gates", at.now),
+            false => Step::new(Next::Wait(self)),
+        };
+        step.audit.insert(0, record);
         // Without the service's signature there is no grant that it could be told of.
         match refusal.jti {
-            Some(jti) => step.tell(refused(ticket, jti, refusal.code, refusal.answers, Remedy::Reopen)),
+            Some(jti) => step.tell(refused(ticket, jti, refusal.code, refusal.answers, remedy)),
             None => step,
         }
     }
@@ -142,13 +149,9 @@ impl Held {
     }
 }
 
-/// The ruling of this moment, if the grant covers it.
-pub(super) fn still_open<'a>(
-    engine: &'a Engine,
-    case: &Case,
-    grant: &Grant,
-    now: UnixMillis,
-) -> Result<Judged<'a>, Denial> {
+/// The ruling of this moment, if every gate that is shut now was part of this request's own question: the
+/// people of those gates alone were checked on the grant.
+pub(super) fn still_open<'a>(engine: &'a Engine, case: &Case, now: UnixMillis) -> Result<Judged<'a>, Denial> {
     let judged = judge(engine, &case.facts, now).map_err(|stop| match stop {
         Unjudged::Denied(denial, _) => denial,
         Unjudged::NeedBody => Denial::new(Reason::PolicyError, "the body was not read"),
@@ -160,7 +163,8 @@ pub(super) fn still_open<'a>(
         PolicyVerdict::Allow => Ok(judged),
         PolicyVerdict::Deny(reason) => Err(denial(*reason, &judged.ruling)),
         PolicyVerdict::NeedsApproval(required) => {
-            match required.gates.iter().find(|shut| !covers(grant, &shut.gate)) {
+            let asked = |gate: &GateRef| case.gates.iter().any(|asked| asked.gate == *gate);
+            match required.gates.iter().find(|shut| !asked(&shut.gate)) {
                 None => Ok(judged),
                 Some(shut) => Err(Denial::new(
                     Reason::GatesChanged,

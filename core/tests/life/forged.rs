@@ -1,5 +1,6 @@
 //! Grants and receipts that must not count, each signed by the real key and wrong in one way.
 
+use countersign_core::denial::Reason;
 use countersign_core::life::Next;
 use countersign_protocol::approval::{OutcomeEvent, Remedy};
 use countersign_protocol::grant::{Grant, Receipt};
@@ -7,12 +8,12 @@ use countersign_protocol::person::Person;
 use countersign_protocol::{Hash, Token};
 use ed25519_dalek::SigningKey;
 
-use crate::fixture::{World, answer, approved, request, signed, won};
+use crate::fixture::{World, answer, approved, reply, request, signed, won};
 
 type Change = fn(&mut Grant);
 
 /// What is wrong with a grant, and the code under which it is refused.
-const GRANTS: [(&str, Change); 21] = [
+const GRANTS: [(&str, Change); 18] = [
     ("other_issuer", |g| g.iss = "elsewhere".into()),
     ("other_audience", |g| g.aud = "another gateway".into()),
     ("from_the_future", |g| g.iat += 31),
@@ -23,9 +24,6 @@ const GRANTS: [(&str, Change); 21] = [
     ("other_digest", |g| g.digest = Hash::of(b"another request")),
     ("other_uses", |g| g.uses = 0),
     ("other_uses", |g| g.uses = 2),
-    ("other_gate", |g| g.gates.clear()),
-    ("other_gate", |g| g.gates[0].hash = Hash::of(b"another wording")),
-    ("other_gate", |g| g.gates[0].id = "another-gate".into()),
     ("quorum_missing", |g| g.answers.clear()),
     ("self_approval", |g| g.answers[0].person.subject = "ana".into()),
     ("identity_not_comparable", |g| g.answers[0].person.issuer = "elsewhere".into()),
@@ -49,6 +47,27 @@ fn a_grant_that_is_wrong_in_one_way_is_refused_reported_and_waited_on() {
             panic!("{code}: {step:?}")
         };
         assert_eq!((told.as_str(), *remedy), (code, Remedy::Reopen));
+    }
+}
+
+/// Grants of people who were asked about other gates.
+const OTHER_GATES: [Change; 3] = [
+    |g| g.gates.clear(),
+    |g| g.gates[0].hash = Hash::of(b"another wording"),
+    |g| g.gates[0].id = "another-gate".into(),
+];
+
+#[test]
+fn a_grant_for_other_gates_answers_another_question_and_is_revoked() {
+    for change in OTHER_GATES {
+        let mut world = World::new();
+        let (enquiry, held) = world.hold(request("POST", "/things/a/deploy"));
+        let mut grant = world.grant(&enquiry, &["bo"]);
+        change(&mut grant);
+        let step = world.verdict(held, approved(&enquiry, &signed(&grant)));
+        let OutcomeEvent::GrantRefused { code, remedy, .. } = &step.tell[0].event else { panic!("{step:?}") };
+        assert_eq!((code.as_str(), *remedy), ("other_gate", Remedy::Revoke));
+        assert_eq!(reply(step).reason, Reason::GatesChanged);
     }
 }
 
