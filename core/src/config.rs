@@ -101,6 +101,10 @@ pub struct Limits {
     pub policies: usize,
     /// Deepest nesting of a policy.
     pub nesting: usize,
+    /// Most requests that one worker holds at a time.
+    pub held: usize,
+    /// Most bytes of held requests, as people are shown them, in one worker.
+    pub held_bytes: usize,
     /// How long a body that is due may be withheld, milliseconds (written `5s`).
     #[serde(deserialize_with = "duration")]
     pub body_wait: i64,
@@ -133,7 +137,15 @@ impl Default for PendingAnswer {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 1 << 20, policy_bytes: 10 << 10, policies: 10_000, nesting: 64, body_wait: 5_000 }
+        Self {
+            body: 1 << 20,
+            policy_bytes: 10 << 10,
+            policies: 10_000,
+            nesting: 64,
+            held: 10_000,
+            held_bytes: 256 << 20,
+            body_wait: 5_000,
+        }
     }
 }
 

@@ -127,6 +127,9 @@ impl Reason {
     }
 }
 
+/// Most characters of a detail: it may quote the request, and stands in evidence and answer.
+const LONGEST_DETAIL: usize = 300;
+
 /// A request that does not go on: why, with what is particular about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
@@ -139,6 +142,10 @@ pub struct Denial {
 impl Denial {
     /// A denial for `reason`, with what is particular about it.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        let detail: String = detail.into();
+        match detail.char_indices().nth(LONGEST_DETAIL) {
+            None => Self { reason, detail },
+            Some(_) => Self { reason, detail: detail.chars().take(LONGEST_DETAIL).chain(['…']).collect() },
+        }
     }
 }

@@ -16,6 +16,9 @@ const LEEWAY: i64 = 30;
 /// The code for a grant that does not answer for the gates that were asked about, in their very wording.
 pub(crate) const OTHER_GATE: &str = "other_gate";
 
+/// The codes for a grant whose time is not now, by the gateway's clock.
+pub(crate) const OF_TIME: [&str; 3] = ["from_the_future", "not_yet_valid", "lapsed"];
+
 /// Whose signatures count, and for whom.
 #[derive(Debug)]
 pub struct Trust {
@@ -136,9 +139,9 @@ fn about(grant: &Grant, expected: Expected<'_>, now: UnixMillis) -> Result<(), &
         () if grant.ticket != expected.ticket => Err("other_ticket"),
         () if grant.digest != expected.digest => Err("other_digest"),
         () if grant.nbf > seconds.saturating_add(LEEWAY) => Err("not_yet_valid"),
+        () if !expected.gates.iter().all(|gate| grant.gates.contains(&gate.gate)) => Err(OTHER_GATE),
         () if grant.exp > longest => Err("valid_too_long"),
         () if grant.uses == 0 || grant.uses > expected.terms.uses => Err("other_uses"),
-        () if !expected.gates.iter().all(|gate| grant.gates.contains(&gate.gate)) => Err(OTHER_GATE),
         () => Ok(()),
     }
 }

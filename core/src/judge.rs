@@ -16,6 +16,9 @@ use crate::policy::{Fault, Query, Ruling, Shadow, Would};
 use crate::reading::Reading;
 use crate::routes::{Mapped, Target, common_facts};
 
+/// Most bytes of a context in a record; a longer one is there by its hash.
+const LONGEST_CONTEXT: usize = 64 << 10;
+
 /// A request that policy was asked about.
 pub(crate) struct Judged<'a> {
     pub(crate) reading: Reading,
@@ -127,7 +130,13 @@ impl Judged<'_> {
 
     /// What evidence says of a ruling.
     pub(crate) fn members(&self) -> Members {
-        self.decided(Members::default().with("cedar", self.cedar()))
+        let mut cedar = self.cedar();
+        let context = cedar.context.to_string();
+        if context.len() > LONGEST_CONTEXT {
+            let hash = Hash::of(context.as_bytes());
+            cedar.context = json!({"omitted": {"bytes": context.len(), "sha256": hash}});
+        }
+        self.decided(Members::default().with("cedar", cedar))
     }
 
     /// What evidence says of an ordinary allow: no context.

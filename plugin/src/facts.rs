@@ -21,7 +21,7 @@ pub(crate) fn collect(body: Option<Vec<u8>>) -> Option<RequestFacts> {
         peer: peer(),
         route: host::text(&["xds", "route_name"]),
         cluster: host::text(&["xds", "cluster_name"]),
-        claims: claims(),
+        claims: claims()?,
     })
 }
 
@@ -55,12 +55,14 @@ struct Metadata {
 }
 
 /// What `jwt_authn` verified, from metadata key to payload. The whole metadata is read: a part of it comes
-/// without the types of its members.
-fn claims() -> serde_json::Map<String, serde_json::Value> {
-    let metadata = host::property(&["metadata"]).and_then(|bytes| Metadata::decode(bytes.as_slice()).ok());
-    let claims = metadata.and_then(|mut metadata| metadata.filters.remove("envoy.filters.http.jwt_authn"));
-    match claims.and_then(|claims| object(claims.fields)) {
-        Some(serde_json::Value::Object(claims)) => claims,
-        _ => serde_json::Map::new(),
+/// without the types of its members. Metadata that cannot be read is not the same as none: somebody may be
+/// named in it, so there are no facts then.
+fn claims() -> Option<serde_json::Map<String, serde_json::Value>> {
+    let Some(bytes) = host::property(&["metadata"]) else { return Some(serde_json::Map::new()) };
+    let mut metadata = Metadata::decode(bytes.as_slice()).ok()?;
+    match metadata.filters.remove("envoy.filters.http.jwt_authn").map(|claims| object(claims.fields)) {
+        None => Some(serde_json::Map::new()),
+        Some(Some(serde_json::Value::Object(claims))) => Some(claims),
+        Some(_) => None,
     }
 }

@@ -46,7 +46,10 @@ impl Stream {
                 Action::Pause
             }
             Some(Directive::Stay) => Action::Pause,
-            None => refuse(),
+            None => {
+                worker.borrow_mut().over(self.id, None, host::now());
+                refuse()
+            }
         }
     }
 
@@ -58,7 +61,7 @@ impl Stream {
 
 /// The gateway does not give what a ruling needs: nothing can be judged, so nothing passes.
 fn refuse() -> Action {
-    log::error!("the gateway gave no headers, body or randomness: request refused");
+    log::error!("the gateway gave no readable headers, metadata or body, or no randomness: request refused");
     host::report(hostcalls::send_http_response(503, vec![], None));
     Action::Pause
 }

@@ -1,6 +1,7 @@
 //! One worker of the gateway: every request that waits, what waits to be sent, and the calls in flight.
 
 mod outbox;
+mod queue;
 mod replies;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,9 @@ use countersign_protocol::{Token, UnixMillis};
 use crate::host::Pairs;
 use outbox::Outbox;
 use replies::InFlight;
+
+/// How often a worker says that it lives, and how far its lanes reach, milliseconds.
+const HEARTBEAT: i64 = 60_000;
 
 /// What to do with a request now.
 #[derive(Debug)]
@@ -53,6 +57,10 @@ pub(crate) struct Worker {
     /// Verdicts that overtook the reply to their question.
     early: BTreeMap<Token, Verdict>,
     permits: BTreeMap<u32, Permit>,
+    /// Bytes that each request costs while people are asked about it.
+    weights: BTreeMap<u32, usize>,
+    /// When the next heartbeat is due.
+    beat_at: UnixMillis,
     outbox: Outbox,
     in_flight: InFlight,
 }
@@ -77,6 +85,8 @@ impl Worker {
             by_ticket: BTreeMap::new(),
             early: BTreeMap::new(),
             permits: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            beat_at: now.saturating_add(HEARTBEAT),
             outbox,
             in_flight: InFlight::default(),
         }
@@ -152,6 +162,8 @@ impl Worker {
 
     /// The request is over: it was answered, or its client left. `status` is the upstream's.
     pub(crate) fn over(&mut self, id: u32, status: Option<u16>, now: UnixMillis) {
+        self.weights.remove(&id);
+        self.outbox.forget(id);
         if let Some(permit) = self.permits.remove(&id)
             && let Some((record, outcome)) = permit.outcome(&mut self.journal, status, now)
         {
@@ -184,6 +196,7 @@ impl Worker {
 
     /// Ends the waits whose time is over.
     pub(crate) fn lapse(&mut self, now: UnixMillis) -> Vec<(u32, Directive)> {
+        self.beat(now);
         let due = |parked: &Parked| match parked {
             Parked::Body { withheld_at, .. } => withheld_at.is_some_and(|at| at <= now),
             Parked::Held(held) => held.until() <= now,
@@ -192,6 +205,14 @@ impl Worker {
         };
         let ids: Vec<u32> = self.parked.iter().filter(|(_, parked)| due(parked)).map(|(id, _)| *id).collect();
         ids.into_iter().map(|id| (id, self.lapse_one(id, now))).collect()
+    }
+
+    fn beat(&mut self, now: UnixMillis) {
+        if now >= self.beat_at {
+            self.beat_at = now.saturating_add(HEARTBEAT);
+            let records = self.journal.heartbeat(now);
+            self.outbox.keep(records);
+        }
     }
 
     fn lapse_one(&mut self, id: u32, now: UnixMillis) -> Directive {
@@ -215,7 +236,10 @@ impl Worker {
     fn apply(&mut self, id: u32, step: Step, now: UnixMillis) -> Directive {
         self.outbox.keep(step.audit);
         self.outbox.tell(step.tell);
-        self.journal.set_room(self.outbox.room());
+        if matches!(step.next, Next::Continue(_) | Next::Reply(_)) {
+            self.weights.remove(&id);
+        }
+        self.make_room();
         match step.next {
             Next::Continue(permit) => {
                 self.permits.insert(id, permit);
@@ -233,7 +257,9 @@ impl Worker {
                     digest: enquiry.digest,
                     question: enquiry.question,
                 };
-                self.outbox.ask(id, ask);
+                let weight = serde_json::to_string(&ask).map_or(usize::MAX, |text| text.len());
+                self.weights.insert(id, weight);
+                self.outbox.ask(id, ask, weight);
                 self.parked.insert(id, Parked::Asking(state));
             }
             Next::Claim(claim, not_before, state) => {
@@ -247,6 +273,15 @@ impl Worker {
             Next::Wait(held) => return self.hold(id, held, now),
         }
         Directive::Stay
+    }
+
+    /// Says whether anything new may be held: its evidence and its bytes must have room.
+    fn make_room(&mut self) {
+        let limits = self.engine.limits();
+        let bytes = self.weights.values().fold(0_usize, |sum, weight| sum.saturating_add(*weight));
+        let mut room = self.outbox.room();
+        room.held &= self.weights.len() < limits.held && bytes < limits.held_bytes;
+        self.journal.set_room(room);
     }
 
     /// Holds the request, unless its verdict is here already.

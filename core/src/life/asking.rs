@@ -28,7 +28,8 @@ pub(super) fn ask(
     at: Moment,
 ) -> Step {
     if !journal.has_room() {
-        let denial = Denial::new(Reason::ServiceUnavailable, "evidence cannot be kept now: try again later");
+        let denial =
+            Denial::new(Reason::ServiceUnavailable, "too much waits for people now: try again later");
         return deny::judged(engine, journal, judged, denial, at.now);
     }
     let gates = match gates(engine, judged, required, &facts) {

@@ -6,7 +6,7 @@ use countersign_protocol::{Token, UnixMillis};
 
 use super::case::{Case, Left, Ticket, refused};
 use super::{Claiming, Denial, Engine, Journal, Judged, Moment, Next, Reason, Step};
-use crate::grant::{OTHER_GATE, Refusal};
+use crate::grant::{OF_TIME, OTHER_GATE, Refusal};
 use crate::journal::Members;
 use crate::judge::{Unjudged, denial, judge};
 use crate::narrowing;
@@ -133,10 +133,13 @@ impl Held {
             false => Step::new(Next::Wait(self)),
         };
         step.audit.insert(0, record);
-        // Without the service's signature there is no grant that it could be told of.
+        // Without the service's signature there is no grant that it could be told of; and people need not
+        // answer again because two clocks differ.
         match refusal.jti {
-            Some(jti) => step.tell(refused(ticket, jti, refusal.code, refusal.answers, remedy)),
-            None => step,
+            Some(jti) if !OF_TIME.contains(&refusal.code.as_str()) => {
+                step.tell(refused(ticket, jti, refusal.code, refusal.answers, remedy))
+            }
+            _ => step,
         }
     }
 

@@ -43,6 +43,10 @@ fn a_grant_that_is_wrong_in_one_way_is_refused_reported_and_waited_on() {
         change(&mut grant);
         let step = world.verdict(held, approved(&enquiry, &signed(&grant)));
         assert!(matches!(step.next, Next::Wait(_)), "{code}: {step:?}");
+        if ["from_the_future", "not_yet_valid", "lapsed"].contains(&code) {
+            assert!(step.tell.is_empty() && step.audit[0].line.contains(code), "{step:?}");
+            continue;
+        }
         let OutcomeEvent::GrantRefused { code: told, remedy, .. } = &step.tell[0].event else {
             panic!("{code}: {step:?}")
         };

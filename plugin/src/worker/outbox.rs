@@ -8,10 +8,10 @@ use countersign_protocol::UnixMillis;
 use countersign_protocol::approval::{Ack, Ask, Claim, Outcome};
 use countersign_protocol::evidence::{Lane, Record};
 
-/// Most records of a lane that are kept for delivery.
-const CAPACITY: usize = 20_000;
-/// Most records of the plain lane in one call.
-const LINES: usize = 1_000;
+use super::queue::Queue;
+
+/// Most bytes of questions in one call; a single one may be larger.
+const ASKS: usize = 4 << 20;
 /// How long records may lie before they are sent on their own, milliseconds.
 const FLUSH_EVERY: i64 = 1_000;
 /// The first and the longest pause after a call that failed, milliseconds.
@@ -30,11 +30,11 @@ pub(super) enum Kind {
 /// Queues, and when each kind of call may be made again.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    asks: Vec<(u32, Ask)>,
+    asks: VecDeque<(u32, Ask, usize)>,
     claims: Vec<(u32, Claim, UnixMillis)>,
     outcomes: Vec<Outcome>,
-    held: VecDeque<Record>,
-    plain: VecDeque<Record>,
+    held: Queue,
+    plain: Queue,
     flushed_at: UnixMillis,
     pauses: BTreeMap<Kind, Pause>,
 }
@@ -48,11 +48,11 @@ struct Pause {
 impl Outbox {
     pub(super) fn new(now: UnixMillis) -> Self {
         Self {
-            asks: Vec::new(),
+            asks: VecDeque::new(),
             claims: Vec::new(),
             outcomes: Vec::new(),
-            held: VecDeque::new(),
-            plain: VecDeque::new(),
+            held: Queue::default(),
+            plain: Queue::default(),
             flushed_at: now,
             pauses: BTreeMap::new(),
         }
@@ -61,8 +61,8 @@ impl Outbox {
     pub(super) fn keep(&mut self, records: impl IntoIterator<Item = Record>) {
         for record in records {
             match record.envelope.lane {
-                Lane::Held => self.held.push_back(record),
-                Lane::Plain => self.plain.push_back(record),
+                Lane::Held => self.held.push(record),
+                Lane::Plain => self.plain.push(record),
             }
         }
     }
@@ -74,11 +74,18 @@ impl Outbox {
 
     /// Half is room enough to hold something new: what is held already makes more records before it ends.
     pub(super) fn room(&self) -> Room {
-        Room { held: self.held.len() < CAPACITY / 2, plain: self.plain.len() < CAPACITY }
+        Room { held: self.held.percent() < 50, plain: self.plain.percent() < 100 }
     }
 
-    pub(super) fn ask(&mut self, id: u32, ask: Ask) {
-        self.asks.push((id, ask));
+    /// `weight` is the question's size in bytes.
+    pub(super) fn ask(&mut self, id: u32, ask: Ask, weight: usize) {
+        self.asks.push_back((id, ask, weight));
+    }
+
+    /// The request is over: nobody is asked, and no approval is used, for a client that left.
+    pub(super) fn forget(&mut self, id: u32) {
+        self.asks.retain(|(about, ..)| *about != id);
+        self.claims.retain(|(about, ..)| *about != id);
     }
 
     pub(super) fn claim(&mut self, id: u32, claim: Claim, not_before: UnixMillis) {
@@ -98,20 +105,24 @@ impl Outbox {
             || self.claims.iter().any(|(_, _, not_before)| *not_before <= now)
     }
 
+    /// The oldest questions, as many as one call takes.
     pub(super) fn take_asks(&mut self) -> Vec<(u32, Ask)> {
-        std::mem::take(&mut self.asks)
+        let mut bytes = 0_usize;
+        let fits = self.asks.iter().take_while(|(.., weight)| {
+            bytes = bytes.saturating_add(*weight);
+            bytes <= ASKS
+        });
+        let count = fits.count().max(1).min(self.asks.len());
+        self.asks.drain(..count).map(|(id, ask, _)| (id, ask)).collect()
     }
 
-    pub(super) fn has_asks(&self) -> bool {
-        !self.asks.is_empty()
-    }
-
-    /// The claims whose time has come.
+    /// The claims whose time has come and whose records the same call can carry.
     pub(super) fn take_claims(&mut self, now: UnixMillis) -> Vec<(u32, Claim)> {
-        let (due, later) =
-            std::mem::take(&mut self.claims).into_iter().partition(|(_, _, not_before)| *not_before <= now);
+        let beyond = self.held.beyond_batch();
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.claims)
+            .into_iter()
+            .partition(|(_, claim, not_before)| *not_before <= now && !beyond.contains(&claim.record));
         self.claims = later;
-        let due: Vec<(u32, Claim, UnixMillis)> = due;
         due.into_iter().map(|(id, claim, _)| (id, claim)).collect()
     }
 
@@ -119,34 +130,28 @@ impl Outbox {
         std::mem::take(&mut self.outcomes)
     }
 
-    /// Held-lane records that are not acknowledged yet, in order.
+    /// The oldest held-lane records that are not acknowledged yet.
     pub(super) fn held_lines(&self) -> Vec<String> {
-        self.held.iter().map(|record| record.line.clone()).collect()
+        self.held.batch()
     }
 
     /// Records that lay long enough, or are many: both lanes, each in order.
     pub(super) fn take_lines(&mut self, now: UnixMillis) -> Option<Vec<String>> {
-        let due = now.saturating_sub(self.flushed_at) >= FLUSH_EVERY || self.plain.len() >= LINES;
+        let many = self.plain.fills_a_batch() || self.held.fills_a_batch();
+        let due = many || now.saturating_sub(self.flushed_at) >= FLUSH_EVERY;
         if !due || (self.plain.is_empty() && self.held.is_empty()) {
             return None;
         }
         self.flushed_at = now;
-        let plain = self.plain.iter().take(LINES).map(|record| record.line.clone());
-        Some(self.held_lines().into_iter().chain(plain).collect())
+        Some(self.held.batch().into_iter().chain(self.plain.batch()).collect())
     }
 
     /// Forgets what the service keeps now.
     pub(super) fn acknowledge(&mut self, acked: &[Ack]) {
         for ack in acked {
-            let lane = match ack.lane {
-                Lane::Held => &mut self.held,
-                Lane::Plain => &mut self.plain,
-            };
-            while lane
-                .front()
-                .is_some_and(|first| first.envelope.producer == ack.producer && first.envelope.seq <= ack.seq)
-            {
-                lane.pop_front();
+            match ack.lane {
+                Lane::Held => self.held.acknowledge(ack),
+                Lane::Plain => self.plain.acknowledge(ack),
             }
         }
     }

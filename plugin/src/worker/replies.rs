@@ -17,6 +17,9 @@ use crate::{calls, host};
 /// How long the service may keep a poll open, and how much longer the gateway waits for it, milliseconds.
 const POLL: (u64, i64) = (20_000, 25_000);
 
+/// Most verdicts that are kept for questions whose replies are still to come.
+const EARLY: usize = 4_096;
+
 /// What a call in flight was about.
 #[derive(Debug)]
 enum Call {
@@ -62,7 +65,7 @@ impl Worker {
     /// Sends what waits. Only the root context may call this: replies come back to who sent.
     pub(crate) fn pump(&mut self, now: UnixMillis) -> Directives {
         let mut directives = Vec::new();
-        if self.free(Kind::Ask, now) && self.outbox.has_asks() {
+        if self.free(Kind::Ask, now) {
             directives.extend(self.send_asks(now));
         }
         if self.free(Kind::Claim, now) {
@@ -106,6 +109,9 @@ impl Worker {
 
     fn send_asks(&mut self, now: UnixMillis) -> Directives {
         let asks = self.outbox.take_asks();
+        if asks.is_empty() {
+            return Vec::new();
+        }
         let (about, items): (Vec<_>, Vec<Ask>) =
             asks.into_iter().map(|(id, ask)| ((id, ask.nonce), ask)).unzip();
         let batch = AskBatch { evidence: self.outbox.held_lines(), items };
@@ -261,7 +267,7 @@ impl Worker {
     fn on_verdict(&mut self, verdict: Verdict) -> Directives {
         let Some(ids) = self.by_ticket.remove(&verdict.ticket) else {
             if self.parked.values().any(|parked| matches!(parked, Parked::Asking(_))) {
-                self.early.insert(verdict.ticket, verdict);
+                self.keep_early(verdict);
             }
             return Vec::new();
         };
@@ -280,5 +286,12 @@ impl Worker {
             }
         }
         directives
+    }
+
+    /// A verdict that is not kept costs its request the hold, not its approval: it is bounded.
+    fn keep_early(&mut self, verdict: Verdict) {
+        if self.early.len() < EARLY {
+            self.early.insert(verdict.ticket, verdict);
+        }
     }
 }

@@ -1,0 +1,71 @@
+//! One lane's records until the service keeps them.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use countersign_protocol::Hash;
+use countersign_protocol::approval::Ack;
+use countersign_protocol::evidence::Record;
+
+/// Most bytes of records that are kept for delivery.
+const CAPACITY: usize = 32 << 20;
+/// Most bytes of records in one call. Inside JSON a line may double; a call stays far below 16 MiB even so.
+const BATCH: usize = 3 << 20;
+
+/// Records in order, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    records: VecDeque<Record>,
+    bytes: usize,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, record: Record) {
+        self.bytes = self.bytes.saturating_add(record.line.len());
+        self.records.push_back(record);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// How full it is, from 0 to 100 and beyond.
+    pub(super) fn percent(&self) -> usize {
+        self.bytes / (CAPACITY / 100)
+    }
+
+    /// Whether one call cannot take all.
+    pub(super) fn fills_a_batch(&self) -> bool {
+        self.bytes >= BATCH
+    }
+
+    /// The oldest lines, as many as one call takes, at least one.
+    pub(super) fn batch(&self) -> Vec<String> {
+        self.records.iter().take(self.batch_length()).map(|record| record.line.clone()).collect()
+    }
+
+    /// Records that one call does not take: what stands on them must wait.
+    pub(super) fn beyond_batch(&self) -> BTreeSet<Hash> {
+        self.records.iter().skip(self.batch_length()).map(|record| record.hash).collect()
+    }
+
+    fn batch_length(&self) -> usize {
+        let mut bytes = 0_usize;
+        let fits = self.records.iter().take_while(|record| {
+            bytes = bytes.saturating_add(record.line.len());
+            bytes <= BATCH
+        });
+        fits.count().max(1)
+    }
+
+    /// Forgets what the service keeps now.
+    pub(super) fn acknowledge(&mut self, ack: &Ack) {
+        let kept = |first: &Record| {
+            first.envelope.producer == ack.producer
+                && first.envelope.lane == ack.lane
+                && first.envelope.seq <= ack.seq
+        };
+        while let Some(record) = self.records.pop_front_if(|first| kept(first)) {
+            self.bytes = self.bytes.saturating_sub(record.line.len());
+        }
+    }
+}
