@@ -18,6 +18,8 @@ mod people;
 mod raw;
 #[path = "gateway/rows.rs"]
 mod rows;
+#[path = "gateway/starter.rs"]
+mod starter;
 #[path = "gateway/world.rs"]
 mod world;
 
@@ -69,6 +71,7 @@ fn main() -> Result<ExitCode> {
     people::add(&mut trials);
     identities::add(&mut trials);
     abuse::add(&mut trials);
+    starter::add(&mut trials);
     loading::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
     if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {

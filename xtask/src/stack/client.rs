@@ -66,6 +66,15 @@ impl Prepared {
         Ok(self)
     }
 
+    /// The same for another host.
+    ///
+    /// # Errors
+    /// When it cannot be written as HTTP.
+    pub fn to(mut self, host: &str) -> Result<Self> {
+        self.headers.insert("host", HeaderValue::try_from(host)?);
+        Ok(self)
+    }
+
     /// Raw, with its query.
     #[must_use]
     pub fn path(&self) -> &str {
