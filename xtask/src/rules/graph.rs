@@ -29,10 +29,12 @@ const WORKSPACE: [(&str, &[&str]); 8] = [
 ];
 
 /// All that core may use: nothing that reads a clock, the environment, files, a network or randomness.
-const CORE: [&str; 12] = [
+const CORE: [&str; 14] = [
     "base64",
     "cedar-policy",
+    "cedar-policy-core",
     "countersign-protocol",
+    "ipnet",
     "jiff",
     "miette",
     "serde",
@@ -45,8 +47,11 @@ const CORE: [&str; 12] = [
 ];
 
 /// Packages that one package alone may use.
-const RESERVED: [(&str, &str); 2] =
-    [("cedar-policy", "countersign-core"), ("proxy-wasm", "countersign-plugin")];
+const RESERVED: [(&str, &str); 3] = [
+    ("cedar-policy", "countersign-core"),
+    ("cedar-policy-core", "countersign-core"),
+    ("proxy-wasm", "countersign-plugin"),
+];
 
 /// The direct dependencies of all packages of the workspace.
 #[must_use]
