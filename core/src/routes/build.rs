@@ -7,7 +7,7 @@ use super::route::{Field, Route};
 use super::template::{self, Template};
 use super::types::Type;
 use super::{COMMON_FACTS, SchemaView};
-use crate::digest::is_volatile;
+use crate::digest::{is_secret, is_volatile};
 use crate::entity::EntityName;
 use crate::load::LoadError;
 use crate::yaml::{Located, OneOrMany};
@@ -78,7 +78,8 @@ pub(super) fn route(
     (errors.0.len() == before).then_some(Placed { host: host?, steps, route })
 }
 
-/// What policy reads must be what people approve: a header that may change between tries is neither.
+/// What policy reads must be what people approve, and stands in the question and in evidence: a header that may
+/// change between tries is not the first, and one that is redacted must not be the second.
 fn check_bound(route: &Route, errors: &mut Errors<'_>) {
     for name in route.headers() {
         let bound = !is_volatile(name, &route.volatile);
@@ -86,6 +87,9 @@ fn check_bound(route: &Route, errors: &mut Errors<'_>) {
             format!(
                 "the route reads `{name}`, which may change after an approval: take a header that is bound"
             )
+        });
+        errors.require(route.line, !bound || !is_secret(name, &route.redacted), || {
+            format!("the route reads `{name}`, which is redacted: what policy reads is shown to people")
         });
     }
 }
