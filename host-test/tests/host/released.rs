@@ -1,0 +1,48 @@
+//! The filter that is released, configured as Envoy would.
+
+use countersign_host_test::{Filter, Level, Outcome, Verdict};
+use serde_json::{Value, json};
+
+use super::AT;
+
+/// `cargo xtask test` builds the filter and names it here.
+fn filter() -> Filter {
+    let path = std::env::var("COUNTERSIGN_WASM").expect("COUNTERSIGN_WASM names no filter");
+    let wasm = std::fs::read(&path).unwrap_or_else(|error| panic!("COUNTERSIGN_WASM, `{path}`: {error}"));
+    Filter::load(&wasm).unwrap_or_else(|error| panic!("`{path}` {error}"))
+}
+
+fn configuration() -> Value {
+    // The public key of RFC 8037, appendix A.2.
+    let key = json!({ "kid": "k", "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    json!({
+        "audience": "gateway",
+        "bundle": { "v": 1, "files": {
+            "a.cedarschema": "entity User; action read appliesTo { principal: User, resource: User };",
+            "a.cedar": "@id(\"all\") permit (principal, action == Action::\"read\", resource);",
+        }},
+        "approval": { "cluster": "c", "authority": "a", "token": "t", "keys": [key] },
+        "identity": [],
+    })
+}
+
+fn errors(outcome: &Outcome) -> Vec<&str> {
+    outcome.log.iter().filter(|line| line.level >= Level::Error).map(|line| line.text.as_str()).collect()
+}
+
+#[test]
+#[ignore = "needs COUNTERSIGN_WASM"]
+fn the_released_filter_judges_its_configuration() {
+    let filter = filter();
+    let run = |configuration: &Value| filter.configure(configuration.to_string().as_bytes(), AT, 7);
+    let good = run(&configuration());
+    assert_eq!((&good.verdict, errors(&good)), (&Verdict::Accepted, vec![]), "{good:?}");
+    assert_eq!(good, run(&configuration()));
+    let mut bad = configuration();
+    bad["bundle"]["files"]["a.cedar"] = json!("\npermit (principal, action, resource);");
+    let refused = run(&bad);
+    assert_eq!(refused.verdict, Verdict::Refused, "{refused:?}");
+    assert!(errors(&refused).iter().any(|line| line.contains("a.cedar:2")), "{refused:?}");
+    let empty = filter.configure(b"", AT, 7);
+    assert_eq!(empty.verdict, Verdict::Refused, "{empty:?}");
+}
