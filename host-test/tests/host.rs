@@ -1,6 +1,11 @@
 //! The host from outside: modules in the raw ABI, without an SDK, and the filter that is released.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 #[path = "host/answers.rs"]
 mod answers;

@@ -59,14 +59,20 @@ fn streams(imports: &mut Imports) -> Result<()> {
 
 /// No cluster has the name that is called.
 fn calls(imports: &mut Imports) -> Result<()> {
-    imports.proxy("proxy_http_call", |guest, [upstream, a, headers, b, body, c, trailers, d, _, token]| {
-        let read = [(upstream, a), (headers, b), (body, c), (trailers, d), (token, 4)];
-        refuse(guest, read, Status::BadArgument)
-    })?;
-    imports.proxy("proxy_grpc_call", |guest, [upstream, a, service, b, method, c, pairs, d, body, e, _, _]| {
-        let read = [(upstream, a), (service, b), (method, c), (pairs, d), (body, e)];
-        refuse(guest, read, Status::ParseFailure)
-    })?;
+    imports.proxy(
+        "proxy_http_call",
+        |guest, [upstream, a, headers, b, body, c, trailers, d, _, token]| {
+            let read = [(upstream, a), (headers, b), (body, c), (trailers, d), (token, 4)];
+            refuse(guest, read, Status::BadArgument)
+        },
+    )?;
+    imports.proxy(
+        "proxy_grpc_call",
+        |guest, [upstream, a, service, b, method, c, pairs, d, body, e, _, _]| {
+            let read = [(upstream, a), (service, b), (method, c), (pairs, d), (body, e)];
+            refuse(guest, read, Status::ParseFailure)
+        },
+    )?;
     imports.proxy("proxy_grpc_stream", |guest, [upstream, a, service, b, method, c, pairs, d, _]| {
         refuse(guest, [(upstream, a), (service, b), (method, c), (pairs, d)], Status::ParseFailure)
     })?;

@@ -46,9 +46,9 @@ pub(super) fn link(imports: &mut Imports) -> Result<()> {
 /// Envoy lets the module go on after it; what a compiler puts there is `unreachable`.
 fn exit(imports: &mut Imports) -> Result<()> {
     let function = FuncType::new(imports.0.engine(), [I32], []);
-    imports.0.func_new(WASI, "proc_exit", function, |caller, _, _| {
-        permit(&Guest(caller), WASI, "proc_exit")
-    })?;
+    imports
+        .0
+        .func_new(WASI, "proc_exit", function, |caller, _, _| permit(&Guest(caller), WASI, "proc_exit"))?;
     Ok(())
 }
 

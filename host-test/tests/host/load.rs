@@ -32,7 +32,8 @@ fn an_import_with_another_type_is_named_with_both() {
 
 #[test]
 fn files_are_not_there() {
-    let imports = r#"(import "wasi_snapshot_preview1" "path_unlink_file" (func (param i32 i32 i32) (result i32)))"#;
+    let imports =
+        r#"(import "wasi_snapshot_preview1" "path_unlink_file" (func (param i32 i32 i32) (result i32)))"#;
     assert!(error(imports, "").starts_with("imports `wasi_snapshot_preview1.path_unlink_file`, which"));
 }
 
