@@ -3,6 +3,7 @@
 mod directory;
 mod render;
 mod report;
+mod trial;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +28,12 @@ enum Command {
     Check {
         /// The folder with `*.cedar`, `*.cedarschema`, `entities.json`, `routes.yaml`, `identities.yaml`.
         folder: PathBuf,
+        /// Have this filter, such as `target/countersign.wasm`, load it too. It runs here, without a gateway.
+        #[arg(long, requires = "configuration")]
+        filter: Option<PathBuf>,
+        /// The filter's configuration, a JSON file; the folder takes the place of its `bundle`.
+        #[arg(long, requires = "filter")]
+        configuration: Option<PathBuf>,
     },
     /// Print a checked policy folder as the bundle that the filter's configuration takes.
     Bundle {
@@ -47,14 +54,15 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Check { folder } => Ok(match load(&folder)? {
-            Some((_, rules)) => {
-                let (policies, gates) = rules.count();
-                println!("{}: {policies} policies, {gates} of them gates", folder.display());
-                ExitCode::SUCCESS
+        Command::Check { folder, filter, configuration } => {
+            let Some((bundle, rules)) = load(&folder)? else { return Ok(ExitCode::FAILURE) };
+            let (policies, gates) = rules.count();
+            println!("{}: {policies} policies, {gates} of them gates", folder.display());
+            match filter.zip(configuration) {
+                Some((filter, configuration)) => trial::run(&filter, &configuration, &bundle),
+                None => Ok(ExitCode::SUCCESS),
             }
-            None => ExitCode::FAILURE,
-        }),
+        }
         Command::Bundle { folder } => print(load(&folder)?.map(|(bundle, _)| bundle.to_json().to_string())),
         Command::Render { template, bundle, values } => match load(&bundle)? {
             Some((bundle, _)) => print(Some(render::render(&template, &bundle, &values)?)),
