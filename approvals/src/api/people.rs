@@ -120,7 +120,7 @@ fn summary(ticket: &Ticket, answers: &[Kept]) -> Summary {
 }
 
 async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
-    let answers = app.store.answers(ticket.id).await?;
+    let answers = app.store.answers(&ticket, &app.directory.everybody()?).await?;
     let answer = |kept: &Kept| {
         json!({
             "id": kept.answer.id, "kind": kept.kind, "person": kept.answer.person, "at": kept.answer.at,
@@ -140,7 +140,7 @@ async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
 /// Takes an answer, and finishes even when the browser goes away in between.
 pub(crate) async fn give(app: &Arc<App>, session: Session, id: Token, given: Given) -> Result<(), Problem> {
     let app = Arc::clone(app);
-    let work = async move { app.store.answer(id, &session.member, given, &app.signer).await };
+    let work = async move { app.store.answer(id, &session.member, given, &app.directory, &app.signer).await };
     Ok(tokio::spawn(work).await??)
 }
 
@@ -161,10 +161,11 @@ pub(crate) async fn list(
     session: Session,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Problem> {
+    let people = app.directory.everybody()?;
     let mut items = Vec::new();
     for ticket in app.store.tickets(wanted.state, LIST_LIMIT).await? {
         if may_see(&ticket, &session.member) {
-            items.push(summary(&ticket, &app.store.answers(ticket.id).await?));
+            items.push(summary(&ticket, &app.store.answers(&ticket, &people).await?));
         }
     }
     Ok(Json(json!({ "items": items })))

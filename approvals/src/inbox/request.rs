@@ -116,7 +116,7 @@ pub(super) async fn page(
     problem: Option<Problem>,
 ) -> Result<Response, Trouble> {
     let ticket = seen(app, session, id).await?;
-    let answers = app.store.answers(id).await?;
+    let answers = app.store.answers(&ticket, &app.directory.everybody()?).await?;
     let history = app.store.history(id).await?;
     let waiting = app.store.waiting(id).await?;
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);

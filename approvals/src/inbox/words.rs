@@ -115,6 +115,7 @@ pub(super) fn event(event: &str, detail: Option<&str>) -> &'static str {
         ("approve", _) => "approved",
         ("reject", _) => "rejected",
         ("flag", _) => "flagged",
+        ("dropped", _) => "approved, which counts no more",
         ("refused", Some("approve")) => "tried to approve and was refused",
         ("refused", Some("reject")) => "tried to reject and was refused",
         ("refused", _) => "tried to flag and was refused",

@@ -1,6 +1,7 @@
 //! Answers as they are kept, and what they amount to.
 
 pub(crate) mod giving;
+mod standing;
 
 use countersign_protocol::Token;
 use countersign_protocol::grant::Answer;
@@ -42,7 +43,7 @@ pub(crate) struct Kept {
     pub(crate) kind: Kind,
     pub(crate) answer: Answer,
     pub(crate) reason: Option<String>,
-    /// Why the gateway did not believe it.
+    /// Why it does not count: the gateway did not believe it, or its giver may not give it any more.
     pub(crate) dropped: Option<String>,
 }
 
@@ -111,8 +112,10 @@ pub(crate) fn may_stop(ticket: &Ticket, member: &Member) -> bool {
 }
 
 impl Store {
-    /// All answers to a ticket, in order.
-    pub(crate) async fn answers(&self, ticket: Token) -> Result<Vec<Kept>, StoreError> {
-        answers(&self.reader, ticket).await
+    /// All answers to a ticket, in order, each as it counts among the accounts that there are now.
+    pub(crate) async fn answers(&self, ticket: &Ticket, people: &[Member]) -> Result<Vec<Kept>, StoreError> {
+        let mut answers = answers(&self.reader, ticket.id).await?;
+        standing::recheck(ticket, &mut answers, people);
+        Ok(answers)
     }
 }

@@ -21,4 +21,6 @@ mod outcomes;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod standing;
+#[cfg(test)]
 mod waits;

@@ -5,7 +5,8 @@ use countersign_protocol::grant::{Answer, Grant};
 use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
-use super::{Kept, Kind, answers, asked, counting, lacking, may_stop};
+use super::{Kept, Kind, asked, counting, lacking, may_stop};
+use crate::directory::Directory;
 use crate::directory::users::Member;
 use crate::random;
 use crate::signer::Signer;
@@ -58,10 +59,13 @@ impl Store {
         id: Token,
         member: &Member,
         given: Given,
+        directory: &Directory,
         signer: &Signer,
     ) -> Result<(), Refused> {
         let mut tx = self.write().await?;
-        let taken = tx.answer(id, member, &given, signer).await;
+        // Read only now: nobody's removal may slip in while this waited to write.
+        let people = directory.everybody().map_err(StoreError::from)?;
+        let taken = tx.answer(id, member, &given, &people, signer).await;
         match &taken {
             Err(Refused::Unknown | Refused::BadReason | Refused::Store(_)) => return taken,
             Err(refused) => {
@@ -99,11 +103,12 @@ impl Tx<'_> {
         id: Token,
         member: &Member,
         given: &Given,
+        people: &[Member],
         signer: &Signer,
     ) -> Result<(), Refused> {
         let ticket = find(&mut *self.inner, id).await?.ok_or(Refused::Unknown)?;
         let answer = member.answer(random::token().map_err(StoreError::from)?, self.now, given.amr.clone());
-        let before = answers(&mut *self.inner, id).await?;
+        let before = self.standing(&ticket, people).await?;
         let standing =
             before.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == answer.person);
         check(&ticket, member, given, &answer, standing.map(|kept| kept.kind))?;
@@ -114,7 +119,7 @@ impl Tx<'_> {
         let entry = Entry::event(given.kind.name()).by(&answer.person).detail(given.reason.clone());
         self.record(id, entry).await?;
         match given.kind {
-            Kind::Approve => self.approve_if_enough(&ticket, signer).await?,
+            Kind::Approve => self.approve_if_enough(&ticket, people, signer).await?,
             Kind::Reject => {
                 self.settle(&ticket, State::Pending, "rejected", given.reason.as_deref()).await?;
                 self.tell(id).await?;
@@ -145,8 +150,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn approve_if_enough(&mut self, ticket: &Ticket, signer: &Signer) -> Result<(), StoreError> {
-        let answers = answers(&mut *self.inner, ticket.id).await?;
+    async fn approve_if_enough(
+        &mut self,
+        ticket: &Ticket,
+        people: &[Member],
+        signer: &Signer,
+    ) -> Result<(), StoreError> {
+        let answers = self.standing(ticket, people).await?;
         if lacking(ticket, &answers) > 0 {
             return Ok(());
         }
