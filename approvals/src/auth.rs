@@ -106,7 +106,7 @@ impl Auth {
         let secret = random::secret()?;
         let mut tx = self.store.write().await?;
         tx.attempt_succeeded(&attempt).await?;
-        tx.start_session(&secret, &member.user.subject, code.is_some()).await?;
+        tx.start_session(&secret, &member, code.is_some()).await?;
         tx.commit().await?;
         Ok(secret)
     }
@@ -119,11 +119,15 @@ impl Auth {
         Ok(tx.commit().await?)
     }
 
-    /// The session with that secret, if its account still exists and is the same.
+    /// The session with that secret, if its account still exists, is the same, and has the password and the
+    /// second factor that it was begun with.
     pub(crate) async fn session(&self, secret: &str) -> Result<Option<Session>, StoreError> {
         let Some(row) = self.store.session(secret).await? else { return Ok(None) };
         let member = self.directory.member(&row.subject)?;
-        let Some(member) = member.filter(|member| member.user.created <= row.created_at) else {
+        let same = |member: &Member| {
+            member.user.created <= row.created_at && member.credentials().to_string() == row.credentials
+        };
+        let Some(member) = member.filter(same) else {
             return Ok(None);
         };
         let otp = row.otp_at.filter(|at| row.now - at < OTP_LASTS).map(|_| "otp".to_owned());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use countersign_protocol::grant::{Answer, Membership};
 use countersign_protocol::person::{GroupId, Person};
-use countersign_protocol::{Token, UnixMillis};
+use countersign_protocol::{Hash, Token, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::password;
@@ -82,6 +82,12 @@ impl Member {
     /// Whether they are in one of the groups that run the service itself.
     pub(crate) fn runs(&self, groups: &[&str]) -> bool {
         self.user.groups.iter().any(|place| groups.contains(&place.id.as_str()))
+    }
+
+    /// What they log in with, as one hash: sessions end when it changes.
+    pub(crate) fn credentials(&self) -> Hash {
+        let password = Hash::of(self.user.password.as_bytes());
+        Hash::of(format!("{password} {}", self.user.totp.as_deref().unwrap_or_default()).as_bytes())
     }
 
     /// Their yes, as a grant would carry it.

@@ -4,6 +4,7 @@ use countersign_protocol::{Hash, UnixMillis};
 use sqlx::FromRow;
 
 use super::{Store, StoreError, Tx};
+use crate::directory::users::Member;
 
 /// How long a session lasts, milliseconds.
 const SESSION: UnixMillis = 12 * 60 * 60 * 1000;
@@ -17,6 +18,8 @@ const LONGEST_LOCK: UnixMillis = 5 * 60 * 1000;
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct SessionRow {
     pub(crate) subject: String,
+    /// The account's [`Member::credentials`] when the session began.
+    pub(crate) credentials: String,
     pub(crate) created_at: UnixMillis,
     pub(crate) expires_at: UnixMillis,
     /// When the second factor was last proven.
@@ -29,7 +32,7 @@ impl Store {
     /// The session with that secret, unless it is over.
     pub(crate) async fn session(&self, secret: &str) -> Result<Option<SessionRow>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT subject, created_at, expires_at, otp_at, now FROM sessions,
+            "SELECT subject, credentials, created_at, expires_at, otp_at, now FROM sessions,
                  (SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) AS now)
              WHERE id = ? AND expires_at > now",
         );
@@ -75,15 +78,17 @@ impl Tx<'_> {
     pub(crate) async fn start_session(
         &mut self,
         secret: &str,
-        subject: &str,
+        member: &Member,
         otp: bool,
     ) -> Result<UnixMillis, StoreError> {
         let expires_at = self.now + SESSION;
         sqlx::query(
-            "INSERT INTO sessions (id, subject, created_at, expires_at, otp_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO sessions (id, subject, credentials, created_at, expires_at, otp_at)
+             VALUES (?, ?, ?, ?, ?, ?)",
         )
         .bind(key(secret))
-        .bind(subject)
+        .bind(&member.user.subject)
+        .bind(member.credentials().to_string())
         .bind(self.now)
         .bind(expires_at)
         .bind(otp.then_some(self.now))

@@ -95,6 +95,23 @@ async fn a_session_ends_with_its_cookie_its_account_or_its_time() {
 }
 
 #[tokio::test]
+async fn a_session_ends_when_password_or_second_factor_change() {
+    let service = Service::start().await;
+    for (member, value) in [
+        ("password", json!("$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5nIGVsc2U$c29tZXRoaW5nIGVsc2U")),
+        ("totp", json!("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")),
+        ("totp", Value::Null),
+    ] {
+        let (ada, bob) = (service.log_in("ada").await, service.log_in("bob").await);
+        let mut before = Value::Null;
+        service.edit_users(|users| before = std::mem::replace(&mut users[0][member], value));
+        assert_eq!(service.get("/v1/requests", &ada).await.status, 401, "{member}");
+        assert_eq!(service.get("/v1/requests", &bob).await.status, 200, "{member}");
+        service.edit_users(|users| users[0][member] = before);
+    }
+}
+
+#[tokio::test]
 async fn a_cookie_changes_nothing_from_another_origin() {
     let service = Service::start().await;
     let ada = service.log_in("ada").await;
