@@ -8,17 +8,21 @@ use std::sync::Arc;
 use countersign_protocol::Hash;
 use countersign_protocol::UnixMillis;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::directory::Directory;
 use crate::directory::users::Member;
 use crate::files::FileError;
 use crate::random;
+use crate::store::attempts::Target;
 use crate::store::{Store, StoreError};
 use totp::Totp;
 
 /// How long a proven second factor counts, milliseconds.
 const OTP_LASTS: UnixMillis = 15 * 60 * 1000;
+
+/// The most log-ins at a time: what two cores hash in about half a second.
+const MOST_AT_ONCE: usize = 16;
 
 /// What somebody logs in with.
 #[derive(Deserialize)]
@@ -53,6 +57,8 @@ pub(crate) enum LoginError {
         /// For how long, milliseconds.
         wait: UnixMillis,
     },
+    #[error("too many people log in at this moment, try again")]
+    Busy,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -80,25 +86,28 @@ impl Session {
 pub(crate) struct Auth {
     store: Arc<Store>,
     directory: Arc<Directory>,
-    /// A password hash takes 19 MiB and a core: two at a time, whoever asks.
-    hashing: Semaphore,
+    /// Who waits to log in, or does; all others are sent away at once.
+    entrance: Semaphore,
+    /// A password hash takes 19 MiB and a core: two at a time, whoever asks. Whoever may hash may also write
+    /// that they try, so a flood of strangers leaves the one writer to others.
+    hashing: Arc<Semaphore>,
 }
 
 impl Auth {
     pub(crate) fn new(store: Arc<Store>, directory: Arc<Directory>) -> Self {
-        Self { store, directory, hashing: Semaphore::new(2) }
+        Self {
+            store,
+            directory,
+            entrance: Semaphore::new(MOST_AT_ONCE),
+            hashing: Arc::new(Semaphore::new(2)),
+        }
     }
 
     /// Logs somebody in, and returns the secret of the new session.
     pub(crate) async fn log_in(&self, credentials: Credentials) -> Result<String, LoginError> {
+        let _entered = self.entrance.try_acquire().map_err(|_| LoginError::Busy)?;
         let attempt = format!("password {}", credentials.user);
-        self.begin(&attempt).await?;
-        let member = self.directory.member(&credentials.user)?;
-        let hash = member.as_ref().map(|member| member.user.password.clone());
-        if !self.verify(credentials.password, hash).await {
-            return Err(LoginError::Wrong);
-        }
-        let member = member.ok_or(LoginError::Wrong)?;
+        let member = self.recognise(&attempt, &credentials).await?;
         let code = credentials.totp.filter(|code| !code.trim().is_empty());
         if let Some(code) = &code {
             self.second_factor(&member, code).await?;
@@ -135,20 +144,25 @@ impl Auth {
         Ok(Some(Session { secret: secret.into(), member, amr, expires_at: row.expires_at }))
     }
 
-    async fn begin(&self, attempt: &str) -> Result<(), LoginError> {
-        self.store.begin_attempt(attempt).await?.map_err(|wait| LoginError::Locked { wait })
+    /// The account with that name and password.
+    async fn recognise(&self, attempt: &str, credentials: &Credentials) -> Result<Member, LoginError> {
+        let permit = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| LoginError::Busy)?;
+        let member = self.directory.member(&credentials.user)?;
+        let target = if member.is_some() { Target::Account } else { Target::Stranger };
+        self.begin(attempt, target).await?;
+        let hash = member.as_ref().map(|member| member.user.password.clone());
+        let right = verify(permit, credentials.password.clone(), hash).await;
+        member.filter(|_| right).ok_or(LoginError::Wrong)
     }
 
-    async fn verify(&self, password: String, hash: Option<String>) -> bool {
-        let Ok(_permit) = self.hashing.acquire().await else { return false };
-        let check = move || password::verify(&password, hash.as_deref());
-        tokio::task::spawn_blocking(check).await.unwrap_or(false)
+    async fn begin(&self, attempt: &str, target: Target) -> Result<(), LoginError> {
+        self.store.begin_attempt(attempt, target).await?.map_err(|wait| LoginError::Locked { wait })
     }
 
     /// Uses a code up. Failures count on their own: a right password must not buy new guesses at the code.
     async fn second_factor(&self, member: &Member, code: &str) -> Result<(), LoginError> {
         let attempt = format!("code {}", member.user.subject);
-        self.begin(&attempt).await?;
+        self.begin(&attempt, Target::Account).await?;
         let secret = member.user.totp.as_deref().and_then(|secret| Totp::parse(secret).ok());
         let mut tx = self.store.write().await?;
         let step = secret.and_then(|totp| totp.step_of(code, tx.now)).ok_or(LoginError::Wrong)?;
@@ -158,4 +172,14 @@ impl Auth {
         tx.attempt_succeeded(&attempt).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// Checks a password. The permit goes along, because a hash under way goes on when its caller hangs up.
+async fn verify(permit: OwnedSemaphorePermit, password: String, hash: Option<String>) -> bool {
+    let check = move || {
+        let right = password::verify(&password, hash.as_deref());
+        drop(permit);
+        right
+    };
+    tokio::task::spawn_blocking(check).await.unwrap_or(false)
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod asks;
+pub(crate) mod attempts;
 pub(crate) mod bells;
 pub(crate) mod claims;
 pub(crate) mod evidence;
@@ -27,6 +28,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::sync::watch;
 
+use attempts::Strangers;
 use bells::Bells;
 
 /// Why something could not be kept or read.
@@ -49,6 +51,7 @@ pub(crate) struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
     bells: Bells,
+    strangers: Strangers,
     changes: watch::Sender<u64>,
 }
 
@@ -78,7 +81,13 @@ impl Store {
         sqlx::migrate!().run(&writer).await?;
         let reader =
             SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, reader, bells: Bells::default(), changes: watch::Sender::new(0) })
+        Ok(Self {
+            writer,
+            reader,
+            bells: Bells::default(),
+            strangers: Strangers::default(),
+            changes: watch::Sender::new(0),
+        })
     }
 
     /// Begins to write.

@@ -1,4 +1,4 @@
-//! Sessions, used one-time codes and failed log-ins.
+//! Sessions and used one-time codes.
 
 use countersign_protocol::{Hash, UnixMillis};
 use sqlx::FromRow;
@@ -8,12 +8,6 @@ use crate::directory::users::Member;
 
 /// How long a session lasts, milliseconds.
 const SESSION: UnixMillis = 12 * 60 * 60 * 1000;
-/// Failures in a row that cost nothing.
-const FREE_FAILURES: i64 = 5;
-/// The longest lock, milliseconds: long enough against guessing, short enough for the person who was locked
-/// out by somebody else.
-const LONGEST_LOCK: UnixMillis = 5 * 60 * 1000;
-
 /// A session as it is kept.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct SessionRow {
@@ -44,32 +38,6 @@ impl Store {
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM sessions WHERE id = ?").bind(key(secret)).execute(&mut *tx.inner).await?;
         tx.commit().await
-    }
-
-    /// Counts an attempt before it is looked at, so that many at once cannot share one look; the time until
-    /// which there must be none when there were too many.
-    pub(crate) async fn begin_attempt(&self, what: &str) -> Result<Result<(), UnixMillis>, StoreError> {
-        let mut tx = self.write().await?;
-        let known: Option<(i64, UnixMillis)> =
-            sqlx::query_as("SELECT failures, locked_until FROM attempts WHERE key = ?")
-                .bind(key(what))
-                .fetch_optional(&mut *tx.inner)
-                .await?;
-        let (failures, locked_until) = known.unwrap_or((0, 0));
-        if locked_until > tx.now {
-            return Ok(Err(locked_until - tx.now));
-        }
-        let locked_until = tx.now + penalty(failures + 1);
-        sqlx::query(
-            "INSERT INTO attempts (key, failures, locked_until) VALUES (?, 1, ?) ON CONFLICT (key)
-             DO UPDATE SET failures = failures + 1, locked_until = excluded.locked_until",
-        )
-        .bind(key(what))
-        .bind(locked_until)
-        .execute(&mut *tx.inner)
-        .await?;
-        tx.commit().await?;
-        Ok(Ok(()))
     }
 }
 
@@ -119,24 +87,9 @@ impl Tx<'_> {
         .await?;
         Ok(used.rows_affected() == 1)
     }
-
-    /// Forgets the failures before a success.
-    pub(crate) async fn attempt_succeeded(&mut self, what: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM attempts WHERE key = ?").bind(key(what)).execute(&mut *self.inner).await?;
-        Ok(())
-    }
 }
 
-/// How a secret, or a name of any length, is kept: as its hash.
-fn key(text: &str) -> String {
-    Hash::of(text.as_bytes()).to_string()
-}
-
-/// How long to lock after so many failures in a row: doubling from one second.
-fn penalty(failures: i64) -> UnixMillis {
-    match failures - FREE_FAILURES {
-        extra @ 1..=20 => LONGEST_LOCK.min(1000 << (extra - 1)),
-        extra if extra > 20 => LONGEST_LOCK,
-        _ => 0,
-    }
+/// How a secret is kept: as its hash.
+fn key(secret: &str) -> String {
+    Hash::of(secret.as_bytes()).to_string()
 }

@@ -111,6 +111,15 @@ impl Service {
         std::fs::write(path, file.to_string()).unwrap();
     }
 
+    /// A number out of the database.
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        let options = SqliteConnectOptions::new().filename(data(&self.folder).database());
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let count = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        count
+    }
+
     pub(crate) async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Reply {
         send(self.router.clone(), method, path, token, body).await
     }
