@@ -13,8 +13,8 @@ use crate::directory::gateways::Gateway;
 use crate::directory::users::Member;
 use crate::random;
 
-/// The longest times that a policy may ask for, milliseconds.
-const LONGEST: i64 = 31 * 24 * 60 * 60 * 1000;
+/// The longest times that a policy may ask for, milliseconds: what the gateway loads must also be asked.
+const LONGEST: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// One question as it came, its bytes kept.
 pub(crate) struct Ask {
@@ -185,7 +185,7 @@ fn in_range(question: &Question) -> Result<(), Refusal> {
     }
     Err(refusal(
         "terms_out_of_range",
-        "a question needs a gate, a quorum, a use and times of at most 31 days",
+        "a question needs a gate, a quorum, a use and times of at most 366 days",
     ))
 }
 

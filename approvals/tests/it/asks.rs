@@ -96,6 +96,19 @@ async fn a_question_out_of_range_answers_for_itself() {
 }
 
 #[tokio::test]
+async fn what_a_policy_may_ask_for_is_asked() {
+    const LONGEST: i64 = 366 * 24 * 60 * 60 * 1000;
+    let service = Service::start().await;
+    for term in ["hold_ms", "expires_ms", "use_within_ms"] {
+        let mut long = question();
+        long["terms"][term] = json!(LONGEST);
+        assert_eq!(service.ask(&ask(long.clone())).await["result"], "open", "{term}");
+        long["terms"][term] = json!(LONGEST + 1);
+        assert_eq!(service.ask(&ask(long)).await["code"], "terms_out_of_range", "{term}");
+    }
+}
+
+#[tokio::test]
 async fn the_question_is_kept_byte_for_byte() {
     let service = Service::start().await;
     let odd = question().to_string().replacen("{\"cedar\":", "{ \"cedar\" :\t", 1);
