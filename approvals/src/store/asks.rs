@@ -16,6 +16,11 @@ use crate::random;
 /// The longest times that a policy may ask for, milliseconds: what the gateway loads must also be asked.
 const LONGEST: i64 = 366 * 24 * 60 * 60 * 1000;
 
+/// The most gates of one question.
+const MOST_GATES: usize = 64;
+/// The most approvers that one gate may need.
+const MOST_APPROVERS: u8 = 16;
+
 /// One question as it came, its bytes kept.
 pub(crate) struct Ask {
     pub(crate) nonce: Token,
@@ -179,13 +184,14 @@ fn in_range(question: &Question) -> Result<(), Refusal> {
     let times = (0..=LONGEST).contains(&hold_ms)
         && (1..=LONGEST).contains(&expires_ms)
         && (1..=LONGEST).contains(&use_within_ms);
-    let gates = !question.gates.is_empty() && question.gates.iter().all(|gate| gate.quorum > 0);
+    let gates = (1..=MOST_GATES).contains(&question.gates.len())
+        && question.gates.iter().all(|gate| (1..=MOST_APPROVERS).contains(&gate.quorum));
     if times && gates && uses > 0 {
         return Ok(());
     }
     Err(refusal(
         "terms_out_of_range",
-        "a question needs a gate, a quorum, a use and times of at most 366 days",
+        "a question needs 1 to 64 gates, quorums of 1 to 16, a use and times of at most 366 days",
     ))
 }
 

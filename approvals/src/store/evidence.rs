@@ -54,6 +54,15 @@ pub(crate) struct Filter {
     pub(crate) limit: Option<u32>,
 }
 
+/// The ticket that a record is about, where it names one.
+fn ticket(line: &str) -> Option<Token> {
+    #[derive(serde::Deserialize)]
+    struct About {
+        ticket: Option<Token>,
+    }
+    serde_json::from_str::<About>(line).ok()?.ticket
+}
+
 /// How a lane is written in the database and on the wire.
 fn name(lane: Lane) -> &'static str {
     match lane {
@@ -94,7 +103,7 @@ impl Store {
     pub(crate) async fn evidence(&self, filter: &Filter) -> Result<Vec<String>, StoreError> {
         let query = sqlx::query_scalar(
             "SELECT line FROM evidence WHERE (?1 IS NULL OR producer = ?1) AND (?2 IS NULL OR lane = ?2)
-             AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR line ->> '$.ticket' = ?4)
+             AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR ticket = ?4)
              ORDER BY producer, lane, seq LIMIT ?5",
         );
         let query = query.bind(filter.producer.map(|producer| producer.to_string()));
@@ -163,8 +172,8 @@ impl Tx<'_> {
     async fn keep_one(&mut self, record: Record) -> Result<(), KeepError> {
         let envelope = &record.envelope;
         let kept: String = sqlx::query_scalar(
-            "INSERT INTO evidence (producer, lane, seq, prev, hash, ts, kind, line, kept_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO evidence (producer, lane, seq, prev, hash, ts, kind, ticket, line, kept_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (producer, lane, seq) DO UPDATE SET hash = hash RETURNING hash",
         )
         .bind(envelope.producer.to_string())
@@ -174,6 +183,7 @@ impl Tx<'_> {
         .bind(record.hash.to_string())
         .bind(envelope.ts)
         .bind(&envelope.kind)
+        .bind(ticket(&record.line).map(|ticket| ticket.to_string()))
         .bind(&record.line)
         .bind(self.now)
         .fetch_one(&mut *self.inner)

@@ -1,7 +1,7 @@
 //! Asking and joining.
 
 use countersign_protocol::Hash;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{EDGE, EDGE_2, OTHER, Service, ask, claim, gate, question, token, with_gates};
 
@@ -106,6 +106,16 @@ async fn what_a_policy_may_ask_for_is_asked() {
         long["terms"][term] = json!(LONGEST + 1);
         assert_eq!(service.ask(&ask(long)).await["code"], "terms_out_of_range", "{term}");
     }
+}
+
+#[tokio::test]
+async fn gates_and_quorums_are_bounded() {
+    let service = Service::start().await;
+    let code = async |gates: Vec<Value>| service.ask(&ask(with_gates(&gates))).await["code"].clone();
+    assert_eq!(code(vec![gate("sre", 16)]).await, "nobody_can_approve");
+    assert_eq!(code(vec![gate("sre", 17)]).await, "terms_out_of_range");
+    assert_eq!(code(vec![gate("sre", 1); 64]).await, "nobody_can_approve");
+    assert_eq!(code(vec![gate("sre", 1); 65]).await, "terms_out_of_range");
 }
 
 #[tokio::test]

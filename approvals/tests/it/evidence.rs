@@ -90,6 +90,24 @@ async fn a_line_that_is_no_record_keeps_its_whole_batch_out() {
 }
 
 #[tokio::test]
+async fn a_line_of_any_depth_stops_no_query() {
+    let service = Service::start().await;
+    let (about, producer) = (token(), token());
+    let of = |producer: Token| {
+        let line = line(producer, "plain", 0, Hash::ZERO, &json!(0));
+        line.replacen('{', &format!("{{\"ticket\":\"{about}\","), 1)
+    };
+    let deep = format!("{}{}", "[".repeat(2000), "]".repeat(2000));
+    let deep = of(token()).replace("\"extra\":0", &format!("\"extra\":{deep}"));
+    assert_eq!(deliver(&service, EDGE, &[deep.clone(), of(producer)]).await.status, 200);
+    let root = service.log_in("root").await;
+    let found = service.get(&format!("/v1/evidence?ticket={about}"), &root).await;
+    assert_eq!((found.status.as_u16(), found.body.as_str().unwrap().lines().count()), (200, 2));
+    assert!(found.body.as_str().unwrap().contains(&deep));
+    assert_eq!(service.get(&format!("/v1/evidence?ticket={}", token()), &root).await.body, "");
+}
+
+#[tokio::test]
 async fn only_auditors_read_it() {
     let service = Service::start().await;
     let ada = service.log_in("ada").await;
