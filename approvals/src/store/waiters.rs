@@ -89,6 +89,15 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The cursor that a waiter names, or 0 for one that was never given: the database was restored since,
+    /// and what will come under those numbers is not what the waiter has seen.
+    async fn given(&mut self, cursor: u64) -> Result<i64, StoreError> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        Ok(i64::try_from(cursor).ok().filter(|cursor| *cursor <= last.unwrap_or(0)).unwrap_or(0))
+    }
+
     async fn seen(&mut self, waiter: Token, cursor: i64) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM events WHERE waiter = ? AND seq <= ?")
             .bind(waiter.to_string())
@@ -103,12 +112,12 @@ impl Store {
     /// Waits until something happens to one of the waiter's tickets, or the time is over.
     pub(crate) async fn wait(&self, gateway: &Gateway, wait: &Wait) -> Result<WaitReply, WaitError> {
         let until = Instant::now() + LONGEST_POLL.min(Duration::from_millis(wait.timeout_ms));
-        let cursor = i64::try_from(wait.cursor).unwrap_or(i64::MAX);
         let mut bell = self.bells.listen(wait.waiter);
         let mut tx = self.write().await?;
         if !tx.bind_waiter(wait.waiter, gateway).await? {
             return Err(WaitError::Foreign);
         }
+        let cursor = tx.given(wait.cursor).await?;
         tx.seen(wait.waiter, cursor).await?;
         tx.commit().await?;
         loop {

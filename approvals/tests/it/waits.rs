@@ -74,6 +74,22 @@ async fn no_answer_slips_between_reading_and_sleeping() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_was_never_given_hides_nothing() {
+    let service = Service::start().await;
+    let waiter = token();
+    for cursor in [5, u64::MAX] {
+        let nothing = service.wait(EDGE, waiter, cursor, 0).await.body;
+        assert_eq!(nothing, json!({ "cursor": 0, "verdicts": [] }));
+    }
+    let ticket = asked(&service, waiter).await;
+    service.answer(&service.log_in("ada").await, &ticket, "approve").await;
+    for cursor in [1000, u64::MAX, 0] {
+        let reply = service.wait(EDGE, waiter, cursor, 10_000).await.body;
+        assert_eq!(reply["verdicts"][0]["ticket"], json!(ticket), "{cursor}");
+    }
+}
+
+#[tokio::test]
 async fn everybody_who_joined_is_told() {
     let service = Service::start().await;
     let (first, second) = (with_waiter(token()), token());
