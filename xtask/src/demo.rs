@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod paint;
 mod show;
 
 use anyhow::{Context as _, Result, bail};

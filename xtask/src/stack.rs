@@ -12,7 +12,7 @@ pub mod ticket;
 pub mod upstream;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
@@ -94,8 +94,16 @@ impl Stack {
     /// # Errors
     /// When template and values do not fit.
     pub fn configuration_of(&self, files: &BTreeMap<String, String>) -> Result<Value> {
+        let mut values = self.values();
+        values.push(("bundle", bundle(files).to_string()));
+        template::fill(&self.template, &values)
+    }
+
+    /// What the names in the template stand for here, but for the bundle.
+    #[must_use]
+    pub fn values(&self) -> Vec<(&'static str, String)> {
         let (upstream, approvals) = (self.upstream.address(), self.approvals.address());
-        let values = [
+        vec![
             ("admin_port", "0".into()),
             ("gateway_port", "0".into()),
             ("jwt_issuer", agents::ISSUER.into()),
@@ -103,7 +111,6 @@ impl Stack {
             ("jwks", self.agents.jwks().to_string()),
             ("wasm", self.filter.display().to_string()),
             ("audience", AUDIENCE.into()),
-            ("bundle", bundle(files).to_string()),
             ("approval_token", self.approvals.token().into()),
             ("approval_issuer", self.approvals.issuer().into()),
             ("approval_keys", Value::Array(vec![self.approvals.key().clone()]).to_string()),
@@ -111,8 +118,7 @@ impl Stack {
             ("upstream_port", upstream.port().to_string()),
             ("approvals_address", approvals.ip().to_string()),
             ("approvals_port", approvals.port().to_string()),
-        ];
-        template::fill(&self.template, &values)
+        ]
     }
 
     /// Starts a gateway and waits until it serves.
@@ -131,9 +137,15 @@ impl Stack {
         Gateway::refused(&self.envoy, self.folder.path(), name, configuration).await
     }
 
+    /// The gateway's binary.
+    #[must_use]
+    pub fn envoy(&self) -> &Path {
+        &self.envoy
+    }
+
     /// Where logs and data lie while it runs.
     #[must_use]
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::audit;
+use super::paint::Paint;
 use crate::example::Example;
 use crate::play::{Counts, Stage};
 use crate::stack::Stack;
@@ -39,7 +40,7 @@ pub(super) async fn run(workspace: &Workspace) -> Result<()> {
     let mut counts = Counts::default();
     let mut faults = Vec::new();
     for case in &cases {
-        println!("\n{}  ({} {})", case.name, case.call.method, case.call.path);
+        println!("\n{}  ({} {})", Paint::Title.on(&case.name), case.call.method, case.call.path);
         match stage.play(case, &mut |line| println!("  {line}")).await {
             Ok(more) => counts += more,
             Err(error) => faults.push(format!("{}: {error:#}", case.name)),

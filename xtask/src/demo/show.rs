@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use super::paint::Paint;
 use crate::example::{Case, Example, Expected};
 use crate::play::Stage;
 use crate::stack::client::{Answer, HOST, Prepared};
@@ -64,13 +65,14 @@ async fn keep_asking(request: &Prepared, gateway: SocketAddr) -> Result<Answer> 
 
 fn title(case: &Case) -> String {
     let who = case.agent.as_deref().unwrap_or("nobody");
-    format!("{who}: {}  ({} {})", case.name, case.call.method, case.call.path)
+    let name = Paint::Title.on(&format!("{who}: {}", case.name));
+    format!("{name}  ({} {})", case.call.method, case.call.path)
 }
 
 fn outcome(answer: &Answer) -> String {
     match answer.code() {
-        "" => format!("allowed: the API answered {}", answer.status),
-        code => format!("denied: {} {code}, {}", answer.status, answer.detail()),
+        "" => Paint::Allowed.on(&format!("went on: the API answered {}", answer.status)),
+        code => Paint::Denied.on(&format!("denied: {} {code}, {}", answer.status, answer.detail())),
     }
 }
 
@@ -79,7 +81,8 @@ fn question(ticket: &Ticket) -> String {
     let gates = ticket.gates().iter().map(|gate| {
         let text = |name| gate.get(name).and_then(Value::as_str).unwrap_or_default();
         let quorum = gate.get("quorum").and_then(Value::as_u64).unwrap_or_default();
-        format!("held by {}: {}; {quorum} of {} must approve", text("id"), text("reason"), text("group_name"))
+        let (gate, reason, group) = (text("id"), text("reason"), text("group_name"));
+        Paint::Held.on(&format!("held by {gate}: {reason}; {quorum} of {group} must approve"))
     });
     let mut lines: Vec<_> = gates.collect();
     if let Some(why) = ticket.part("/question/justification").as_str() {

@@ -1,15 +1,19 @@
 //! Configurations with which the gateway must not serve: its log names file, line and reason.
 
+use std::process::Command;
+
 use anyhow::{Result, ensure};
 use serde_json::json;
 use xtask::example::bundle;
+use xtask::workspace::{Workspace, output, run};
 
 use crate::Trials;
-use crate::world::{World, edited, settings};
+use crate::world::{World, edited, settings, write};
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("loading: an unknown key", unknown_key);
     trials.add("loading: a missing key", missing_key);
+    trials.add("loading: the template as `countersign render` fills it", rendered);
     for (name, file, from, to, expected) in BAD_BUNDLES {
         trials.add(format!("loading: {name}"), async move |world| {
             let files = edited(world.stack.files()?, file, from, to)?;
@@ -59,6 +63,19 @@ async fn unknown_key(world: &World) -> Result<()> {
     let log = world.stack.refused("unknown-key", &configuration).await?;
     ensure!(log.contains("timezon"), "the key is not named:\n{log}");
     Ok(())
+}
+
+/// The way of a user: Envoy itself reads the template that the command filled in.
+async fn rendered(world: &World) -> Result<()> {
+    let workspace = Workspace::find()?;
+    run(workspace.cargo().args(["build", "--quiet", "--package", "countersign-cli"]))?;
+    let mut render = Command::new(workspace.target("debug/countersign"));
+    render.current_dir(workspace.root());
+    render.args(["render", "envoy/envoy.yaml", "--bundle", "examples/deploy-agent/policies"]);
+    render.args(world.stack.values().iter().map(|(name, value)| format!("{name}={value}")));
+    let file = write(world.stack.folder(), "rendered.yaml", &output(&mut render)?)?;
+    let mut validate = Command::new(world.stack.envoy());
+    run(validate.args(["--mode", "validate", "--log-level", "error", "--config-path", &file]))
 }
 
 async fn missing_key(world: &World) -> Result<()> {
