@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
 use crate::example::{Example, bundle};
 use crate::workspace::{Workspace, run};
@@ -28,6 +29,9 @@ use upstream::Upstream;
 
 /// How long anything may take to be ready, or to come true, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Gateways that start at the same time.
+const AT_ONCE: usize = 2;
 
 /// What this gateway is called towards the approval service.
 pub const AUDIENCE: &str = "deploy-gateway";
@@ -45,6 +49,8 @@ pub struct Stack {
     template: String,
     envoy: PathBuf,
     filter: PathBuf,
+    /// Turns to start a gateway: compiling the filter keeps a processor busy for seconds.
+    turns: Semaphore,
     /// Goes last: those above write into it.
     folder: TempDir,
 }
@@ -69,6 +75,7 @@ impl Stack {
             example,
             envoy,
             filter,
+            turns: Semaphore::new(AT_ONCE),
             folder,
         })
     }
@@ -126,6 +133,7 @@ impl Stack {
     /// # Errors
     /// When it does not: its log says why.
     pub async fn gateway(&self, name: &str, configuration: &Value) -> Result<Gateway> {
+        let _turn = self.turns.acquire().await?;
         Gateway::start(&self.envoy, self.folder.path(), name, configuration).await
     }
 
@@ -134,6 +142,7 @@ impl Stack {
     /// # Errors
     /// When it serves, or exits without an error.
     pub async fn refused(&self, name: &str, configuration: &Value) -> Result<String> {
+        let _turn = self.turns.acquire().await?;
         Gateway::refused(&self.envoy, self.folder.path(), name, configuration).await
     }
 

@@ -7,8 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 
-/// No answer is waited for longer: holds last 25 s.
-const LONGEST: Duration = Duration::from_secs(60);
+/// No answer is waited for longer: holds last 90 s.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// A connection to a gateway.
 pub(crate) struct Connection<S = TcpStream>(S);
