@@ -1,6 +1,6 @@
 //! A proxy-wasm host on wasmtime: what Envoy does with a filter when it loads and configures it, without Envoy.
 //!
-//! It plays proxy-wasm ABI 0.2.1 as Envoy 1.40 does, from the module's first instruction to the end of
+//! It plays proxy-wasm ABI 0.2.1 as Envoy does, from the module's first instruction to the end of
 //! `proxy_on_configure`. No request runs yet, so every host function that belongs to one gives the answer that
 //! Envoy gives while there is none. Time and randomness come from the caller: the same input gives the same
 //! outcome.

@@ -12,7 +12,7 @@ use crate::{demo, packages, plugin, rules};
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
 /// In this order: what is quick comes first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("formatting", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
     ("dependency rules", rules::check),
     ("lints", |workspace| cargo(workspace, &["clippy", "--all-targets", "--", "-D", "warnings"])),
@@ -22,6 +22,7 @@ const STEPS: [Step; 8] = [
     }),
     ("unit tests", |workspace| cargo(workspace, &["test", "--quiet", "--workspace"])),
     ("the filter", |workspace| plugin::build(workspace).map(drop)),
+    ("the filter's start", start),
     ("gateway tests", |workspace| cargo(workspace, &["test", "--package", "xtask", "--test", "gateway"])),
     ("demo --check", |workspace| demo::run(workspace, true)),
 ];
@@ -54,6 +55,13 @@ pub fn test(workspace: &Workspace) -> Result<()> {
         bail!("{failed} of {} steps failed", results.len());
     }
     Ok(())
+}
+
+/// Starts and configures the released filter in the harness.
+fn start(workspace: &Workspace) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--package", "countersign-host-test", "--test", "host", "--", "--ignored"]);
+    run(cargo.env("COUNTERSIGN_WASM", workspace.target("countersign.wasm")))
 }
 
 fn cargo(workspace: &Workspace, words: &[&str]) -> Result<()> {
