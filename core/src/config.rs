@@ -1,7 +1,7 @@
 //! The filter's configuration: every key named, an unknown one is an error.
 
 use countersign_protocol::jws::Jwk;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::identity::IdentitySource;
@@ -45,7 +45,7 @@ pub struct Config {
 }
 
 /// Whether rulings are enforced.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// They are.

@@ -136,6 +136,7 @@ impl Rules {
         let identities = collect(&mut errors, Identities::load(sources, bundle.get("identities.yaml")));
         let (Some(routes), Some(identities)) = (routes, identities) else { return Err(errors) };
         errors.extend(unmapped_groups(&policies, &identities));
+        errors.extend(unknown_principals(&policies, sources));
         if errors.is_empty() { Ok(Self { policies, routes, identities }) } else { Err(errors) }
     }
 
@@ -169,6 +170,14 @@ impl Settings {
 
 fn collect<T>(errors: &mut Vec<LoadError>, result: Result<T, Vec<LoadError>>) -> Option<T> {
     result.map_err(|mut found| errors.append(&mut found)).ok()
+}
+
+/// A caller of a type that the schema does not know could never do anything.
+fn unknown_principals(policies: &Policies, sources: &[IdentitySource]) -> Vec<LoadError> {
+    let unknown = sources.iter().flat_map(IdentitySource::types).filter(|ty| !policies.declares_type(ty));
+    unknown
+        .map(|ty| LoadError::in_file(FILE, format!("`identity`: the schema declares no entity type `{ty}`")))
+        .collect()
 }
 
 /// A gate whose group nobody maps could never be opened: better said now than to the first caller.

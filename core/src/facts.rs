@@ -13,10 +13,6 @@ pub struct RequestFacts {
     pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
     /// The other end of the connection.
     pub peer: Peer,
-    /// The gateway's route.
-    pub route: Option<String>,
-    /// The gateway's upstream cluster.
-    pub cluster: Option<String>,
     /// Claims that the gateway verified (Envoy `jwt_authn`): an object from metadata key to payload.
     pub claims: serde_json::Map<String, serde_json::Value>,
 }

@@ -183,6 +183,7 @@ pub(crate) fn denial(reason: Reason, ruling: &Ruling) -> Denial {
                 true => "the request does not fit the schema".into(),
             }
         }
+        (Reason::Anonymous, _) => "send credentials that the gateway verifies".into(),
         (_, []) => "no policy permits it".into(),
         (_, ids) => format!("forbidden by {}", ids.join(", ")),
     };

@@ -19,8 +19,6 @@ pub(crate) fn collect(body: Option<Vec<u8>>) -> Option<RequestFacts> {
         body,
         trailers: Vec::new(),
         peer: peer(),
-        route: host::text(&["xds", "route_name"]),
-        cluster: host::text(&["xds", "cluster_name"]),
         claims: claims()?,
     })
 }

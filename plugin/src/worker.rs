@@ -7,7 +7,6 @@ mod replies;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use countersign_core::config::Mode;
 use countersign_core::engine::Engine;
 use countersign_core::facts::RequestFacts;
 use countersign_core::journal::{Journal, Members};
@@ -74,7 +73,7 @@ impl Worker {
             .with("version", env!("CARGO_PKG_VERSION"))
             .with("configuration", engine.config_hash())
             .with("bundle", engine.bundle_hash())
-            .with("observe", engine.mode() == Mode::Observe)
+            .with("mode", engine.mode())
             .with("relax", engine.relaxed());
         outbox.keep(journal.plain(now, "start", members));
         Self {

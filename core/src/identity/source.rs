@@ -55,6 +55,19 @@ pub enum IdentitySource {
     },
 }
 
+impl IdentitySource {
+    /// The entity types of the principals that it gives.
+    pub(crate) fn types(&self) -> impl Iterator<Item = &str> {
+        let (one, other) = match self {
+            Self::Jwt { principal, actor, .. } => {
+                (&principal.r#type, actor.as_ref().map(|actor| &actor.r#type))
+            }
+            Self::PeerCertificate { r#type: ty, .. } | Self::Header { r#type: ty, .. } => (ty, None),
+        };
+        [Some(one), other].into_iter().flatten().map(String::as_str)
+    }
+}
+
 /// An entity type, and the claim that holds the id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use countersign_protocol::grant::Grant;
 use countersign_protocol::{Hash, Token};
 use proptest::prelude::*;
 
-use crate::fixture::{World, approved, open, request, signed, verdict, with_header, won};
+use crate::fixture::{World, approved, open, request, request_of, signed, verdict, with_header, won};
 
 /// What may happen to a gated request; `Honest` alone is what a good service does at that point.
 #[derive(Debug, Clone, Copy)]
@@ -175,6 +175,17 @@ proptest! {
     }
 
     #[test]
+    fn only_what_policy_permits_goes_on_at_once(
+        method in prop::sample::select(vec!["GET", "PUT", "POST", "DELETE"]),
+        path in prop::sample::select(vec!["/things/a", "/things/secret", "/things/a/deploy", "/things/a/wipe", "/elsewhere"]),
+        who in prop::sample::select(vec![("x-agent", "robot"), ("x-agent", "stray"), ("x-user", "ana"), ("x-nobody", "-")]),
+    ) {
+        let step = World::new().decide(request_of(who, method, path));
+        let permitted = (method, path) == ("GET", "/things/a") && who.0 != "x-nobody";
+        prop_assert_eq!(matches!(step.next, Next::Continue(_)), permitted, "{:?}", step);
+    }
+
+    #[test]
     fn bytes_of_any_kind_are_ruled_on_without_a_panic(
         path in prop::collection::vec(any::<u8>(), 0..40),
         name in prop::collection::vec(any::<u8>(), 0..12),
@@ -193,9 +204,10 @@ proptest! {
 /// Gated requests that differ in thing, query, header, body, caller or trailer.
 fn variant() -> impl Strategy<Value = RequestFacts> {
     let small = || prop::sample::select(vec!["a", "b"]);
-    (small(), small(), small(), small(), prop::option::of(small())).prop_map(
-        |(thing, query, header, body, trailer)| {
-            let facts = request("POST", &format!("/things/{thing}/deploy?q={query}"));
+    let caller = prop::sample::select(vec![("x-agent", "robot"), ("x-user", "cy"), ("x-user", "dee")]);
+    (caller, small(), small(), small(), small(), prop::option::of(small())).prop_map(
+        |(caller, thing, query, header, body, trailer)| {
+            let facts = request_of(caller, "POST", &format!("/things/{thing}/deploy?q={query}"));
             let mut facts = with_header(facts, "x-extra", header);
             facts.body = Some(body.into());
             facts.trailers.extend(trailer.map(|value| (b"x-sum".to_vec(), value.into())));

@@ -164,3 +164,13 @@ fn codes_are_unique_and_statuses_are_errors() {
     assert_eq!(codes.len(), Reason::ALL.len());
     assert!(Reason::ALL.iter().all(|reason| reason.meaning().http >= 400 && reason.meaning().grpc > 0));
 }
+
+#[test]
+fn a_source_of_callers_that_the_schema_does_not_know_does_not_load() {
+    let strange = configuration(json!({"identity": [
+        {"kind": "header", "name": "x-user", "peers": ["127.0.0.0/8"], "type": "Robot"}
+    ]}));
+    let errors = countersign_core::engine::Engine::load(&strange).unwrap_err();
+    let said: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["configuration: `identity`: the schema declares no entity type `Robot`"]);
+}
