@@ -12,10 +12,14 @@ use crate::{demo, packages, plugin, rules};
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
 /// In this order: what is quick comes first.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("formatting", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
     ("dependency rules", rules::check),
     ("lints", |workspace| cargo(workspace, &["clippy", "--all-targets", "--", "-D", "warnings"])),
+    // Not among all targets, because no plain `cargo test` runs them.
+    ("lints of gateway tests", |workspace| {
+        cargo(workspace, &["clippy", "--package", "xtask", "--test", "gateway", "--", "-D", "warnings"])
+    }),
     ("lints of the filter", |workspace| {
         let lint = ["clippy", "--package", "countersign-plugin", "--target", plugin::TARGET];
         cargo(workspace, &[&lint[..], &["--", "-D", "warnings"]].concat())
@@ -43,7 +47,7 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     });
     println!();
     for (name, passed, took) in &results {
-        println!("{name:20} {:6} {:>6}", if *passed { "ok" } else { "FAILED" }, seconds(*took));
+        println!("{name:22} {:6} {:>6}", if *passed { "ok" } else { "FAILED" }, seconds(*took));
     }
     let failed = results.iter().filter(|(_, passed, _)| !passed).count();
     let (word, passed) = (if failed == 0 { "ok" } else { "FAILED" }, results.len() - failed);
