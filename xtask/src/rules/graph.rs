@@ -20,7 +20,8 @@ const WORKSPACE: [(&str, &[&str]); 8] = [
     ("countersign-protocol", &[]),
     ("countersign-core", &["countersign-protocol"]),
     ("countersign-plugin", &["countersign-core", "countersign-protocol"]),
-    ("countersign-host-test", &["countersign-core", "countersign-protocol"]),
+    // A host for any filter: it knows nothing of what this one decides.
+    ("countersign-host-test", &[]),
     ("countersign-cli", &["countersign-core", "countersign-host-test", "countersign-protocol"]),
     // Never core: the service cannot decide, it can only attest who answered what.
     ("countersign-approvals", &["countersign-protocol"]),
@@ -116,6 +117,8 @@ mod tests {
             ("countersign-core", "rand", false),
             ("countersign-cli", "cedar-policy", false),
             ("countersign-host-test", "proxy-wasm", true),
+            ("countersign-host-test", "countersign-core", true),
+            ("countersign-host-test", "countersign-protocol", false),
             ("newcomer", "serde", false),
         ];
         for (from, to, dev) in cases {

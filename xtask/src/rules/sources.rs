@@ -32,7 +32,7 @@ const fn core(path: &'static [&'static str], why: &'static str) -> Ban {
 }
 
 /// What dependencies could do is not here: the list of core's dependencies keeps those out.
-const BANS: [Ban; 24] = [
+const BANS: [Ban; 26] = [
     Ban { path: &["cedar_policy"], under: "", but: "core/src/policy", why: "only `core/src/policy*` does" },
     Ban {
         path: &["cedar_policy_core"],
@@ -57,6 +57,8 @@ const BANS: [Ban; 24] = [
     core(&["HashMap"], NO_ORDER),
     core(&["HashSet"], NO_ORDER),
     core(&["RandomState"], NO_ORDER),
+    core(&["io", "stdout"], NO_LOG),
+    core(&["io", "stderr"], NO_LOG),
     core(&["println"], NO_LOG),
     core(&["eprintln"], NO_LOG),
     core(&["print"], NO_LOG),
@@ -149,6 +151,9 @@ mod tests {
             "use std::{fs, env};",
             "use std::net::TcpStream;",
             "fn f() { println!(\"a\"); }",
+            "fn f() { std::io::stdout().lock(); }",
+            "use std::io::{self, stderr};",
+            "fn f() { io::stderr(); }",
             "fn f() { Timestamp::now() }",
         ];
         for text in uses {
