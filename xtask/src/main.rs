@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{demo, envoy, plugin, rules, suite};
+use xtask::{demo, envoy, packages, plugin, rules, suite};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -19,18 +19,22 @@ enum Command {
     /// Builds the filter at `target/countersign.wasm` and prints its sizes.
     Build,
     /// Gets a real Envoy and prints the path of its binary.
+    #[command(after_help = packages::help())]
     Envoy,
     /// Checks who may depend on what, and what core and sources must not hold.
     CheckDeps,
     /// Runs the example on a real Envoy and leaves it running, until Ctrl-C, for you to approve.
+    #[command(after_help = packages::help())]
     Demo {
         /// Plays the people as well, asserts every row and stops; the last line is JSON.
         #[arg(long)]
         check: bool,
     },
     /// Everything that must hold before a change is taken.
+    #[command(after_help = packages::help())]
     Test,
     /// The same as `test`.
+    #[command(after_help = packages::help())]
     Ci,
 }
 

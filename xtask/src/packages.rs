@@ -11,6 +11,13 @@ use crate::workspace::{output, run};
 const NEEDED: [(&[&str], &str); 2] =
     [(&["python3", "--version"], "python3"), (&["python3", "-c", "import ensurepip, venv"], "python3-venv")];
 
+/// What is needed, in words, for a help text.
+#[must_use]
+pub fn help() -> String {
+    let names = NEEDED.map(|(_, package)| package).join(", ");
+    format!("Needs these Debian packages, and installs them when run as root: {names}.")
+}
+
 /// Makes sure that all packages are there: installs them as root on a Debian-like system (a container, CI).
 ///
 /// # Errors
@@ -22,7 +29,7 @@ pub fn require() -> Result<()> {
         return Ok(());
     }
     if !Path::new("/etc/debian_version").exists() || output(Command::new("id").arg("-u"))?.trim() != "0" {
-        bail!("something is missing. On Debian: sudo apt-get install {}", missing.join(" "));
+        bail!("missing: {}. On Debian: sudo apt-get install {}", missing.join(", "), missing.join(" "));
     }
     println!("installing {}", missing.join(", "));
     run(Command::new("apt-get").arg("update"))?;
