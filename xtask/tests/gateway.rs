@@ -6,6 +6,8 @@
 mod abuse;
 #[path = "gateway/bodies.rs"]
 mod bodies;
+#[path = "gateway/delegation.rs"]
+mod delegation;
 #[path = "gateway/holds.rs"]
 mod holds;
 #[path = "gateway/identities.rs"]
@@ -70,6 +72,7 @@ fn main() -> Result<ExitCode> {
     bodies::add(&mut trials);
     people::add(&mut trials);
     identities::add(&mut trials);
+    delegation::add(&mut trials);
     abuse::add(&mut trials);
     starter::add(&mut trials);
     loading::add(&mut trials);
