@@ -61,6 +61,18 @@ impl Gateway {
         &self.admin
     }
 
+    /// Bytes that it read from its clients so far.
+    ///
+    /// # Errors
+    /// When its console does not say.
+    pub async fn read(&self) -> Result<usize> {
+        const STAT: &str = "http.gateway.downstream_cx_rx_bytes_total";
+        let url = format!("http://{}/stats?filter={STAT}", self.admin);
+        let stats = reqwest::get(url).await?.text().await?;
+        let number = stats.trim().strip_prefix(STAT).and_then(|rest| rest.strip_prefix(": "));
+        number.with_context(|| format!("no `{STAT}` in `{stats}`"))?.parse().context("no number")
+    }
+
     /// What it logged so far, access log and all.
     #[must_use]
     pub fn log(&self) -> String {

@@ -1,12 +1,11 @@
 //! Bodies in one piece, in many, and with an end that comes by itself: all are judged and forwarded whole.
 
-use std::time::Duration;
-
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use tokio::time::sleep;
 use xtask::example::Call;
 use xtask::stack::client::Prepared;
+use xtask::stack::gateway::Gateway;
+use xtask::stack::until;
 
 use crate::Trials;
 use crate::raw::Connection;
@@ -21,21 +20,18 @@ enum Framing {
     Pieces,
     /// In one chunk, its end with it.
     OneChunk,
-    /// In many chunks.
+    /// In many chunks, the end with the last of them.
     ManyChunks,
-    /// In chunks; the empty last one comes much later.
+    /// In many chunks; the empty last one comes after all of them were read.
     EmptyLast,
 }
 
-/// Long enough that a gateway reads what was written before as a piece of its own.
-const BETWEEN: Duration = Duration::from_millis(60);
+/// Ten pieces of it.
+const PADDING: usize = 100_000;
+const PIECE: usize = 10_000;
 
 pub(crate) fn add(trials: &mut Trials) {
-    for framing in
-        [Framing::Whole, Framing::Pieces, Framing::OneChunk, Framing::ManyChunks, Framing::EmptyLast]
-    {
-        trials.add(format!("body: {framing:?}"), async move |world| arrives_whole(world, framing).await);
-    }
+    trials.add("body: whole, in pieces, in chunks, with an empty last chunk", all_framings);
     trials.add("body: of 500 KB", large);
     trials.add("body: over the limit", too_large);
 }
@@ -50,10 +46,33 @@ fn deploy(world: &World, run: &str, padding: usize) -> Result<Prepared> {
     })
 }
 
-async fn arrives_whole(world: &World, framing: Framing) -> Result<()> {
-    let request = deploy(world, &format!("{framing:?}"), 3000)?;
-    let mut connection = Connection::open(world.gateway.address()).await?;
-    write(&mut connection, &request, framing).await?;
+/// On a gateway that nobody else uses: what it has read so far can be counted.
+async fn all_framings(world: &World) -> Result<()> {
+    let gateway = world.stack.gateway("bodies", &world.patient()?).await?;
+    for framing in
+        [Framing::Whole, Framing::Pieces, Framing::OneChunk, Framing::ManyChunks, Framing::EmptyLast]
+    {
+        arrives_whole(world, &gateway, framing).await.with_context(|| format!("{framing:?}"))?;
+    }
+    gateway.stop().await
+}
+
+async fn arrives_whole(world: &World, gateway: &Gateway, framing: Framing) -> Result<()> {
+    let request = deploy(world, &format!("{framing:?}"), PADDING)?;
+    let writes = writes(&request, framing)?;
+    let (last, before) = writes.split_last().context("nothing to write")?;
+    let mut connection = Connection::open(gateway.address()).await?;
+    for bytes in before {
+        let read = gateway.read().await?;
+        connection.write(bytes).await?;
+        until("the gateway to read a piece", async || {
+            Ok((gateway.read().await? == read + bytes.len()).then_some(()))
+        })
+        .await?;
+    }
+    let early = world.stack.approvals.tickets(None, request.path()).await?;
+    ensure!(early.is_empty(), "somebody was asked before the body was whole");
+    connection.write(last).await?;
     let ticket = world.stack.approvals.pending(request.path()).await?;
     ensure!(ticket.text("/question/cedar/context/version") == "2.4.1", "the body was not read");
     world.stage().arrived_never(&request).await?;
@@ -63,40 +82,27 @@ async fn arrives_whole(world: &World, framing: Framing) -> Result<()> {
     world.stage().arrived_once(&request).await.map(drop)
 }
 
-async fn write(connection: &mut Connection, request: &Prepared, framing: Framing) -> Result<()> {
+/// What is written at a time: the gateway reads each before the next is written.
+fn writes(request: &Prepared, framing: Framing) -> Result<Vec<Vec<u8>>> {
     let body = request.body();
-    let length = format!("content-length: {}\r\n", body.len());
-    let chunked = "transfer-encoding: chunked\r\n";
     let chunk = |piece: &[u8]| [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
-    match framing {
-        Framing::Whole => {
-            let head = request.head(&length)?;
-            connection.write(&[head.as_bytes(), body].concat()).await
+    let end = b"0\r\n\r\n".to_vec();
+    let head = match framing {
+        Framing::Whole | Framing::Pieces => request.head(&format!("content-length: {}\r\n", body.len()))?,
+        _ => request.head("transfer-encoding: chunked\r\n")?,
+    };
+    let head = head.into_bytes();
+    Ok(match framing {
+        Framing::Whole => vec![[&head, body].concat()],
+        Framing::Pieces => [head].into_iter().chain(body.chunks(PIECE).map(<[u8]>::to_vec)).collect(),
+        Framing::OneChunk => vec![[head, chunk(body), end].concat()],
+        Framing::ManyChunks => {
+            let mut writes: Vec<_> = [head].into_iter().chain(body.chunks(PIECE).map(chunk)).collect();
+            writes.iter_mut().last().into_iter().for_each(|last| last.extend(&end));
+            writes
         }
-        Framing::Pieces => {
-            connection.write(request.head(&length)?.as_bytes()).await?;
-            for piece in body.chunks(700) {
-                sleep(BETWEEN).await;
-                connection.write(piece).await?;
-            }
-            Ok(())
-        }
-        Framing::OneChunk => {
-            let head = request.head(chunked)?;
-            connection.write(&[head.as_bytes(), &chunk(body), b"0\r\n\r\n"].concat()).await
-        }
-        Framing::ManyChunks | Framing::EmptyLast => {
-            connection.write(request.head(chunked)?.as_bytes()).await?;
-            for piece in body.chunks(700) {
-                connection.write(&chunk(piece)).await?;
-                sleep(BETWEEN).await;
-            }
-            if matches!(framing, Framing::EmptyLast) {
-                sleep(10 * BETWEEN).await;
-            }
-            connection.write(b"0\r\n\r\n").await
-        }
-    }
+        Framing::EmptyLast => [head].into_iter().chain(body.chunks(PIECE).map(chunk)).chain([end]).collect(),
+    })
 }
 
 async fn large(world: &World) -> Result<()> {

@@ -8,7 +8,7 @@ use xtask::stack::client::Prepared;
 use xtask::stack::gateway::Gateway;
 
 use crate::Trials;
-use crate::world::{World, edited, settings};
+use crate::world::{World, settings};
 
 /// A token, and what follows for the people of `sre`: Ana owns `release-bot`, Ben owns `report-bot`.
 struct Delegation {
@@ -77,8 +77,7 @@ impl Delegation {
 
 /// A gateway whose tokens are a person's, and name the agents that act for the person.
 async fn delegating_gateway(world: &World, name: &str) -> Result<Gateway> {
-    let files = edited(world.stack.files()?, "gates.cedar", "@hold(\"25s\")", "@hold(\"90s\")")?;
-    let mut configuration = world.stack.configuration_of(&files)?;
+    let mut configuration = world.patient()?;
     let source = json!({
         "kind": "jwt", "metadata": "agents",
         "principal": { "type": "Deploy::User" }, "actor": { "type": "Deploy::Agent" },

@@ -26,12 +26,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn start() -> Result<Self> {
         let stack = Stack::start(&Workspace::find()?).await?;
-        let holding = |time| {
-            let files =
-                edited(stack.files()?, "gates.cedar", "@hold(\"25s\")", &format!("@hold(\"{time}\")"));
-            stack.configuration_of(&files?)
-        };
-        let (patient, short) = (holding("90s")?, holding("4s")?);
+        let (patient, short) = (holding(&stack, "90s")?, holding(&stack, "4s")?);
         let (gateway, impatient) =
             tokio::try_join!(stack.gateway("gateway", &patient), stack.gateway("impatient", &short))?;
         Ok(Self { stack, gateway, impatient })
@@ -44,6 +39,11 @@ impl World {
         self.gateway.stop().await?;
         self.impatient.stop().await?;
         self.stack.stop().await
+    }
+
+    /// The patient gateway's configuration, for another gateway.
+    pub(crate) fn patient(&self) -> Result<Value> {
+        holding(&self.stack, "90s")
     }
 
     pub(crate) fn stage(&self) -> Stage<'_> {
@@ -78,6 +78,12 @@ impl World {
         ensure!(reply.0 == 200, "{person} cannot {kind}: {}", reply.1);
         Ok(())
     }
+}
+
+/// The example's configuration, but a request is held for that long.
+fn holding(stack: &Stack, time: &str) -> Result<Value> {
+    let hold = format!("@hold(\"{time}\")");
+    stack.configuration_of(&edited(stack.files()?, "gates.cedar", "@hold(\"25s\")", &hold)?)
 }
 
 /// The files with one replacement made, which must be possible.
