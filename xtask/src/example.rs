@@ -49,6 +49,8 @@ pub struct Call {
 pub enum Expected {
     /// Nobody is asked.
     Allowed {
+        /// The policy that decided.
+        policy: String,
         /// The upstream's status.
         status: u16,
     },
@@ -56,6 +58,9 @@ pub enum Expected {
     Held {
         /// The policy that asks.
         gate: String,
+        /// What an approver must read in the question, by JSON pointer (RFC 6901).
+        #[serde(default)]
+        shown: BTreeMap<String, Value>,
         /// Whose yes must not count, tried before the others.
         #[serde(default)]
         refused: Vec<RefusedAnswer>,

@@ -1,17 +1,20 @@
 //! Plays a case of the example as the people in it would, and checks that all of what must come of it does.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use countersign_protocol::Hash;
-use serde::Serialize;
+use countersign_protocol::evidence::Record;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::example::{Case, Expected, Factor, RefusedAnswer};
 use crate::stack::client::{Answer, Prepared};
 use crate::stack::gateway::Gateway;
 use crate::stack::ticket::Ticket;
 use crate::stack::upstream::Arrived;
-use crate::stack::{Stack, now};
+use crate::stack::{Stack, now, until};
 
 /// Where a case is played.
 #[derive(Debug, Clone, Copy)]
@@ -67,11 +70,13 @@ impl Stage<'_> {
     pub async fn play(&self, case: &Case, say: &mut dyn FnMut(String)) -> Result<Counts> {
         let request = self.prepare(case)?;
         match &case.expect {
-            Expected::Allowed { status } => {
+            Expected::Allowed { policy, status } => {
+                let known = self.stack.approvals.evidence().await?;
                 let answer = request.send(self.gateway.address()).await?;
                 ensure!(answer.status == *status, "answered {}: {}", answer.status, answer.body);
                 self.arrived_once(&request).await?;
-                say(format!("allowed: the upstream answered {status}"));
+                self.allowed_by(&known, |policies| policies == [policy.as_str()]).await?;
+                say(format!("allowed by {policy}: the upstream answered {status}"));
                 Ok(Counts { allowed: 1, ..Counts::default() })
             }
             Expected::Denied { status, code, policy } => {
@@ -79,11 +84,33 @@ impl Stage<'_> {
                 say(format!("denied: {status} {code}, {}", answer.detail()));
                 Ok(Counts { denied: 1, ..Counts::default() })
             }
-            Expected::Held { gate, refused, approvals, status } => {
-                let held = Held { stage: *self, case, request, gate };
+            Expected::Held { gate, shown, refused, approvals, status } => {
+                let held = Held { stage: *self, case, request, gate, shown };
                 held.play(refused, approvals, *status, say).await
             }
         }
+    }
+
+    /// The policies that allowed a call: those of the first evidence that is not `known` yet and `fits`.
+    /// Evidence of what nobody was asked about comes in batches, after the answer.
+    ///
+    /// # Errors
+    /// When there is no such evidence.
+    pub async fn allowed_by(
+        &self,
+        known: &[Record],
+        fits: impl Fn(&[String]) -> bool,
+    ) -> Result<Vec<String>> {
+        until("the evidence of what allowed it", async || {
+            let records = self.stack.approvals.evidence().await?;
+            let new = |record: &&Record| !known.iter().any(|known| known.hash == record.hash);
+            let allowed = records.iter().filter(|record| record.envelope.kind == "allowed").filter(new);
+            let policies: Vec<_> = allowed
+                .map(|record| Ok(serde_json::from_str::<Allowed>(&record.line)?.policies))
+                .collect::<Result<_>>()?;
+            Ok(policies.into_iter().find(|policies| fits(policies)))
+        })
+        .await
     }
 
     async fn denied(
@@ -144,12 +171,19 @@ impl Stage<'_> {
     }
 }
 
+/// What matters here of a record of that kind.
+#[derive(Debug, Deserialize)]
+struct Allowed {
+    policies: Vec<String>,
+}
+
 /// A case in which people are asked.
 struct Held<'a> {
     stage: Stage<'a>,
     case: &'a Case,
     request: Prepared,
     gate: &'a str,
+    shown: &'a BTreeMap<String, Value>,
 }
 
 impl Held<'_> {
@@ -172,6 +206,10 @@ impl Held<'_> {
         for attempt in refused {
             self.refuse(&ticket, attempt, say).await?;
         }
+        for person in approvals {
+            self.read_by(&ticket, person).await?;
+        }
+        self.shown.iter().for_each(|(place, value)| say(format!("approvers read {place}: {value}")));
         let mut last = now();
         for person in approvals {
             self.still_waits(&ticket).await?;
@@ -204,6 +242,18 @@ impl Held<'_> {
         Ok(ticket)
     }
 
+    /// An approver reads the whole body as it was sent, and what policy took from it.
+    async fn read_by(&self, ticket: &Ticket, person: &str) -> Result<()> {
+        let ticket = self.stage.stack.approvals.seen_by(ticket, person).await?;
+        let (body, sent) = (ticket.text("/question/request/body/text"), self.request.body());
+        ensure!(body.as_bytes() == sent, "the body shown to {person} is `{body}`");
+        for (place, value) in self.shown {
+            let shown = ticket.part(&format!("/question{place}"));
+            ensure!(shown == value, "{place} is shown to {person} as {shown}, not as {value}");
+        }
+        Ok(())
+    }
+
     /// Somebody tries to approve who must not: refused, recorded, and nothing moves.
     async fn refuse(
         &self,
@@ -230,9 +280,9 @@ impl Held<'_> {
     }
 }
 
-fn text(gate: &serde_json::Value, name: &str) -> String {
+fn text(gate: &Value, name: &str) -> String {
     match gate.get(name) {
-        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
         None => String::new(),
     }

@@ -29,8 +29,12 @@ pub(super) async fn run(workspace: &Workspace) -> Result<()> {
     println!("\nAn agent drives a deployment API. Every call of it goes through the gateway.");
     let held = |case: &&Case| matches!(case.expect, Expected::Held { .. });
     for case in cases.iter().filter(|case| !held(case)) {
+        let known = stack.approvals.evidence().await?;
         let answer = stage.prepare(case)?.send(gateway.address()).await?;
         println!("\n{}\n  {}", title(case), outcome(&answer));
+        if answer.code().is_empty() {
+            println!("  allowed by {}", stage.allowed_by(&known, |_| true).await?.join(", "));
+        }
     }
     let mut waiting = JoinSet::new();
     for case in cases.iter().filter(held) {

@@ -128,6 +128,19 @@ impl Approvals {
         Ticket::new(self.read(&format!("/v1/requests/{id}")).await?)
     }
 
+    /// A request as one of its approvers reads it.
+    ///
+    /// # Errors
+    /// When they must not see it.
+    pub async fn seen_by(&self, ticket: &Ticket, person: &str) -> Result<Ticket> {
+        let path = format!("/v1/requests/{}", ticket.id());
+        let (status, said) = self.call(Method::GET, &path, person, Factor::Totp, None).await?;
+        if status != 200 {
+            bail!("`{person}` cannot read `{path}`: {status} {said}");
+        }
+        Ticket::new(said)
+    }
+
     /// Somebody answers: the status of the reply, and the reply.
     ///
     /// # Errors
