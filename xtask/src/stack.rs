@@ -62,7 +62,8 @@ impl Stack {
     /// When something does not build or does not become ready.
     pub async fn start(workspace: &Workspace) -> Result<Self> {
         let (filter, envoy) = (crate::plugin::build(workspace)?, crate::envoy::install(workspace)?);
-        let servers = ["--package", "countersign-approvals", "--package", "deploy-agent"];
+        // Of the whole workspace, so that what the tests compiled is used again.
+        let servers = ["--workspace", "--bin", "countersign-approvals", "--bin", "deploy-agent"];
         run(workspace.cargo().args(["build", "--quiet"]).args(servers))?;
         let example = Example::of(workspace);
         let folder = tempfile::Builder::new().prefix("countersign-").tempdir()?;

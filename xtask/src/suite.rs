@@ -11,14 +11,15 @@ use crate::{demo, packages, plugin, rules};
 /// One step: its name, and what it does.
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
-/// In this order: what is quick comes first.
+/// In this order: what is quick comes first. Steps name the same packages wherever they can, because other
+/// packages mean other features, and everything would be compiled again.
 const STEPS: [Step; 10] = [
     ("formatting", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
     ("dependency rules", rules::check),
     ("lints", |workspace| cargo(workspace, &["clippy", "--all-targets", "--", "-D", "warnings"])),
     // Not among all targets, because no plain `cargo test` runs them.
     ("lints of gateway tests", |workspace| {
-        cargo(workspace, &["clippy", "--package", "xtask", "--test", "gateway", "--", "-D", "warnings"])
+        cargo(workspace, &["clippy", "--test", "gateway", "--", "-D", "warnings"])
     }),
     ("lints of the filter", |workspace| {
         let lint = ["clippy", "--package", "countersign-plugin", "--target", plugin::TARGET];
@@ -27,7 +28,7 @@ const STEPS: [Step; 10] = [
     ("unit tests", |workspace| cargo(workspace, &["test", "--quiet", "--workspace"])),
     ("the filter", |workspace| plugin::build(workspace).map(drop)),
     ("the filter's start", start),
-    ("gateway tests", |workspace| cargo(workspace, &["test", "--package", "xtask", "--test", "gateway"])),
+    ("gateway tests", |workspace| cargo(workspace, &["test", "--workspace", "--test", "gateway"])),
     ("demo --check", |workspace| demo::run(workspace, true)),
 ];
 
@@ -64,7 +65,7 @@ pub fn test(workspace: &Workspace) -> Result<()> {
 /// Starts and configures the released filter in the harness.
 fn start(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["test", "--package", "countersign-host-test", "--test", "host", "--", "--ignored"]);
+    cargo.args(["test", "--workspace", "--test", "host", "--", "--ignored"]);
     run(cargo.env("COUNTERSIGN_WASM", workspace.target("countersign.wasm")))
 }
 
