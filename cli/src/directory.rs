@@ -1,11 +1,12 @@
-//! Reads a policy folder: the files that a bundle may hold, by their path in it.
+//! Reads a policy folder: the files of a bundle, by their path in it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// All files of the kinds that a bundle holds, in `folder` and below it. Others, such as a README, stay out.
+/// All files in `folder` and below it but prose (`*.md`) and what is hidden. The bundle refuses a name that
+/// nothing reads: left out here, a misspelt `gates.ceder` would be a gate that is gone.
 pub(crate) fn read(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     collect(folder, "", &mut files)?;
@@ -17,11 +18,14 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) ->
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("`{}`: the name is not UTF-8", path.display()))?;
         let inner = format!("{prefix}{name}");
-        if path.is_dir() {
+        if name.starts_with('.') {
+            continue;
+        } else if path.is_dir() {
             collect(&path, &format!("{inner}/"), files)?;
-        } else if belongs(name) {
+        } else if !name.ends_with(".md") {
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("cannot read `{}`", path.display()))?;
             files.insert(inner, text);
@@ -30,7 +34,35 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) ->
     Ok(())
 }
 
-fn belongs(name: &str) -> bool {
-    let whole = ["entities.json", "routes.yaml", "identities.yaml"];
-    name.ends_with(".cedar") || name.ends_with(".cedarschema") || whole.contains(&name)
+#[cfg(test)]
+mod tests {
+    use countersign_core::bundle::Bundle;
+
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn prose_and_what_is_hidden_stay_out() {
+        let folder = folder(&["a.cedar", "team/b.cedar", "README.md", ".a.cedar.swp", ".git/config"]);
+        let files = read(folder.path()).unwrap();
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["a.cedar", "team/b.cedar"]);
+    }
+
+    #[test]
+    fn a_misspelt_name_is_refused_and_not_left_out() {
+        for name in ["gates.ceder", "routes.yml", "team/identities.yaml", "gates"] {
+            let folder = folder(&["a.cedar", name]);
+            let errors = Bundle::from_files(read(folder.path()).unwrap()).unwrap_err();
+            assert_eq!(errors.iter().map(|error| error.file.as_str()).collect::<Vec<_>>(), [name]);
+        }
+    }
 }

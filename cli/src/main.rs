@@ -47,7 +47,10 @@ enum Command {
         /// The policy folder for `{{ bundle }}`.
         #[arg(long)]
         bundle: PathBuf,
-        /// Values for the other names, `name=value`; `name=@file` takes a file's content.
+        /// A file with values for the other names, one on a line; `#` begins a comment line.
+        #[arg(long = "values", value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Values, `name=value`, before those of the file; `name=@file` takes a file's content.
         values: Vec<String>,
     },
 }
@@ -64,8 +67,8 @@ fn main() -> Result<ExitCode> {
             }
         }
         Command::Bundle { folder } => print(load(&folder)?.map(|(bundle, _)| bundle.to_json().to_string())),
-        Command::Render { template, bundle, values } => match load(&bundle)? {
-            Some((bundle, _)) => print(Some(render::render(&template, &bundle, &values)?)),
+        Command::Render { template, bundle, file, values } => match load(&bundle)? {
+            Some((bundle, _)) => print(Some(render::render(&template, &bundle, file.as_deref(), &values)?)),
             None => Ok(ExitCode::FAILURE),
         },
     }

@@ -3,49 +3,78 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use countersign_core::bundle::Bundle;
 
-/// The template with every name replaced; a name without a value, or a value without a name, is an error.
-pub(crate) fn render(template: &Path, bundle: &Bundle, values: &[String]) -> Result<String> {
-    let text =
-        std::fs::read_to_string(template).with_context(|| format!("cannot read `{}`", template.display()))?;
+/// The template with every name replaced: by the values, else by the lines of `file`. Names without a value,
+/// or values without a name, are an error that lists them.
+pub(crate) fn render(
+    template: &Path,
+    bundle: &Bundle,
+    file: Option<&Path>,
+    values: &[String],
+) -> Result<String> {
+    let text = read(template)?;
     let mut known = BTreeMap::from([("bundle".to_owned(), bundle.to_json().to_string())]);
+    if let Some(file) = file {
+        let lines = read(file)?;
+        known.extend(pairs(lines_of(&lines)).with_context(|| format!("`{}`", file.display()))?);
+    }
+    known.extend(pairs(values.iter().map(String::as_str))?);
+    fill(&text, &known).with_context(|| format!("`{}`", template.display()))
+}
+
+/// The lines that are neither empty nor a comment.
+fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn pairs<'a>(values: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, String>> {
+    let mut pairs = BTreeMap::new();
     for value in values {
         let (name, value) =
             value.split_once('=').with_context(|| format!("`{value}` must be written `name=value`"))?;
-        known.insert(name.into(), content(value)?);
+        ensure!(pairs.insert(name.into(), content(value)?).is_none(), "`{name}` has two values");
     }
-    fill(&text, &known).with_context(|| format!("`{}`", template.display()))
+    Ok(pairs)
 }
 
 fn content(value: &str) -> Result<String> {
     match value.strip_prefix('@') {
         None => Ok(value.into()),
-        Some(file) => Ok(std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read `{file}`"))?
-            .trim_end()
-            .into()),
+        Some(file) => Ok(read(Path::new(file))?.trim_end().into()),
     }
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))
 }
 
 fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
     let mut filled = String::new();
-    let mut used = BTreeSet::new();
+    let (mut used, mut missing) = (BTreeSet::new(), BTreeSet::new());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
         let (name, after) = after.split_once("}}").context("a `{{` without `}}`")?;
         let name = name.trim();
-        let value = values.get(name).with_context(|| format!("`{{{{ {name} }}}}` has no value"))?;
-        filled.extend([before, value]);
+        filled.push_str(before);
+        match values.get(name) {
+            Some(value) => filled.push_str(value),
+            None => _ = missing.insert(name),
+        }
         used.insert(name);
         rest = after;
     }
     filled.push_str(rest);
-    if let Some(unused) = values.keys().find(|name| *name != "bundle" && !used.contains(name.as_str())) {
-        bail!("nothing is named `{unused}`");
-    }
+    ensure!(missing.is_empty(), "no value for {}", list(missing));
+    used.insert("bundle");
+    let unused: Vec<_> = values.keys().map(String::as_str).filter(|name| !used.contains(name)).collect();
+    ensure!(unused.is_empty(), "nothing is named {}", list(unused));
     Ok(filled)
+}
+
+fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -70,8 +99,37 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         let error = |text, pairs: &[_]| fill(text, &values(pairs)).unwrap_err().to_string();
-        assert_eq!(error("{{ a }}", &[]), "`{{ a }}` has no value");
+        assert_eq!(error("{{ a }}", &[]), "no value for `a`");
+        assert_eq!(error("{{ b }} {{ a }} {{ b }}", &[("c", "1")]), "no value for `a`, `b`");
         assert_eq!(error("x", &[("a", "1")]), "nothing is named `a`");
         assert_eq!(error("{{ a", &[]), "a `{{` without `}}`");
+    }
+
+    #[test]
+    fn values_come_from_a_file_and_from_the_command_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("template"), "{{ a }} {{ b }} {{ c }}").unwrap();
+        std::fs::write(at("secret"), "s=#1\n").unwrap();
+        std::fs::write(at("values"), format!("# why\n\n a=1\nb=2\nc=@{}\n", at("secret").display())).unwrap();
+        let bundle = Bundle::from_files(BTreeMap::new()).unwrap();
+        let filled = |inline: &[&str]| {
+            let inline: Vec<_> = inline.iter().map(|value| (*value).to_owned()).collect();
+            render(&at("template"), &bundle, Some(&at("values")), &inline)
+                .map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(filled(&["b=3"]).unwrap(), "1 3 s=#1");
+        assert_eq!(filled(&["b"]).unwrap_err(), "`b` must be written `name=value`");
+        assert_eq!(filled(&["b=1", "b=2"]).unwrap_err(), "`b` has two values");
+    }
+
+    #[test]
+    fn the_example_has_a_value_for_every_name_of_the_template() {
+        let (template, example) =
+            (include_str!("../../envoy/envoy.yaml"), include_str!("../../envoy/values.example"));
+        let names = lines_of(example).map(|line| (line.split('=').next().unwrap().into(), "1".into()));
+        let mut values: BTreeMap<String, String> = names.collect();
+        values.insert("bundle".into(), "{}".into());
+        fill(template, &values).unwrap();
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -119,9 +119,11 @@ impl Stack {
             ("jwks", self.agents.jwks().to_string()),
             ("wasm", self.filter.display().to_string()),
             ("audience", AUDIENCE.into()),
+            ("timezone", "Europe/Berlin".into()),
             ("approval_token", self.approvals.token().into()),
             ("approval_issuer", self.approvals.issuer().into()),
-            ("approval_keys", Value::Array(vec![self.approvals.key().clone()]).to_string()),
+            ("approval_key", self.approvals.key().to_string()),
+            ("identity", identity().to_string()),
             ("upstream_address", upstream.ip().to_string()),
             ("upstream_port", upstream.port().to_string()),
             ("approvals_address", approvals.ip().to_string()),
@@ -167,6 +169,14 @@ impl Stack {
         self.upstream.stop().await?;
         self.approvals.stop().await
     }
+}
+
+/// Agents of the example, by token or by certificate.
+fn identity() -> Value {
+    json!([
+        { "kind": "jwt", "metadata": "agents", "principal": { "type": "Deploy::Agent", "claim": "sub" } },
+        { "kind": "peer_certificate", "trust_domain": "example.org", "type": "Deploy::Agent" },
+    ])
 }
 
 /// Unix, milliseconds.
