@@ -1,6 +1,6 @@
 //! The deployment API of the example: a small real server that keeps what reaches it.
 //!
-//! It listens twice: on the API's own address, and on one that no gateway leads to, where `GET /calls` gives
+//! It listens twice: on the API's own address (its only argument, else any free port), and on one that no gateway leads to, where `GET /calls` gives
 //! out every call that arrived, byte for byte. When it is ready it prints both addresses as one line of JSON.
 
 mod api;
@@ -23,13 +23,10 @@ async fn main() -> anyhow::Result<()> {
     let api = api::router().layer(from_fn_with_state(calls, calls::keep));
     let admin = Router::new().route("/calls", get(async move || Json(kept.all())));
 
-    let (api_at, admin_at) = (listen().await?, listen().await?);
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let wanted = std::env::args().nth(1).map_or(Ok(any_port), |address| address.parse())?;
+    let (api_at, admin_at) = (TcpListener::bind(wanted).await?, TcpListener::bind(any_port).await?);
     println!("{}", json!({ "listening": api_at.local_addr()?, "calls": admin_at.local_addr()? }));
     tokio::try_join!(axum::serve(api_at, api), axum::serve(admin_at, admin))?;
     Ok(())
-}
-
-/// A free port of the loopback address.
-async fn listen() -> std::io::Result<TcpListener> {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
 }
