@@ -68,7 +68,7 @@ async fn unknown_key(world: &World) -> Result<()> {
 /// The way of a user: Envoy itself reads the template that the command filled in.
 async fn rendered(world: &World) -> Result<()> {
     let workspace = Workspace::find()?;
-    run(workspace.cargo().args(["build", "--quiet", "--package", "countersign-cli"]))?;
+    run(workspace.cargo().args(["build", "--quiet", "--workspace", "--bin", "countersign"]))?;
     let mut render = Command::new(workspace.target("debug/countersign"));
     render.current_dir(workspace.root());
     render.args(["render", "envoy/envoy.yaml", "--bundle", "examples/deploy-agent/policies"]);
