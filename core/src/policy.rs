@@ -185,22 +185,10 @@ impl Policies {
         self.types.action(action).is_some()
     }
 
-    /// Whether the schema declares the entity type `ty`, and `action` applies to resources of it.
-    #[must_use]
-    pub fn applies_to(&self, action: &EntityName, ty: &str) -> bool {
-        self.types.action(action).is_some_and(|action| action.resources.contains(ty))
-    }
-
     /// Whether the schema lets principals of the type `ty` take `action`.
     #[must_use]
     pub fn may_act(&self, action: &EntityName, ty: &str) -> bool {
         self.types.action(action).is_some_and(|action| action.principals.contains(ty))
-    }
-
-    /// Whether the schema lets entities of type `child` lie in entities of type `parent`.
-    #[must_use]
-    pub fn may_lie_in(&self, child: &str, parent: &str) -> bool {
-        self.types.may_lie_in(child, parent)
     }
 
     /// Whether the schema declares the entity type `ty`.

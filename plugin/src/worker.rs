@@ -1,5 +1,6 @@
 //! One worker of the gateway: every request that waits, what waits to be sent, and the calls in flight.
 
+mod load;
 mod outbox;
 mod queue;
 mod replies;
@@ -17,6 +18,7 @@ use countersign_protocol::approval::{Ask, Verdict};
 use countersign_protocol::{Token, UnixMillis};
 
 use crate::host::Pairs;
+use load::Load;
 use outbox::Outbox;
 use replies::InFlight;
 
@@ -56,8 +58,7 @@ pub(crate) struct Worker {
     /// Verdicts that overtook the reply to their question.
     early: BTreeMap<Token, Verdict>,
     permits: BTreeMap<u32, Permit>,
-    /// Bytes that each request costs while people are asked about it.
-    weights: BTreeMap<u32, usize>,
+    load: Load,
     /// When the next heartbeat is due.
     beat_at: UnixMillis,
     outbox: Outbox,
@@ -84,7 +85,7 @@ impl Worker {
             by_ticket: BTreeMap::new(),
             early: BTreeMap::new(),
             permits: BTreeMap::new(),
-            weights: BTreeMap::new(),
+            load: Load::default(),
             beat_at: now.saturating_add(HEARTBEAT),
             outbox,
             in_flight: InFlight::default(),
@@ -161,7 +162,7 @@ impl Worker {
 
     /// The request is over: it was answered, or its client left. `status` is the upstream's.
     pub(crate) fn over(&mut self, id: u32, status: Option<u16>, now: UnixMillis) {
-        self.weights.remove(&id);
+        self.load.remove(id);
         self.outbox.forget(id);
         if let Some(permit) = self.permits.remove(&id)
             && let Some((record, outcome)) = permit.outcome(&mut self.journal, status, now)
@@ -236,7 +237,7 @@ impl Worker {
         self.outbox.keep(step.audit);
         self.outbox.tell(step.tell);
         if matches!(step.next, Next::Continue(_) | Next::Reply(_)) {
-            self.weights.remove(&id);
+            self.load.remove(id);
         }
         self.make_room();
         match step.next {
@@ -257,7 +258,7 @@ impl Worker {
                     question: enquiry.question,
                 };
                 let weight = serde_json::to_string(&ask).map_or(usize::MAX, |text| text.len());
-                self.weights.insert(id, weight);
+                self.load.add(id, weight);
                 self.outbox.ask(id, ask, weight);
                 self.parked.insert(id, Parked::Asking(state));
             }
@@ -277,9 +278,8 @@ impl Worker {
     /// Says whether anything new may be held: its evidence and its bytes must have room.
     fn make_room(&mut self) {
         let limits = self.engine.limits();
-        let bytes = self.weights.values().fold(0_usize, |sum, weight| sum.saturating_add(*weight));
         let mut room = self.outbox.room();
-        room.held &= self.weights.len() < limits.held && bytes < limits.held_bytes;
+        room.held &= self.load.is_below(limits.held, limits.held_bytes);
         self.journal.set_room(room);
     }
 

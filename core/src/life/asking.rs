@@ -39,7 +39,7 @@ pub(super) fn ask(
     let digest = judged.digest(engine, &facts);
     let step = if engine.mode == Mode::Observe {
         let summary = super::answer::summary("needs_approval", None, None, false);
-        Step { summary: Some(summary), ..Step::new(Next::Continue(Permit::observed())) }
+        Step { summary: Some(summary), ..Step::new(Next::Continue(Permit::plain())) }
     } else {
         let question = question(judged, required, &gates, &facts);
         let case = Case {

@@ -105,7 +105,7 @@ fn conclude(
     let summary = super::answer::summary("denied", Some(denial.reason), None, enforced);
     let next = match enforced {
         true => Next::Reply(Reply::denial(&denial)),
-        false => Next::Continue(Permit::observed()),
+        false => Next::Continue(Permit::plain()),
     };
     Step { summary: Some(summary), audit, ..Step::new(next) }
 }

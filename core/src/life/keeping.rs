@@ -38,7 +38,7 @@ impl Keeping {
     /// The service keeps the record: the request goes on.
     pub fn on_kept(self) -> Step {
         let summary = super::answer::summary("allowed", None, None, true);
-        Step { summary: Some(summary), ..Step::new(Next::Continue(Permit::allowed())) }
+        Step { summary: Some(summary), ..Step::new(Next::Continue(Permit::plain())) }
     }
 
     /// Nobody keeps it: the request does not go on, and the record of that follows the one of the allow.

@@ -23,11 +23,8 @@ pub(super) struct Used {
 }
 
 impl Permit {
-    pub(super) fn allowed() -> Self {
-        Self { used: None }
-    }
-
-    pub(super) fn observed() -> Self {
+    /// For what nobody needed to approve, or what is only observed.
+    pub(super) fn plain() -> Self {
         Self { used: None }
     }
 
@@ -58,5 +55,5 @@ pub(super) fn allowed(engine: &Engine, journal: &mut Journal, judged: &Judged<'_
     };
     let records = journal.plain(now, "allowed", members);
     let summary = super::answer::summary("allowed", None, None, true);
-    Step { summary: Some(summary), audit: records, ..Step::new(Next::Continue(Permit::allowed())) }
+    Step { summary: Some(summary), audit: records, ..Step::new(Next::Continue(Permit::plain())) }
 }
