@@ -42,7 +42,7 @@ impl Claiming {
         match reply.map(|answer| answer.result) {
             Ok(ClaimResult::Won { receipt }) => {
                 let Claim { nonce, record, .. } = self.claim;
-                match engine.trust.receipt(&receipt, &self.grant, nonce, record, at.now) {
+                match engine.trust.receipt(&receipt, &self.grant, nonce, record) {
                     Ok(_) => self.on_won(engine, journal, at.now),
                     Err(code) => self.on_forged(journal, &code, at.now),
                 }
