@@ -105,6 +105,10 @@ pub struct Limits {
     pub held: usize,
     /// Most bytes of held requests, as people are shown them, in one worker.
     pub held_bytes: usize,
+    /// Most requests of one principal that one worker holds at a time.
+    pub held_per_principal: usize,
+    /// Most bytes of one principal's held requests in one worker.
+    pub held_bytes_per_principal: usize,
     /// How long a body that is due may be withheld, milliseconds (written `5s`).
     #[serde(deserialize_with = "duration")]
     pub body_wait: i64,
@@ -144,6 +148,8 @@ impl Default for Limits {
             nesting: 64,
             held: 10_000,
             held_bytes: 256 << 20,
+            held_per_principal: 1_000,
+            held_bytes_per_principal: 64 << 20,
             body_wait: 5_000,
         }
     }

@@ -110,6 +110,15 @@ fn question(judged: &Judged<'_>, required: &Required, gates: &[Gate], facts: &Re
 }
 
 impl Asking {
+    /// There is no room to hold the request: people are asked all the same, and unless they have answered
+    /// already the pending answer comes at once.
+    #[must_use]
+    pub fn without_hold(mut self, enquiry: &mut Enquiry, now: UnixMillis) -> Self {
+        enquiry.question.terms.hold_ms = 0;
+        self.0.until = now;
+        self
+    }
+
     /// The service answered, or did not.
     pub fn on_reply(
         self,
@@ -133,6 +142,7 @@ impl Asking {
                 let held = Held::new(case, Ticket { id: ticket, capability, answer_by });
                 match verdict {
                     Some(verdict) => held.on_verdict(engine, journal, verdict, at),
+                    None if held.until() <= at.now => held.on_deadline(engine, journal, at.now),
                     None => Step::new(Next::Wait(held)),
                 }
             }

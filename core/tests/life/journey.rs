@@ -1,5 +1,6 @@
 //! The ways that a held request goes right.
 
+use countersign_core::denial::Reason;
 use countersign_core::life::Next;
 use countersign_protocol::approval::{ClaimAnswer, ClaimResult, OutcomeEvent, State};
 use countersign_protocol::evidence::Lane;
@@ -40,6 +41,52 @@ fn a_hold_that_ends_tells_the_client_to_come_back() {
     assert_eq!(reply.status, 403);
     assert!(reply.headers.iter().any(|(name, _)| *name == "retry-after"));
     assert!(reply.body.contains("/.well-known/countersign/tickets/08080808"), "{}", reply.body);
+}
+
+#[test]
+fn without_room_to_hold_it_people_are_asked_and_the_client_is_told_at_once() {
+    let mut world = World::new();
+    let Next::Ask(mut enquiry, asking) = world.decide(request("POST", "/things/a/deploy")).next else {
+        panic!("nothing was asked")
+    };
+    let asking = asking.without_hold(&mut enquiry, world.now);
+    assert_eq!(enquiry.question.terms.hold_ms, 0, "the service must not say that somebody waits");
+    let answer = countersign_protocol::approval::AskAnswer {
+        nonce: enquiry.nonce,
+        result: crate::fixture::open(None),
+    };
+    let at = world.at();
+    let step = asking.on_reply(&world.engine, &mut world.journal, Ok(answer), at);
+    let reply = crate::fixture::reply(step);
+    assert_eq!((reply.reason, reply.status), (Reason::Pending, 403));
+    assert!(reply.headers.contains(&("retry-after", "4".into())), "{:?}", reply.headers);
+}
+
+#[test]
+fn without_room_to_hold_it_an_answer_that_is_there_already_counts() {
+    let mut world = World::new();
+    let Next::Ask(mut enquiry, asking) = world.decide(request("POST", "/things/a/deploy")).next else {
+        panic!("nothing was asked")
+    };
+    let asking = asking.without_hold(&mut enquiry, world.now);
+    let verdict = approved(&enquiry, &signed(&world.grant(&enquiry, &["bo"])));
+    let answer = countersign_protocol::approval::AskAnswer {
+        nonce: enquiry.nonce,
+        result: crate::fixture::open(Some(verdict)),
+    };
+    let at = world.at();
+    let step = asking.on_reply(&world.engine, &mut world.journal, Ok(answer), at);
+    assert!(matches!(step.next, Next::Claim(..)), "{step:?}");
+}
+
+#[test]
+fn a_fast_clock_does_not_waste_a_use_that_was_counted() {
+    let mut world = World::new();
+    let (grant, claim, claiming) = world.claim(request("POST", "/things/a/deploy"));
+    let receipt = world.receipt(&grant, &claim);
+    world.now += 300_000;
+    let step = world.claimed(claiming, won(&claim, &receipt));
+    assert!(matches!(step.next, Next::Continue(_)), "{step:?}");
 }
 
 #[test]
