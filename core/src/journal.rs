@@ -98,9 +98,18 @@ impl Journal {
 
     /// Says how far both lanes reach, so that an end that was cut off shows.
     pub fn heartbeat(&mut self, ts: UnixMillis) -> Vec<Record> {
-        let members =
-            Members::default().with("held_records", self.held.seq).with("plain_records", self.plain.seq);
+        let members = self.reach();
         self.plain(ts, "heartbeat", members)
+    }
+
+    /// Says how far both lanes reached: nothing of this producer comes after it.
+    pub fn stop(&mut self, ts: UnixMillis) -> Vec<Record> {
+        let members = self.reach();
+        self.plain(ts, "stop", members)
+    }
+
+    fn reach(&self) -> Members {
+        Members::default().with("held_records", self.held.seq).with("plain_records", self.plain.seq)
     }
 }
 

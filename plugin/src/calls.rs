@@ -26,6 +26,9 @@ pub(crate) fn send(approval: &Approval, path: &str, body: &impl Serialize, timeo
     sent.inspect_err(|status| log::warn!("call to {path} could not be sent: {status:?}")).ok()
 }
 
+/// The longest reply that is read, bytes: the service takes and gives no longer batches.
+const LONGEST_REPLY: usize = 16 << 20;
+
 /// Reads the reply that just came; refusals, time-outs, resets and garbage are all nothing.
 pub(crate) fn reply<T: DeserializeOwned>(path: &str, body_size: usize) -> Option<T> {
     let headers = host::pairs(MapType::HttpCallResponseHeaders)?;
@@ -33,6 +36,10 @@ pub(crate) fn reply<T: DeserializeOwned>(path: &str, body_size: usize) -> Option
     if status != Some(b"200") {
         let status = status.map(String::from_utf8_lossy).unwrap_or_default();
         log::warn!("call to {path} failed with status `{status}`");
+        return None;
+    }
+    if body_size > LONGEST_REPLY {
+        log::warn!("the reply to {path} has {body_size} bytes, more than {LONGEST_REPLY}: not read");
         return None;
     }
     let body = host::buffer(BufferType::HttpCallResponseBody, body_size)?;

@@ -4,6 +4,7 @@
 
 mod calls;
 mod configuration;
+mod current;
 mod facts;
 mod host;
 mod root;

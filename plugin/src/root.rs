@@ -1,16 +1,18 @@
 //! The root context of a worker: configuration, ticks, replies, and the one place that resumes requests.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use countersign_core::config::FILE;
 use countersign_core::engine::Engine;
 use countersign_core::load::LoadError;
+use countersign_protocol::UnixMillis;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 
+use crate::current::Current;
 use crate::stream::Stream;
 use crate::worker::{Directive, Worker};
 use crate::{configuration, host};
@@ -18,24 +20,29 @@ use crate::{configuration, host};
 /// How often waits are looked at when nothing is urgent.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long a worker that the gateway lets go of tries to deliver its last evidence, milliseconds.
+const LAST_WORDS: i64 = 10_000;
+
 /// The callbacks of a worker.
 pub(crate) struct Root {
     id: u32,
-    engine: Option<Rc<Engine>>,
+    current: Option<Rc<Current>>,
     /// Begins with the first request: a worker that judges nothing has nothing to say.
     worker: RefCell<Option<Rc<RefCell<Worker>>>>,
+    /// When it ends, whether or not everything is delivered; nothing while it is in use.
+    ends_at: Cell<Option<UnixMillis>>,
 }
 
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, engine: None, worker: RefCell::new(None) }
+        Self { id, current: None, worker: RefCell::new(None), ends_at: Cell::new(None) }
     }
 
     fn begin(&self) -> Option<Rc<RefCell<Worker>>> {
         let mut worker = self.worker.borrow_mut();
         if worker.is_none() {
             let (producer, waiter) = (host::random()?, host::random()?);
-            let begun = Worker::new(self.engine.clone()?, producer, waiter, host::now());
+            let begun = Worker::new(self.current.clone()?, producer, waiter, host::now())?;
             *worker = Some(Rc::new(RefCell::new(begun)));
             host::report(hostcalls::set_tick_period(TICK));
         }
@@ -67,10 +74,15 @@ impl Root {
     fn turn(&self, work: impl FnOnce(&mut Worker, i64) -> Vec<(u32, Directive)>) {
         let Some(worker) = self.worker.borrow().clone() else { return };
         let now = host::now();
+        worker.borrow_mut().refresh(now);
         let mut directives = work(&mut worker.borrow_mut(), now);
         directives.extend(worker.borrow_mut().pump(now));
         self.obey(directives);
         host::report(hostcalls::set_tick_period(TICK));
+        if self.ends_at.get().is_some_and(|at| at <= now || worker.borrow().is_settled()) {
+            self.ends_at.set(None);
+            host::report(hostcalls::done());
+        }
     }
 
     fn load(size: usize) -> Result<Engine, Vec<LoadError>> {
@@ -85,13 +97,26 @@ impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
         self.turn(|worker, now| worker.replied(token, body_size, now));
     }
+
+    /// Another configuration took over and the last request of this one is gone, or the gateway stops: what is
+    /// still to be said is said first.
+    fn on_done(&mut self) -> bool {
+        let Some(worker) = self.worker.borrow().clone() else { return true };
+        let now = host::now();
+        worker.borrow_mut().stop(now);
+        self.turn(|_, _| Vec::new());
+        self.ends_at.set(Some(now.saturating_add(LAST_WORDS)));
+        false
+    }
 }
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         match Self::load(size) {
             Ok(engine) => {
-                self.engine = Some(Rc::new(engine));
+                let current = Current::of_this_plugin();
+                current.set(engine);
+                self.current = Some(current);
                 true
             }
             Err(errors) => {

@@ -12,11 +12,12 @@ use countersign_core::engine::Engine;
 use countersign_core::facts::RequestFacts;
 use countersign_core::journal::{Journal, Members};
 use countersign_core::life::{
-    Asking, AwaitingBody, Claiming, Held, Keeping, Left, Moment, Next, Permit, Reply, Step, decide,
+    Asking, AwaitingBody, Claiming, Enquiry, Held, Keeping, Left, Moment, Next, Permit, Reply, Step, decide,
 };
 use countersign_protocol::approval::{Ask, Verdict};
 use countersign_protocol::{Token, UnixMillis};
 
+use crate::current::Current;
 use crate::host::Pairs;
 use load::Load;
 use outbox::Outbox;
@@ -49,6 +50,7 @@ enum Parked {
 /// One worker's requests and calls. It outlives them all.
 #[derive(Debug)]
 pub(crate) struct Worker {
+    current: Rc<Current>,
     engine: Rc<Engine>,
     journal: Journal,
     /// Names this worker to the approval service: 128 random bits, so nobody else can wait in its name.
@@ -66,18 +68,14 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A worker that has judged nothing yet. `producer` and `waiter` are random.
-    pub(crate) fn new(engine: Rc<Engine>, producer: Token, waiter: Token, now: UnixMillis) -> Self {
+    /// A worker that has judged nothing yet. `producer` and `waiter` are random. Nothing without a configuration.
+    pub(crate) fn new(current: Rc<Current>, producer: Token, waiter: Token, now: UnixMillis) -> Option<Self> {
+        let engine = current.get()?;
         let mut journal = Journal::new(producer);
         let mut outbox = Outbox::new(now);
-        let members = Members::default()
-            .with("version", env!("CARGO_PKG_VERSION"))
-            .with("configuration", engine.config_hash())
-            .with("bundle", engine.bundle_hash())
-            .with("mode", engine.mode())
-            .with("relax", engine.relaxed());
-        outbox.keep(journal.plain(now, "start", members));
-        Self {
+        outbox.keep(journal.plain(now, "start", description(&engine)));
+        Some(Self {
+            current,
             engine,
             journal,
             waiter,
@@ -89,7 +87,29 @@ impl Worker {
             beat_at: now.saturating_add(HEARTBEAT),
             outbox,
             in_flight: InFlight::default(),
-        }
+        })
+    }
+
+    /// Goes by the configuration of this moment. Both lanes say from where on.
+    pub(crate) fn refresh(&mut self, now: UnixMillis) {
+        let Some(engine) = self.current.get().filter(|engine| !Rc::ptr_eq(engine, &self.engine)) else {
+            return;
+        };
+        self.outbox.keep([self.journal.held(now, "reloaded", description(&engine))]);
+        self.outbox.keep(self.journal.plain(now, "reloaded", description(&engine)));
+        self.engine = engine;
+    }
+
+    /// The last record: with it a lane is known to be whole.
+    pub(crate) fn stop(&mut self, now: UnixMillis) {
+        let records = self.journal.stop(now);
+        self.outbox.keep(records);
+        self.outbox.hurry();
+    }
+
+    /// Whether everything that there was to say has been taken.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.outbox.is_empty() && self.in_flight.is_empty()
     }
 
     /// The headers of a request came.
@@ -250,18 +270,7 @@ impl Worker {
                 let withheld_at = Some(now.saturating_add(self.engine.limits().body_wait));
                 self.parked.insert(id, Parked::Body { state, seen: 0, withheld_at });
             }
-            Next::Ask(enquiry, state) => {
-                let ask = Ask {
-                    nonce: enquiry.nonce,
-                    waiter: self.waiter,
-                    digest: enquiry.digest,
-                    question: enquiry.question,
-                };
-                let weight = serde_json::to_string(&ask).map_or(usize::MAX, |text| text.len());
-                self.load.add(id, weight);
-                self.outbox.ask(id, ask, weight);
-                self.parked.insert(id, Parked::Asking(state));
-            }
+            Next::Ask(enquiry, state) => self.ask(id, *enquiry, state, now),
             Next::Claim(claim, not_before, state) => {
                 self.outbox.claim(id, claim, not_before);
                 self.parked.insert(id, Parked::Claiming(state));
@@ -275,11 +284,22 @@ impl Worker {
         Directive::Stay
     }
 
-    /// Says whether anything new may be held: its evidence and its bytes must have room.
+    /// Puts the question into the outbox. Above the caps nobody waits for its answer.
+    fn ask(&mut self, id: u32, mut enquiry: Enquiry, mut state: Asking, now: UnixMillis) {
+        let weight = serde_json::to_string(&enquiry.question).map_or(usize::MAX, |text| text.len());
+        let principal = &enquiry.question.cedar.principal;
+        if !self.load.add(id, principal, weight, self.engine.limits()) {
+            state = state.without_hold(&mut enquiry, now);
+        }
+        let Enquiry { nonce, digest, question } = enquiry;
+        self.outbox.ask(id, Ask { nonce, waiter: self.waiter, digest, question }, weight);
+        self.parked.insert(id, Parked::Asking(state));
+    }
+
+    /// Says whether people may be asked about anything new: its evidence and its bytes must have room.
     fn make_room(&mut self) {
-        let limits = self.engine.limits();
         let mut room = self.outbox.room();
-        room.held &= self.load.is_below(limits.held, limits.held_bytes);
+        room.held &= self.load.has_room();
         self.journal.set_room(room);
     }
 
@@ -296,6 +316,16 @@ impl Worker {
         self.parked.insert(id, Parked::Held(held));
         Directive::Stay
     }
+}
+
+/// What goes into the evidence of a configuration.
+fn description(engine: &Engine) -> Members {
+    Members::default()
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("configuration", engine.config_hash())
+        .with("bundle", engine.bundle_hash())
+        .with("mode", engine.mode())
+        .with("relax", engine.relaxed())
 }
 
 fn unlist(by_ticket: &mut BTreeMap<Token, BTreeSet<u32>>, ticket: Token, id: u32) {

@@ -72,6 +72,11 @@ impl Outbox {
         self.flushed_at = UnixMillis::MIN;
     }
 
+    /// Whether nothing waits to be taken: no evidence, no outcome.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.plain.is_empty() && self.outcomes.is_empty()
+    }
+
     /// Half is room enough to hold something new: what is held already makes more records before it ends.
     pub(super) fn room(&self) -> Room {
         Room { held: self.held.percent() < 50, plain: self.plain.percent() < 100 }

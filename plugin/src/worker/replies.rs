@@ -61,6 +61,13 @@ impl Call {
     }
 }
 
+impl InFlight {
+    /// Whether nothing that says something is on its way; a poll only listens.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.values().all(|call| call.kind() == Kind::Wait)
+    }
+}
+
 impl Worker {
     /// Sends what waits. Only the root context may call this: replies come back to who sent.
     pub(crate) fn pump(&mut self, now: UnixMillis) -> Directives {
