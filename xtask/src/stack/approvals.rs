@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use countersign_protocol::evidence::Record;
@@ -24,7 +24,9 @@ pub const AUDITOR: &str = "auditor";
 /// The service, running.
 #[derive(Debug)]
 pub struct Approvals {
-    process: Process,
+    process: Mutex<Process>,
+    binary: PathBuf,
+    folder: PathBuf,
     said: Said,
     token: String,
     logins: BTreeMap<String, Login>,
@@ -42,7 +44,7 @@ struct Said {
 
 impl Approvals {
     pub(super) async fn start(binary: &Path, folder: &Path, people: &[Person]) -> Result<Self> {
-        let data = folder.join("approvals");
+        let data = data(folder);
         let auditor = Person { name: AUDITOR.into(), groups: vec!["auditors".into()] };
         let mut logins = BTreeMap::new();
         for person in people.iter().chain([&auditor]) {
@@ -53,11 +55,34 @@ impl Approvals {
         }
         let added = prepare(binary, &data, &["gateway", "add", "envoy", "--audience", AUDIENCE]).await?;
         let token = added.get("token").and_then(Value::as_str).context("no gateway token")?.to_owned();
-        let mut command = Command::new(binary);
-        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(&data);
-        let (process, said) = Process::ready("approvals", command, folder).await?;
-        let (said, http) = (serde_json::from_value(said)?, Client::new());
-        Ok(Self { process, said, token, logins, sessions: Mutex::default(), http })
+        let (process, said) = serve(binary, folder, "127.0.0.1:0").await?;
+        let (process, said, http) = (Mutex::new(process), serde_json::from_value(said)?, Client::new());
+        let (binary, folder) = (binary.to_owned(), folder.to_owned());
+        Ok(Self { process, binary, folder, said, token, logins, sessions: Mutex::default(), http })
+    }
+
+    /// Ends it at once, as SIGKILL does.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn kill(&self) -> Result<()> {
+        self.process.lock().await.kill().await
+    }
+
+    /// Starts it again after it was ended, with the same data, at the same address.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn restart(&self) -> Result<()> {
+        let mut process = self.process.lock().await;
+        (*process, _) = serve(&self.binary, &self.folder, &self.said.listening.to_string()).await?;
+        Ok(())
+    }
+
+    /// Where it keeps its key, its accounts and its database.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        data(&self.folder)
     }
 
     /// Where gateway and browsers find it.
@@ -206,7 +231,10 @@ impl Approvals {
         if let Some(body) = &body {
             request = request.json(body);
         }
-        let reply = request.send().await.with_context(|| self.process.tail())?;
+        let reply = match request.send().await {
+            Ok(reply) => reply,
+            Err(error) => return Err(error).context(self.process.lock().await.tail()),
+        };
         Ok((reply.status().as_u16(), reply.json().await?))
     }
 
@@ -233,8 +261,18 @@ impl Approvals {
     }
 
     pub(super) async fn stop(self) -> Result<()> {
-        self.process.stop().await
+        self.kill().await
     }
+}
+
+fn data(folder: &Path) -> PathBuf {
+    folder.join("approvals")
+}
+
+async fn serve(binary: &Path, folder: &Path, listen: &str) -> Result<(Process, Value)> {
+    let mut command = Command::new(binary);
+    command.args(["--listen", listen, "--data"]).arg(data(folder));
+    Process::ready("approvals", command, folder).await
 }
 
 /// Runs one of the service's subcommands, which print one line of JSON.

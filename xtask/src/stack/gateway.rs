@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::ExitStatus;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -9,6 +10,21 @@ use tokio::process::Command;
 
 use super::process::Process;
 use super::until;
+
+/// How a gateway is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Threads that serve requests; each has a filter of its own.
+    pub workers: u32,
+    /// Added to its environment.
+    pub environment: Vec<(&'static str, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { workers: 2, environment: Vec::new() }
+    }
+}
 
 /// A gateway that serves.
 #[derive(Debug)]
@@ -19,8 +35,14 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub(super) async fn start(envoy: &Path, folder: &Path, name: &str, config: &Value) -> Result<Self> {
-        let mut process = launch(envoy, folder, name, config)?;
+    pub(super) async fn start(
+        envoy: &Path,
+        folder: &Path,
+        name: &str,
+        config: &Value,
+        options: &Options,
+    ) -> Result<Self> {
+        let mut process = launch(envoy, folder, name, config, options)?;
         let place = folder.join(format!("{name}.admin"));
         let http = reqwest::Client::new();
         let started = until("the gateway to serve", async || {
@@ -41,7 +63,7 @@ impl Gateway {
     }
 
     pub(super) async fn refused(envoy: &Path, folder: &Path, name: &str, config: &Value) -> Result<String> {
-        let mut process = launch(envoy, folder, name, config)?;
+        let mut process = launch(envoy, folder, name, config, &Options::default())?;
         let status = process.end().await?;
         if status.success() {
             bail!("{name} ended without an error\n{}", process.tail());
@@ -66,11 +88,47 @@ impl Gateway {
     /// # Errors
     /// When its console does not say.
     pub async fn read(&self) -> Result<usize> {
-        const STAT: &str = "http.gateway.downstream_cx_rx_bytes_total";
-        let url = format!("http://{}/stats?filter={STAT}", self.admin);
-        let stats = reqwest::get(url).await?.text().await?;
-        let number = stats.trim().strip_prefix(STAT).and_then(|rest| rest.strip_prefix(": "));
-        number.with_context(|| format!("no `{STAT}` in `{stats}`"))?.parse().context("no number")
+        self.stat("http.gateway.downstream_cx_rx_bytes_total").await
+    }
+
+    /// One of its counters or gauges.
+    ///
+    /// # Errors
+    /// When its console does not say.
+    pub async fn stat(&self, name: &str) -> Result<usize> {
+        let stats = reqwest::get(format!("http://{}/stats", self.admin)).await?.text().await?;
+        let named = |line: &str| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned);
+        let number = stats.lines().find_map(named);
+        number.with_context(|| format!("there is no `{name}`"))?.parse().context("no number")
+    }
+
+    /// Tells its console to do something.
+    ///
+    /// # Errors
+    /// When the console does not take it.
+    pub async fn command(&self, path: &str) -> Result<()> {
+        reqwest::Client::new()
+            .post(format!("http://{}{path}", self.admin))
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(())
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn end(&mut self) -> Result<ExitStatus> {
+        self.process.end().await
+    }
+
+    /// Ends it at once, as SIGKILL does.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.process.kill().await
     }
 
     /// What it logged so far, access log and all.
@@ -95,18 +153,19 @@ impl Gateway {
     ///
     /// # Errors
     /// When it cannot be ended.
-    pub async fn stop(self) -> Result<()> {
-        self.process.stop().await
+    pub async fn stop(mut self) -> Result<()> {
+        self.process.kill().await
     }
 }
 
-fn launch(envoy: &Path, folder: &Path, name: &str, config: &Value) -> Result<Process> {
+fn launch(envoy: &Path, folder: &Path, name: &str, config: &Value, options: &Options) -> Result<Process> {
     let file = folder.join(format!("{name}.json"));
     std::fs::write(&file, serde_json::to_string_pretty(config)?)?;
     let mut command = Command::new(envoy);
     command.arg("--config-path").arg(file);
     command.arg("--admin-address-path").arg(folder.join(format!("{name}.admin")));
-    command.args(["--disable-hot-restart", "--concurrency", "2"]);
+    command.args(["--disable-hot-restart", "--concurrency", &options.workers.to_string()]);
+    command.envs(options.environment.iter().map(|(name, value)| (name, value)));
     command.args(["--file-flush-interval-msec", "50"]);
     command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
     Process::start(name, command, folder)

@@ -26,6 +26,12 @@ pub struct Process {
 }
 
 impl Process {
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Starts a server whose output goes to a log in `folder`.
     ///
     /// # Errors
@@ -82,11 +88,11 @@ impl Process {
         Ok(ended.with_context(|| format!("{} does not end\n{}", self.name, self.tail()))??)
     }
 
-    /// Ends it and waits until it is gone.
+    /// Ends it at once, as SIGKILL does, and waits until it is gone.
     ///
     /// # Errors
     /// When it cannot be ended.
-    pub async fn stop(mut self) -> Result<()> {
+    pub async fn kill(&mut self) -> Result<()> {
         self.child.kill().await.with_context(|| format!("cannot stop {}", self.name))
     }
 

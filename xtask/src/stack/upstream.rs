@@ -60,8 +60,8 @@ impl Upstream {
         Ok(answer.with_context(|| self.process.tail())?.json().await?)
     }
 
-    pub(super) async fn stop(self) -> Result<()> {
-        self.process.stop().await
+    pub(super) async fn stop(mut self) -> Result<()> {
+        self.process.kill().await
     }
 }
 
