@@ -6,8 +6,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use countersign_core::bundle::Bundle;
 
-/// The template with every name replaced: by the values, else by the lines of `file`. Names without a value,
-/// or values without a name, are an error that lists them.
+/// The template with every name replaced: by the values, else by the lines of `file`. Names without a value, or
+/// values without a name, are an error that lists them; but `file` may serve several templates, so the template
+/// need not use all of it.
 pub(crate) fn render(
     template: &Path,
     bundle: &Bundle,
@@ -20,8 +21,10 @@ pub(crate) fn render(
         let lines = read(file)?;
         known.extend(pairs(lines_of(&lines)).with_context(|| format!("`{}`", file.display()))?);
     }
-    known.extend(pairs(values.iter().map(String::as_str))?);
-    fill(&text, &known).with_context(|| format!("`{}`", template.display()))
+    let inline = pairs(values.iter().map(String::as_str))?;
+    let needed: BTreeSet<_> = inline.keys().cloned().collect();
+    known.extend(inline);
+    fill(&text, &known, &needed).with_context(|| format!("`{}`", template.display()))
 }
 
 /// The lines that are neither empty nor a comment.
@@ -50,7 +53,8 @@ fn read(file: &Path) -> Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))
 }
 
-fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
+/// Every value of `needed` must be used.
+fn fill(text: &str, values: &BTreeMap<String, String>, needed: &BTreeSet<String>) -> Result<String> {
     let mut filled = String::new();
     let (mut used, mut missing) = (BTreeSet::new(), BTreeSet::new());
     let mut rest = text;
@@ -67,8 +71,7 @@ fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
     }
     filled.push_str(rest);
     ensure!(missing.is_empty(), "no value for {}", list(missing));
-    used.insert("bundle");
-    let unused: Vec<_> = values.keys().map(String::as_str).filter(|name| !used.contains(name)).collect();
+    let unused: Vec<_> = needed.iter().map(String::as_str).filter(|name| !used.contains(name)).collect();
     ensure!(unused.is_empty(), "nothing is named {}", list(unused));
     Ok(filled)
 }
@@ -81,24 +84,26 @@ fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 mod tests {
     use super::*;
 
-    fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    fn filled(text: &str, pairs: &[(&str, &str)]) -> Result<String> {
+        let values: BTreeMap<_, _> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        fill(text, &values, &values.keys().cloned().collect())
     }
 
     #[test]
     fn names_are_replaced_wherever_they_stand() {
-        let filled = fill("port: {{ port }}\nagain: {{port}}", &values(&[("port", "80")])).unwrap();
-        assert_eq!(filled, "port: 80\nagain: 80");
+        let text = filled("port: {{ port }}\nagain: {{port}}", &[("port", "80")]).unwrap();
+        assert_eq!(text, "port: 80\nagain: 80");
     }
 
     #[test]
     fn a_value_is_not_read_as_a_template() {
-        assert_eq!(fill("{{ a }}", &values(&[("a", "{{ b }}")])).unwrap(), "{{ b }}");
+        assert_eq!(filled("{{ a }}", &[("a", "{{ b }}")]).unwrap(), "{{ b }}");
     }
 
     #[test]
     fn what_does_not_fit_is_named() {
-        let error = |text, pairs: &[_]| fill(text, &values(pairs)).unwrap_err().to_string();
+        let error = |text, pairs: &[_]| filled(text, pairs).unwrap_err().to_string();
         assert_eq!(error("{{ a }}", &[]), "no value for `a`");
         assert_eq!(error("{{ b }} {{ a }} {{ b }}", &[("c", "1")]), "no value for `a`, `b`");
         assert_eq!(error("x", &[("a", "1")]), "nothing is named `a`");
@@ -119,17 +124,27 @@ mod tests {
                 .map_err(|error| format!("{error:#}"))
         };
         assert_eq!(filled(&["b=3"]).unwrap(), "1 3 s=#1");
+        assert_eq!(
+            filled(&["d=1"]).unwrap_err(),
+            format!("`{}`: nothing is named `d`", at("template").display())
+        );
+        std::fs::write(at("template"), "{{ b }}").unwrap();
+        assert_eq!(filled(&["b=3"]).unwrap(), "3", "the file's other values are for other templates");
         assert_eq!(filled(&["b"]).unwrap_err(), "`b` must be written `name=value`");
         assert_eq!(filled(&["b=1", "b=2"]).unwrap_err(), "`b` has two values");
     }
 
     #[test]
-    fn the_example_has_a_value_for_every_name_of_the_template() {
-        let (template, example) =
-            (include_str!("../../envoy/envoy.yaml"), include_str!("../../envoy/values.example"));
+    fn the_example_has_a_value_for_every_name_of_the_templates() {
+        let example = include_str!("../../envoy/values.example");
         let names = lines_of(example).map(|line| (line.split('=').next().unwrap().into(), "1".into()));
         let mut values: BTreeMap<String, String> = names.collect();
         values.insert("bundle".into(), "{}".into());
-        fill(template, &values).unwrap();
+        let templates = [
+            include_str!("../../envoy/envoy.yaml"),
+            include_str!("../../envoy/reload.yaml"),
+            include_str!("../../envoy/discovery.yaml"),
+        ];
+        templates.map(|template| fill(template, &values, &BTreeSet::new()).unwrap());
     }
 }

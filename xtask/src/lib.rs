@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod envoy;
 pub mod example;
+pub mod faults;
 pub mod packages;
 pub mod play;
 pub mod plugin;

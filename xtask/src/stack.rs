@@ -24,7 +24,7 @@ use crate::example::{Example, bundle};
 use crate::workspace::{Workspace, run};
 use agents::Agents;
 use approvals::Approvals;
-use gateway::Gateway;
+use gateway::{Gateway, Options};
 use upstream::Upstream;
 
 /// How long anything may take to be ready, or to come true, on a busy machine.
@@ -46,6 +46,7 @@ pub struct Stack {
     /// Sign their tokens.
     pub agents: Agents,
     example: Example,
+    service: PathBuf,
     template: String,
     envoy: PathBuf,
     filter: PathBuf,
@@ -74,6 +75,7 @@ impl Stack {
             agents: Agents::new()?,
             template: std::fs::read_to_string(workspace.root().join("envoy/envoy.yaml"))?,
             example,
+            service,
             envoy,
             filter,
             turns: Semaphore::new(AT_ONCE),
@@ -131,13 +133,37 @@ impl Stack {
         ]
     }
 
-    /// Starts a gateway and waits until it serves.
+    /// Starts a gateway of two workers and waits until it serves.
     ///
     /// # Errors
     /// When it does not: its log says why.
     pub async fn gateway(&self, name: &str, configuration: &Value) -> Result<Gateway> {
+        self.gateway_of(name, configuration, &Options::default()).await
+    }
+
+    /// The same, started in another way.
+    ///
+    /// # Errors
+    /// When it does not: its log says why.
+    pub async fn gateway_of(&self, name: &str, configuration: &Value, options: &Options) -> Result<Gateway> {
         let _turn = self.turns.acquire().await?;
-        Gateway::start(&self.envoy, self.folder.path(), name, configuration).await
+        Gateway::start(&self.envoy, self.folder.path(), name, configuration, options).await
+    }
+
+    /// Starts another approval service, with accounts and data of its own.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn approvals(&self, name: &str) -> Result<Approvals> {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir(&folder)?;
+        Approvals::start(&self.service, &folder, &self.example.people()?).await
+    }
+
+    /// The filter that gateways load.
+    #[must_use]
+    pub fn filter(&self) -> &Path {
+        &self.filter
     }
 
     /// Starts a gateway that must not serve, and gives its log after it exited with an error.

@@ -200,8 +200,20 @@ impl Approvals {
     /// # Errors
     /// When the service does not give it, or gives what is no record.
     pub async fn evidence(&self) -> Result<Vec<Record>> {
+        self.evidence_where("").await
+    }
+
+    /// What one filter instance made of it.
+    ///
+    /// # Errors
+    /// When the service does not give it, or gives what is no record.
+    pub async fn evidence_of(&self, producer: &str) -> Result<Vec<Record>> {
+        self.evidence_where(&format!("?producer={producer}&limit=1000000")).await
+    }
+
+    async fn evidence_where(&self, query: &str) -> Result<Vec<Record>> {
         let session = self.session(AUDITOR, Factor::Totp).await?;
-        let request = self.http.get(self.url("/v1/evidence")).bearer_auth(session);
+        let request = self.http.get(self.url(&format!("/v1/evidence{query}"))).bearer_auth(session);
         let text = request.send().await?.error_for_status()?.text().await?;
         text.lines().map(|line| Ok(Record::parse(line.into())?)).collect()
     }

@@ -75,10 +75,22 @@ impl Prepared {
         Ok(self)
     }
 
+    /// The HTTP method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
     /// Raw, with its query.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Its header fields, `host` among them.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// Its start line and headers as HTTP/1.1, with `framing` for the body, for whoever writes it by hand.

@@ -13,14 +13,22 @@ use xtask::stack::ticket::Ticket;
 use xtask::stack::{Stack, agents};
 use xtask::workspace::Workspace;
 
+use crate::faults::{policies, requests};
+use crate::scene::Pool;
+
 /// Approval service, upstream, and two gateways.
-#[derive(Debug)]
 pub(crate) struct World {
     pub(crate) stack: Stack,
     /// With the example's policies, but a busy machine must not end a hold: they last 90 s.
     pub(crate) gateway: Gateway,
     /// The same, but it holds a request for 4 s only.
     pub(crate) impatient: Gateway,
+    /// Gateways whose calls to the approval service fail as a test wants.
+    pub(crate) pool: Pool,
+    /// A gateway whose policies change.
+    pub(crate) reloadable: policies::Shared,
+    /// A gateway for requests that are unusual.
+    pub(crate) odd: requests::Shared,
 }
 
 impl World {
@@ -29,7 +37,8 @@ impl World {
         let (patient, short) = (holding(&stack, "90s")?, holding(&stack, "4s")?);
         let (gateway, impatient) =
             tokio::try_join!(stack.gateway("gateway", &patient), stack.gateway("impatient", &short))?;
-        Ok(Self { stack, gateway, impatient })
+        let pool = Pool::default();
+        Ok(Self { stack, gateway, impatient, pool, reloadable: None.into(), odd: None.into() })
     }
 
     pub(crate) async fn stop(self, show: bool) -> Result<()> {
@@ -38,6 +47,11 @@ impl World {
         }
         self.gateway.stop().await?;
         self.impatient.stop().await?;
+        let (reloadable, odd) = (self.reloadable.into_inner(), self.odd.into_inner());
+        let others = reloadable.map(|(_, set)| set).into_iter().chain(odd);
+        for set in self.pool.into_sets().into_iter().chain(others) {
+            set.stop().await?;
+        }
         self.stack.stop().await
     }
 
@@ -99,13 +113,23 @@ pub(crate) fn edited(
     Ok(files)
 }
 
+/// The gateway's connection manager.
+pub(crate) fn manager(configuration: &mut Value) -> Result<&mut Map<String, Value>> {
+    let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+    let manager = configuration.pointer_mut(manager).and_then(Value::as_object_mut);
+    manager.context("the configuration has no connection manager")
+}
+
+/// The gateway's HTTP filters.
+pub(crate) fn filters(configuration: &mut Value) -> Result<&mut Vec<Value>> {
+    let filters = manager(configuration)?.get_mut("http_filters").and_then(Value::as_array_mut);
+    filters.context("the configuration has no filters")
+}
+
 /// The filter's own configuration in the gateway's.
 pub(crate) fn settings(configuration: &mut Value) -> Result<&mut Map<String, Value>> {
-    let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
-    let filters = configuration.pointer_mut(filters).and_then(Value::as_array_mut);
-    let wasm = filters
-        .into_iter()
-        .flatten()
+    let wasm = filters(configuration)?
+        .iter_mut()
         .find(|filter| filter.get("name") == Some(&json!("envoy.filters.http.wasm")));
     let settings = wasm.and_then(|filter| filter.pointer_mut("/typed_config/config/configuration/value"));
     settings.and_then(Value::as_object_mut).context("the configuration has no filter")

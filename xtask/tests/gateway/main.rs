@@ -2,27 +2,21 @@
 //!
 //! All tests share the servers of one [`world::World`] and run side by side: each has paths of its own.
 
-#[path = "gateway/abuse.rs"]
 mod abuse;
-#[path = "gateway/bodies.rs"]
 mod bodies;
-#[path = "gateway/delegation.rs"]
 mod delegation;
-#[path = "gateway/holds.rs"]
+mod faults;
 mod holds;
-#[path = "gateway/identities.rs"]
+mod http2;
 mod identities;
-#[path = "gateway/loading.rs"]
 mod loading;
-#[path = "gateway/people.rs"]
+mod meddler;
 mod people;
-#[path = "gateway/raw.rs"]
 mod raw;
-#[path = "gateway/rows.rs"]
+mod reloadable;
 mod rows;
-#[path = "gateway/starter.rs"]
+mod scene;
 mod starter;
-#[path = "gateway/world.rs"]
 mod world;
 
 use std::process::ExitCode;
@@ -75,6 +69,7 @@ fn main() -> Result<ExitCode> {
     delegation::add(&mut trials);
     abuse::add(&mut trials);
     starter::add(&mut trials);
+    faults::add(&mut trials)?;
     loading::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
     if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {

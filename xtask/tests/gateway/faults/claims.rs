@@ -1,0 +1,64 @@
+//! The reply to a claim is lost, forged, or about another claim; the claim itself is sent twice.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::Rows;
+use crate::meddler::{CLAIM, Fault};
+use crate::scene::{Played, Scene};
+
+pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
+    rows.add("claim-lost", "", async |scene| claimed(scene, "claim-lost", &[Fault::Lost]).await)?;
+    rows.add("claim-twice", "", async |scene| claimed(scene, "claim-twice", &[Fault::Twice]).await)?;
+    rows.add("receipt-forged", "", async |scene| {
+        claimed(scene, "receipt-forged", &[receipts(|receipt| spoil(receipt))]).await
+    })?;
+    rows.add("receipt-replayed", "", replayed)?;
+    rows.add("claim-never", "", async |scene| {
+        let lost = vec![Fault::Lost; 200];
+        claimed(scene, "claim-never", &lost).await
+    })
+}
+
+/// An approved request whose claims meet with `faults`, one after the other.
+async fn claimed(scene: &Scene<'_>, key: &str, faults: &[Fault]) -> Result<Played> {
+    let request = scene.role(key)?;
+    let (call, ticket) = scene.hold(&request).await?;
+    faults.iter().for_each(|fault| scene.set.meddler.next(CLAIM, 1, fault.clone()));
+    scene.approve(&ticket, "ben").await?;
+    Ok(Played { request, tries: vec![call.await??] })
+}
+
+/// Changes each receipt in a reply.
+fn receipts(change: impl Fn(&mut String) + Send + Sync + 'static) -> Fault {
+    Fault::Edit(Arc::new(move |body: &mut Value| {
+        let items = body.get_mut("items").and_then(Value::as_array_mut);
+        for item in items.into_iter().flatten() {
+            if let Some(Value::String(receipt)) = item.get_mut("receipt") {
+                change(receipt);
+            }
+        }
+    }))
+}
+
+/// One character of the signature becomes another.
+fn spoil(receipt: &mut String) {
+    let other = if receipt.ends_with("AA") { "BA" } else { "AA" };
+    receipt.replace_range(receipt.len() - 2.., other);
+}
+
+/// The receipt of an earlier claim comes in place of this one's: it is for another nonce.
+async fn replayed(scene: &Scene<'_>) -> Result<Played> {
+    let kept = Arc::new(Mutex::new(String::new()));
+    let keep = Arc::clone(&kept);
+    let note =
+        receipts(move |receipt| keep.lock().unwrap_or_else(PoisonError::into_inner).clone_from(receipt));
+    let early = claimed(scene, "receipt-to-replay", &[note]).await?;
+    let replay =
+        receipts(move |receipt| receipt.clone_from(&kept.lock().unwrap_or_else(PoisonError::into_inner)));
+    let mut late = claimed(scene, "receipt-replayed", &[replay]).await?;
+    late.tries.splice(0..0, early.tries);
+    Ok(late)
+}

@@ -1,0 +1,131 @@
+//! Policies change while a request is held.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use xtask::faults::Row;
+use xtask::stack::gateway::Options;
+use xtask::stack::until;
+
+use super::Rows;
+use crate::reloadable::{Reloadable, Taken, same_filter};
+use crate::scene::{self, Played, Scene, Set};
+use crate::world::{World, edited};
+
+type Files = BTreeMap<String, String>;
+
+/// The gateway that all of these tests share, one after the other.
+pub(crate) type Shared = tokio::sync::Mutex<Option<(Reloadable, Set)>>;
+
+/// A change, and what follows.
+#[derive(Clone, Copy)]
+struct Change {
+    row: &'static str,
+    make: fn(Files) -> Result<Files>,
+    taken: Taken,
+    /// Whether the client tries again afterwards.
+    again: bool,
+}
+
+const CHANGES: [Change; 6] = [
+    Change { row: "policy-gate-more", make: gate_more, taken: Taken::Yes, again: false },
+    Change { row: "policy-forbid-more", make: forbid_more, taken: Taken::Yes, again: true },
+    Change { row: "policy-gate-text", make: gate_text, taken: Taken::Yes, again: false },
+    Change { row: "policy-permit-gone", make: permit_gone, taken: Taken::Yes, again: true },
+    Change { row: "policy-does-not-load", make: does_not_load, taken: Taken::No, again: false },
+    Change { row: "policy-elsewhere", make: elsewhere, taken: Taken::Yes, again: false },
+];
+
+pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
+    for change in CHANGES {
+        rows.alone(change.row, "", async move |world, row| play(world, row, change).await)?;
+    }
+    rows.trials.add("fault: reload, the shipped file holds the shipped filter", same_filter);
+    Ok(())
+}
+
+async fn play(world: &World, row: &'static Row, change: Change) -> Result<()> {
+    let mut shared = world.reloadable.lock().await;
+    let (reloadable, set) = match shared.take() {
+        Some(ready) => ready,
+        None => {
+            let (stack, options) = (&world.stack, Options { workers: 1, ..Options::default() });
+            Reloadable::start(stack, &stack.approvals, "reloadable", &options).await?
+        }
+    };
+    let base = scene::files(&world.stack)?;
+    let marked = elsewhere_by(base.clone(), change.row)?;
+    ensure!(reloadable.policies(&set.gateway, &marked).await? == Taken::Yes, "its policies do not load");
+    let scene = Scene::on(world, &world.stack.approvals, set).await?;
+    let played = changed(&scene, &reloadable, base, change).await;
+    let checked = async {
+        scene.check(row, &played?).await?;
+        if change.taken == Taken::Yes { stopped(&scene).await } else { Ok(()) }
+    };
+    checked.await.with_context(|| scene.set.gateway.tail())?;
+    *shared = Some((reloadable, scene.set));
+    Ok(())
+}
+
+async fn changed(scene: &Scene<'_>, reloadable: &Reloadable, base: Files, change: Change) -> Result<Played> {
+    let request = scene.rotation(change.row)?;
+    let (call, ticket) = scene.hold(&request).await?;
+    let taken = reloadable.policies(&scene.set.gateway, &(change.make)(base)?).await?;
+    ensure!(taken == change.taken, "the new policies: {taken:?}");
+    scene.approve(&ticket, "ben").await?;
+    let mut tries = vec![call.await??];
+    if change.again {
+        tries.push(scene.answered(&request).await?);
+    }
+    Ok(Played { request, tries })
+}
+
+/// The filter of the policies before has said its last word.
+async fn stopped(scene: &Scene<'_>) -> Result<()> {
+    until("the record that the old filter stopped", async || {
+        let kinds = scene.kinds().await?;
+        Ok(kinds.iter().any(|kind| kind == "stop").then_some(()))
+    })
+    .await
+}
+
+fn appended(mut files: Files, file: &str, text: &str) -> Result<Files> {
+    files.get_mut(file).with_context(|| format!("there is no {file}"))?.push_str(text);
+    Ok(files)
+}
+
+fn gate_more(files: Files) -> Result<Files> {
+    let gate = "@id(\"rotation-needs-sre\") @approval(\"sre\") @reason(\"SRE must know of it\")\n\
+        forbid (principal is Deploy::Agent, action == Deploy::Action::\"rotate-key\", resource);\n";
+    appended(files, "gates.cedar", gate)
+}
+
+fn forbid_more(files: Files) -> Result<Files> {
+    let forbid =
+        "@id(\"no-rotation\") forbid (principal, action == Deploy::Action::\"rotate-key\", resource);\n";
+    appended(files, "limits.cedar", forbid)
+}
+
+fn gate_text(files: Files) -> Result<Files> {
+    edited(files, "gates.cedar", "A new signing key is a matter for security", "Keys are security's")
+}
+
+fn permit_gone(files: Files) -> Result<Files> {
+    let permit = "permit (principal is Deploy::Agent, action == Deploy::Action::\"rotate-key\", resource);";
+    let instead = "permit (principal is Deploy::Agent, action == Deploy::Action::\"rotate-key\", resource)\n\
+        when { resource == Deploy::Key::\"no-such-key\" };";
+    edited(files, "agents.cedar", permit, instead)
+}
+
+fn does_not_load(files: Files) -> Result<Files> {
+    edited(files, "gates.cedar", "@approval(\"security\")", "@aproval(\"security\")")
+}
+
+fn elsewhere(files: Files) -> Result<Files> {
+    elsewhere_by(files, "another")
+}
+
+/// A change that does not matter for the request, and makes the bundle another.
+fn elsewhere_by(files: Files, who: &str) -> Result<Files> {
+    appended(files, "agents.cedar", &format!("// {who}\n"))
+}
