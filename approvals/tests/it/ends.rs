@@ -4,10 +4,9 @@ use countersign_protocol::evidence::Record;
 use countersign_protocol::{Hash, Token};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 
-use crate::harness::{EDGE, Service, record, token};
+use crate::harness::{EDGE, Service, as_before, record, token};
 
 /// Longer than the limit of three minutes.
 const PASS_THE_LIMIT: &str = "UPDATE producers SET seen_at = seen_at - 180001";
@@ -118,15 +117,6 @@ async fn numbers_that_nobody_can_mean_stop_nothing() {
     assert_eq!(why, ["cut_off", "missing"]);
 }
 
-/// A database as it was before the service kept where evidence ends.
-async fn as_before(folder: &TempDir) -> SqlitePool {
-    std::fs::create_dir(folder.path().join("data")).unwrap();
-    let options = SqliteConnectOptions::new().filename(folder.path().join("data/countersign.db"));
-    let pool = SqlitePool::connect_with(options.create_if_missing(true)).await.unwrap();
-    sqlx::migrate!().run_to(3, &pool).await.unwrap();
-    pool
-}
-
 async fn keep(pool: &SqlitePool, line: String) {
     let Record { envelope, line, hash } = Record::parse(line).unwrap();
     let lane = serde_json::to_value(envelope.lane).unwrap();
@@ -146,7 +136,7 @@ async fn keep(pool: &SqlitePool, line: String) {
 #[tokio::test]
 async fn evidence_from_before_is_held_to_the_same() {
     let folder = TempDir::new().unwrap();
-    let pool = as_before(&folder).await;
+    let pool = as_before(&folder, 3).await;
     let [mut alive, mut stopped, mut odd] = [Producer::new(), Producer::new(), Producer::new()];
     stopped.held();
     let deep = format!("{}{}", "[".repeat(2000), "]".repeat(2000));

@@ -57,6 +57,14 @@ async fn open(folder: &TempDir) -> Arc<App> {
     App::open(settings).await.unwrap()
 }
 
+/// A database as it was after that migration.
+pub(crate) async fn as_before(folder: &TempDir, migration: i64) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(data(folder).database()).create_if_missing(true);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    sqlx::migrate!().run_to(migration, &pool).await.unwrap();
+    pool
+}
+
 /// Adds the gateways and people that every test has.
 pub(crate) fn prepare(folder: &TempDir) {
     let data = data(folder);

@@ -25,4 +25,6 @@ mod sessions;
 #[cfg(test)]
 mod standing;
 #[cfg(test)]
+mod unreported;
+#[cfg(test)]
 mod waits;
