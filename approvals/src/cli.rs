@@ -133,16 +133,17 @@ fn print(value: &serde_json::Value) -> anyhow::Result<()> {
 #[tokio::main]
 async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let (admin, token) = (data.first_admin()?, data.first_gateway()?);
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("cannot listen on `{}`", options.listen))?;
+    let listening = listener.local_addr()?;
     let https = options.url.as_deref().is_some_and(|url| url.starts_with("https://"));
     let Options { issuer, silent_after, .. } = &options;
     let settings =
         Settings { data: data.clone(), issuer: issuer.clone(), https, silent_after: *silent_after };
     let app = App::open(settings).await?;
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on `{}`", options.listen))?;
-    let listening = listener.local_addr()?;
+    // Last, so that nothing can fail between making what is shown only once and showing it.
+    let (admin, token) = (data.first_admin()?, data.first_gateway()?);
     let url = options.url.unwrap_or_else(|| format!("http://{listening}"));
     introduce(&data, &url, app.jwk(), admin, token)?;
     print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": app.jwk() }))?;
@@ -199,4 +200,18 @@ fn introduce(
     }
     writeln!(err)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_longer_than_nothing() {
+        assert_eq!(time("3m").unwrap(), Duration::from_secs(180));
+        assert_eq!(time("1h 30m").unwrap(), Duration::from_secs(5400));
+        for text in ["0s", "-3m", "3", "3 parsecs", ""] {
+            assert!(time(text).unwrap_err().to_string().contains("90s"), "{text}");
+        }
+    }
 }
