@@ -17,6 +17,8 @@ mod harness;
 #[cfg(test)]
 mod inbox;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod outcomes;
