@@ -1,6 +1,7 @@
 //! The service as a whole: what its parts share, and how it starts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use countersign_protocol::jws::Jwk;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub issuer: String,
     /// Whether browsers reach it by HTTPS only; the session cookie is then marked `Secure`.
     pub https: bool,
+    /// After how long without evidence a producer that did not stop counts as silent.
+    pub silent_after: Duration,
 }
 
 /// A running service.
@@ -29,6 +32,7 @@ pub struct App {
     pub(crate) auth: Auth,
     pub(crate) signer: Signer,
     pub(crate) https: bool,
+    pub(crate) silent_after: Duration,
 }
 
 /// Why the service cannot start.
@@ -56,13 +60,13 @@ impl App {
     }
 
     async fn opened(settings: Settings) -> Result<Self, Cause> {
-        let Settings { data, issuer, https } = settings;
+        let Settings { data, issuer, https, silent_after } = settings;
         let signer = Signer::open(&data.key_file(), &issuer)?;
         let store = Arc::new(Store::open(&data.database()).await?);
         let users = data.users_file().to_owned();
         let directory = Arc::new(Directory::new(&issuer, users, data.gateways_file()));
         let auth = Auth::new(Arc::clone(&store), Arc::clone(&directory));
-        Ok(Self { store, directory, auth, signer, https })
+        Ok(Self { store, directory, auth, signer, https, silent_after })
     }
 
     /// All that the service answers to.

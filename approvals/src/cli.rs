@@ -3,10 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use countersign_approvals::{App, Data, Login, NewUser, Settings};
+use jiff::SignedDuration;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -37,6 +39,16 @@ struct Options {
     /// The address that browsers use, when it is not the one to listen on
     #[arg(long)]
     url: Option<String>,
+    /// After how long without a record a producer of evidence counts as silent, unless it stopped in good order;
+    /// it makes a record each minute
+    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = time)]
+    silent_after: Duration,
+}
+
+/// A length of time as people write it: `90s`, `3m`, `1h 30m`.
+fn time(text: &str) -> anyhow::Result<Duration> {
+    let time = text.parse::<SignedDuration>().ok().filter(SignedDuration::is_positive);
+    time.map(|time| time.unsigned_abs()).context("write it as `90s`, `3m` or `1h`")
 }
 
 #[derive(Subcommand)]
@@ -121,13 +133,17 @@ fn print(value: &serde_json::Value) -> anyhow::Result<()> {
 #[tokio::main]
 async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let (admin, token) = (data.first_admin()?, data.first_gateway()?);
-    let https = options.url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let app = App::open(Settings { data: data.clone(), issuer: options.issuer.clone(), https }).await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on `{}`", options.listen))?;
     let listening = listener.local_addr()?;
+    let https = options.url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    let Options { issuer, silent_after, .. } = &options;
+    let settings =
+        Settings { data: data.clone(), issuer: issuer.clone(), https, silent_after: *silent_after };
+    let app = App::open(settings).await?;
+    // Last, so that nothing can fail between making what is shown only once and showing it.
+    let (admin, token) = (data.first_admin()?, data.first_gateway()?);
     let url = options.url.unwrap_or_else(|| format!("http://{listening}"));
     introduce(&data, &url, app.jwk(), admin, token)?;
     print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": app.jwk() }))?;
@@ -184,4 +200,18 @@ fn introduce(
     }
     writeln!(err)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_longer_than_nothing() {
+        assert_eq!(time("3m").unwrap(), Duration::from_secs(180));
+        assert_eq!(time("1h 30m").unwrap(), Duration::from_secs(5400));
+        for text in ["0s", "-3m", "3", "3 parsecs", ""] {
+            assert!(time(text).unwrap_err().to_string().contains("90s"), "{text}");
+        }
+    }
 }

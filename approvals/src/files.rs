@@ -9,6 +9,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::random;
+
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -68,13 +70,21 @@ fn private() -> fs::OpenOptions {
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
     let mut text = serde_json::to_vec_pretty(value).map_err(FileError::json(path))?;
     text.push(b'\n');
-    let draft = path.with_extension(format!("{}.draft", std::process::id()));
-    let written = private()
-        .create_new(true)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&draft, path));
-    written.map_err(FileError::io(path))
+    replace(path, &text).map_err(FileError::io(path))
+}
+
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    // No process id: in a container each process may have the same, and a killed one leaves its draft behind.
+    let draft = path.with_extension(format!("{}.draft", random::token()?));
+    let mut file = private().create_new(true).open(&draft)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    // The new name has to survive a power cut too: gateways know the key that lies under it.
+    #[cfg(unix)]
+    fs::File::open(path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")))?
+        .sync_all()?;
+    Ok(())
 }
 
 /// Reads a file of JSON.
@@ -110,5 +120,20 @@ impl<T: DeserializeOwned> Watched<T> {
         let value = Arc::new(read(&self.path)?);
         *last = Some((stamp, Arc::clone(&value)));
         Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_that_was_left_behind_stops_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.json");
+        fs::write(path.with_extension(format!("{}.draft", std::process::id())), "half").unwrap();
+        write(&path, &["whole"]).unwrap();
+        assert_eq!(read::<Vec<String>>(&path).unwrap(), ["whole"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no draft of its own is left");
     }
 }

@@ -38,5 +38,5 @@ pub(crate) async fn breaks(
     session: Session,
 ) -> Result<Json<Vec<Break>>, Problem> {
     auditor(&session)?;
-    Ok(Json(app.store.breaks().await?))
+    Ok(Json(app.store.breaks(app.silent_after).await?))
 }

@@ -19,6 +19,7 @@ use crate::directory::users::{AUDITORS, Member};
 use crate::store::StoreError;
 use crate::store::answers::giving::Given;
 use crate::store::answers::{Kept, Kind, lacking, may_stop};
+use crate::store::claims::uses::Use;
 use crate::store::history::Entry;
 use crate::store::tickets::Ticket;
 
@@ -55,6 +56,8 @@ pub(crate) struct Summary {
     /// How many uses are left of those that were asked for.
     uses: i64,
     used: i64,
+    /// Of how many uses nobody said in time what became of them.
+    outcomes_unknown: i64,
 }
 
 /// A request with all that there is about it.
@@ -66,6 +69,7 @@ pub(crate) struct Detail {
     /// The question, byte for byte as the gateway sent it.
     question: Box<RawValue>,
     answers: Vec<Value>,
+    claims: Vec<Use>,
     history: Vec<Entry>,
     waiting: i64,
 }
@@ -116,6 +120,7 @@ fn summary(ticket: &Ticket, answers: &[Kept]) -> Summary {
         missing: lacking(ticket, answers),
         uses: ticket.uses,
         used: ticket.used,
+        outcomes_unknown: ticket.outcomes_unknown,
     }
 }
 
@@ -131,6 +136,7 @@ async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
         summary: summary(&ticket, &answers),
         digest: ticket.digest,
         answers: answers.iter().map(answer).collect(),
+        claims: app.store.uses(ticket.id).await?,
         history: app.store.history(ticket.id).await?,
         waiting: app.store.waiting(ticket.id).await?.held,
         question: RawValue::from_string(ticket.raw).map_err(StoreError::from)?,

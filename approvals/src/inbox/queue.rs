@@ -53,6 +53,8 @@ struct Row {
     have: usize,
     need: usize,
     held: bool,
+    /// Whether nobody knows what became of a use.
+    open_end: bool,
 }
 
 pub(super) async fn show(
@@ -117,6 +119,7 @@ async fn row(
         have: need.saturating_sub(lacking(ticket, &answers)),
         need,
         held: app.store.waiting(ticket.id).await?.held > 0,
+        open_end: ticket.outcomes_unknown > 0,
     };
     Ok((row, answered))
 }

@@ -23,6 +23,7 @@ use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
 use crate::store::answers::{Kept, Kind, asked, lacking, may_stop, needed};
+use crate::store::claims::uses::{Known, Use};
 use crate::store::history::Entry;
 use crate::store::tickets::Ticket;
 use crate::store::waiters::Waiting;
@@ -43,6 +44,8 @@ struct RequestPage {
     waiting: Waiting,
     held: Option<Deadline>,
     answers: Vec<Said>,
+    uses: Vec<Used>,
+    open_end: Option<String>,
     history: Vec<Happened>,
     choice: Choice,
     may_stop: bool,
@@ -65,6 +68,13 @@ struct Said {
     otp: bool,
     reason: Option<String>,
     dropped: Option<String>,
+}
+
+/// A use, in words.
+struct Used {
+    at: String,
+    outcome: String,
+    known: bool,
 }
 
 /// Something that happened, in words.
@@ -137,6 +147,8 @@ pub(super) async fn page(
         choice: choose(&ticket, &answers, session),
         may_stop: may_stop(&ticket, &session.member),
         answers: answers.iter().map(|kept| said(app, kept)).collect(),
+        uses: app.store.uses(id).await?.iter().map(used).collect(),
+        open_end: words::open_end(&ticket),
         history: history.into_iter().map(|entry| happened(app, entry)).collect(),
         body: readable(&question.request.body),
         context: Node::parse(&question.cedar.context.to_string()),
@@ -234,16 +246,22 @@ fn said(app: &App, kept: &Kept) -> Said {
     }
 }
 
+fn used(used: &Use) -> Used {
+    let known = used.outcome != Known::Unknown;
+    Used { at: words::utc(used.claimed_at), outcome: words::outcome(used), known }
+}
+
 fn happened(app: &App, entry: Entry) -> Happened {
     let person = entry.issuer.zip(entry.subject).map(|(issuer, subject)| Person { issuer, subject });
     let refused = entry.event == "refused";
-    let what = words::event(&entry.event, entry.detail.as_deref());
+    let what = words::event(&entry.event, entry.detail.as_deref().or(entry.code.as_deref()));
     let (gateway, reason) = match person {
         Some(_) => (None, entry.detail.filter(|_| !refused)),
         None => (entry.detail, None),
     };
     let who = person.map(|person| called(app, &person));
-    Happened { at: words::utc(entry.at), what, refused, who, code: entry.code, gateway, reason }
+    let code = entry.code.filter(|code| code != "unknown");
+    Happened { at: words::utc(entry.at), what, refused, who, code, gateway, reason }
 }
 
 fn readable(shown: &Shown) -> Body {

@@ -7,6 +7,9 @@ use countersign_protocol::quorum::Ineligible;
 use countersign_protocol::request::Severity;
 use jiff::Timestamp;
 
+use crate::store::claims::uses::{Known, Use};
+use crate::store::tickets::Ticket;
+
 /// The name of a Cedar entity, taken apart: `Agent::"deployer"` is a `deployer` of type `Agent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
@@ -63,6 +66,27 @@ pub(super) fn lasting(ms: i64) -> String {
     text.split_once(" 0 ").map_or(text.clone(), |(whole, _)| whole.to_owned())
 }
 
+/// What is known of a use, said to people.
+pub(super) fn outcome(used: &Use) -> String {
+    match (used.outcome, used.status) {
+        (Known::Forwarded, Some(status)) => format!("sent on, the upstream answered {status}"),
+        (Known::Forwarded, None) => "sent on, the upstream gave no answer".into(),
+        (Known::Awaited, _) => "the gateway has not reported yet what became of it".into(),
+        (Known::Unknown, _) => "what became of it is not known: the gateway did not report".into(),
+    }
+}
+
+/// What a ticket's state leaves open: nothing, or that some of its uses have no end that anybody knows.
+pub(super) fn open_end(ticket: &Ticket) -> Option<String> {
+    let what = match (ticket.uses, ticket.outcomes_unknown) {
+        (_, 0) => return None,
+        (1, _) => "it".into(),
+        (_, 1) => "one of its uses".into(),
+        (_, unknown) => format!("{unknown} of its uses"),
+    };
+    Some(format!("what became of {what} is not known: the gateway did not report"))
+}
+
 /// A state, in a word or two.
 pub(super) fn state(state: State) -> &'static str {
     match state {
@@ -107,9 +131,9 @@ pub(super) fn ineligible(why: Ineligible) -> &'static str {
     }
 }
 
-/// What happened to a ticket; who did it stands before.
-pub(super) fn event(event: &str, detail: Option<&str>) -> &'static str {
-    match (event, detail) {
+/// What happened to a ticket; who did it stands before. `more` is what an entry says besides.
+pub(super) fn event(event: &str, more: Option<&str>) -> &'static str {
+    match (event, more) {
         ("asked", _) => "asked",
         ("joined", _) => "asked again",
         ("approve", _) => "approved",
@@ -125,7 +149,9 @@ pub(super) fn event(event: &str, detail: Option<&str>) -> &'static str {
         ("expired", _) => "expired",
         ("cancelled", _) => "cancelled, nobody waited any more",
         ("claimed", _) => "approval used",
+        ("forwarded", Some("unknown")) => "sent on, the upstream gave no answer",
         ("forwarded", _) => "sent on, the upstream answered",
+        ("outcome_unknown", _) => "what became of it is not known, the gateway did not report",
         ("client_left", _) => "a client left",
         _ => "something else happened",
     }

@@ -1,5 +1,7 @@
 //! Claims: the one atomic update that uses a grant up, and the signed receipt that says so.
 
+pub(crate) mod uses;
+
 use countersign_protocol::approval::{Claim, ClaimAnswer, ClaimReply, ClaimResult, State};
 use countersign_protocol::grant::Receipt;
 use sqlx::Row as _;
@@ -10,6 +12,7 @@ use super::tickets::{state_name, state_named};
 use super::{Store, StoreError, Tx};
 use crate::directory::gateways::Gateway;
 use crate::signer::Signer;
+use uses::REPORT_WITHIN;
 
 /// How long a receipt counts, seconds: the request goes on at once or not at all.
 const RECEIPT_SECONDS: i64 = 60;
@@ -51,8 +54,8 @@ impl Tx<'_> {
         }
         let receipt = signer.receipt(&self.receipt(gateway, claim, signer))?;
         sqlx::query(
-            "INSERT INTO claims (audience, nonce, ticket, jti, digest, record, receipt, at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO claims (audience, nonce, ticket, jti, digest, record, receipt, at, report_by)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&gateway.audience)
         .bind(claim.nonce.to_string())
@@ -62,6 +65,7 @@ impl Tx<'_> {
         .bind(claim.record.to_string())
         .bind(&receipt)
         .bind(self.now)
+        .bind(self.now + REPORT_WITHIN)
         .execute(&mut *self.inner)
         .await?;
         self.record(claim.ticket, Entry::event("claimed").detail(Some(gateway.name.clone()))).await?;

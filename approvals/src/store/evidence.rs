@@ -1,15 +1,16 @@
 //! Evidence: audit records by producer, lane and sequence, kept as the bytes that they came in.
 
+mod ends;
+
 use std::collections::BTreeSet;
 
 use countersign_protocol::approval::Ack;
 use countersign_protocol::evidence::{Lane, Record, RecordError};
 use countersign_protocol::{Hash, Token};
-use serde::Serialize;
-use sqlx::FromRow;
 
 use super::{Store, StoreError, Tx};
 use crate::directory::gateways::Gateway;
+pub(crate) use ends::Break;
 
 /// Why a batch of evidence is not kept. None of it is then, nor of what it came with.
 #[derive(Debug, thiserror::Error)]
@@ -28,17 +29,6 @@ impl From<sqlx::Error> for KeepError {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error.into())
     }
-}
-
-/// A place where a lane does not hold together.
-#[derive(Debug, Serialize, FromRow)]
-pub(crate) struct Break {
-    producer: String,
-    lane: String,
-    seq: i64,
-    /// `missing`: the record before is not kept; `broken`: it is, but has another hash; `conflict`: other
-    /// bytes were sent under the same number.
-    why: String,
 }
 
 /// Which records to read.
@@ -111,15 +101,6 @@ impl Store {
         let query = query.bind(filter.ticket.map(|ticket| ticket.to_string()));
         Ok(query.bind(filter.limit.unwrap_or(10_000)).fetch_all(&self.reader).await?)
     }
-
-    /// Where what is kept does not hold together.
-    pub(crate) async fn breaks(&self) -> Result<Vec<Break>, StoreError> {
-        let query = sqlx::query_as(
-            "SELECT producer, lane, seq, why FROM evidence_breaks
-             UNION ALL SELECT producer, lane, seq, 'conflict' FROM evidence_conflicts ORDER BY 1, 2, 3",
-        );
-        Ok(query.fetch_all(&self.reader).await?)
-    }
 }
 
 impl Tx<'_> {
@@ -137,6 +118,7 @@ impl Tx<'_> {
                 self.own(gateway, lane).await?;
                 lanes.insert(lane);
             }
+            self.note_end(&record).await?;
             self.keep_one(record).await?;
         }
         let mut acked = Vec::with_capacity(lanes.len());
@@ -147,17 +129,17 @@ impl Tx<'_> {
         Ok(acked)
     }
 
-    /// A producer belongs to the gateway that first spoke for it.
+    /// A producer belongs to the gateway that first spoke for it; whatever comes of it is a sign of life.
     async fn own(&mut self, gateway: &Gateway, (producer, lane): (Token, Lane)) -> Result<(), KeepError> {
-        sqlx::query("INSERT INTO producers (id, gateway) VALUES (?, ?) ON CONFLICT DO NOTHING")
-            .bind(producer.to_string())
-            .bind(&gateway.name)
-            .execute(&mut *self.inner)
-            .await?;
-        let owner: String = sqlx::query_scalar("SELECT gateway FROM producers WHERE id = ?")
-            .bind(producer.to_string())
-            .fetch_one(&mut *self.inner)
-            .await?;
+        let owner: String = sqlx::query_scalar(
+            "INSERT INTO producers (id, gateway, seen_at) VALUES (?, ?, ?)
+             ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at RETURNING gateway",
+        )
+        .bind(producer.to_string())
+        .bind(&gateway.name)
+        .bind(self.now)
+        .fetch_one(&mut *self.inner)
+        .await?;
         if owner != gateway.name {
             return Err(KeepError::Foreign(producer));
         }
@@ -191,7 +173,8 @@ impl Tx<'_> {
         if kept == record.hash.to_string() { Ok(()) } else { Err(KeepError::Conflict(Box::new(record))) }
     }
 
-    /// Moves a lane's mark over all that follows without a gap, and returns it: all below is kept.
+    /// Moves a lane's marks: to its end, and over all that follows without a gap. Returns the latter; all below
+    /// it is kept.
     async fn advance(&mut self, producer: Token, lane: Lane) -> Result<u64, StoreError> {
         let next: i64 = sqlx::query_scalar(
             "UPDATE lanes SET next = (
@@ -199,7 +182,9 @@ impl Tx<'_> {
                      SELECT lanes.next UNION ALL
                      SELECT kept.seq + 1 FROM kept JOIN evidence AS e
                          ON e.producer = ?1 AND e.lane = ?2 AND e.seq = kept.seq)
-                 SELECT max(seq) FROM kept)
+                 SELECT max(seq) FROM kept),
+             ends = (SELECT min(max(seq), 9223372036854775806) + 1 FROM evidence
+                 WHERE producer = ?1 AND lane = ?2)
              WHERE producer = ?1 AND lane = ?2 RETURNING next",
         )
         .bind(producer.to_string())

@@ -60,7 +60,7 @@ impl Tx<'_> {
         status: Option<u16>,
     ) -> Result<(), StoreError> {
         let noted = sqlx::query(
-            "UPDATE claims SET forwarded_at = ?, status = ?
+            "UPDATE claims SET forwarded_at = ?, status = ?, report_by = NULL
              WHERE audience = ? AND nonce = ? AND ticket = ? AND forwarded_at IS NULL",
         )
         .bind(self.now)

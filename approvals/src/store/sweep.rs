@@ -21,6 +21,11 @@ const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
 impl Tx<'_> {
     /// Turns what has lapsed into what it is.
     pub(super) async fn lapse(&mut self) -> Result<(), StoreError> {
+        self.lapse_tickets().await?;
+        self.lapse_uses().await
+    }
+
+    async fn lapse_tickets(&mut self) -> Result<(), StoreError> {
         let lapsed: Vec<(String, String)> = sqlx::query_as(
             "UPDATE tickets SET settled_at = lapses_at, state = CASE
                  WHEN state = 'pending' AND cancel_at < answer_by THEN 'cancelled' ELSE 'expired' END
@@ -78,13 +83,14 @@ impl Store {
 
     /// Writes where there is something to write, and says how long there will be nothing.
     async fn sweep(&self) -> Result<Duration, StoreError> {
-        let due: (Option<UnixMillis>, UnixMillis) = sqlx::query_as(
+        let (tickets, uses, now): (Option<UnixMillis>, Option<UnixMillis>, UnixMillis) = sqlx::query_as(
             "SELECT (SELECT min(lapses_at) FROM tickets WHERE lapses_at IS NOT NULL),
+                    (SELECT min(report_by) FROM claims WHERE report_by IS NOT NULL),
                     CAST(round(unixepoch('subsec') * 1000) AS INTEGER)",
         )
         .fetch_one(&self.reader)
         .await?;
-        let left = due.0.map_or(i64::MAX, |at| at - due.1);
+        let left = tickets.into_iter().chain(uses).min().map_or(i64::MAX, |at| at - now);
         if left > 0 {
             return Ok(LONGEST_SLEEP.min(Duration::from_millis(left.unsigned_abs())));
         }

@@ -28,6 +28,8 @@ pub(crate) struct Ticket {
     pub(crate) use_by: Option<UnixMillis>,
     pub(crate) uses: i64,
     pub(crate) used: i64,
+    /// Of how many uses nobody said in time what became of them.
+    pub(crate) outcomes_unknown: i64,
     /// Deadlines included: a lapsed ticket never reads as open.
     pub(crate) state: State,
     pub(crate) reason: Option<String>,
@@ -51,6 +53,12 @@ where
 pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
     let text: String = row.try_get(column)?;
     serde_json::from_str(&text).map_err(|error| undecodable(column, error))
+}
+
+/// Reads a column that is kept as one word of several.
+pub(crate) fn named<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
+    let word: String = row.try_get(column)?;
+    serde_json::from_value(word.into()).map_err(|error| undecodable(column, error))
 }
 
 fn undecodable(column: &str, error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
@@ -92,6 +100,7 @@ impl FromRow<'_, SqliteRow> for Ticket {
             use_by: row.try_get("use_by")?,
             uses: row.try_get("uses")?,
             used: row.try_get("used")?,
+            outcomes_unknown: row.try_get("outcomes_unknown")?,
             state: state_named(row.try_get("state_now")?),
             reason: row.try_get("reason")?,
             grant: row.try_get("grant_jws")?,

@@ -1,7 +1,7 @@
 //! The program itself: prepares a folder, serves from it, and keeps secrets to its owner.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::harness::{PASSWORD, TOTP};
 
-fn program(data: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn program(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-approvals"));
     command.arg("--data").arg(data).args(arguments).stdin(Stdio::piped());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -27,7 +27,7 @@ fn run(data: &Path, arguments: &[&str], input: &str) -> Value {
 }
 
 /// A running program, ended with the test.
-struct Serving(Child);
+pub(crate) struct Serving(pub(crate) Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {
@@ -37,10 +37,16 @@ impl Drop for Serving {
 }
 
 fn serve(data: &Path) -> (Serving, Value) {
-    let mut child = program(data, &["--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let mut serving = Serving(program(data, &["--listen", "127.0.0.1:0"]).spawn().unwrap());
+    let ready = ready(&mut serving);
+    (serving, ready)
+}
+
+/// What a program says once it can be spoken to.
+pub(crate) fn ready(serving: &mut Serving) -> Value {
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (Serving(child), serde_json::from_str(&line).unwrap())
+    BufReader::new(serving.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
 }
 
 fn healthy(ready: &Value) -> bool {
@@ -77,6 +83,16 @@ fn a_first_run_makes_everything_and_says_so_once() {
     let mut said = String::new();
     second.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(!said.contains("password"), "{said}");
+}
+
+#[test]
+fn what_is_shown_once_is_not_made_by_a_run_that_cannot_show_it() {
+    let folder = TempDir::new().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let failed = program(folder.path(), &["--listen", &listen]).output().unwrap();
+    assert!(!failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains(&listen));
+    assert!(!folder.path().join("users.json").exists() && !folder.path().join("gateways.json").exists());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
@@ -52,33 +52,52 @@ fn data(folder: &TempDir) -> Data {
 }
 
 async fn open(folder: &TempDir) -> Arc<App> {
-    App::open(Settings { data: data(folder), issuer: "local".into(), https: false }).await.unwrap()
+    let silent_after = Duration::from_secs(180);
+    let settings = Settings { data: data(folder), issuer: "local".into(), https: false, silent_after };
+    App::open(settings).await.unwrap()
+}
+
+/// A database as it was after that migration.
+pub(crate) async fn as_before(folder: &TempDir, migration: i64) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(data(folder).database()).create_if_missing(true);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    sqlx::migrate!().run_to(migration, &pool).await.unwrap();
+    pool
+}
+
+/// Adds the gateways and people that every test has.
+pub(crate) fn prepare(folder: &TempDir) {
+    let data = data(folder);
+    for (name, audience, token) in
+        [("edge", "prod", EDGE), ("edge-2", "prod", EDGE_2), ("other", "test", OTHER)]
+    {
+        data.add_gateway(name, audience, Some(token.into())).unwrap();
+    }
+    for (name, groups) in [
+        ("ada", vec!["sre"]),
+        ("bob", vec!["sre"]),
+        ("cid", vec!["sre", "dba"]),
+        ("dan", vec!["dba"]),
+        ("oda", vec!["sre"]),
+        ("eve", vec![]),
+        ("root", vec!["admins"]),
+    ] {
+        let groups = groups.into_iter().map(str::to_owned).collect();
+        let (password, totp) = (Some(PASSWORD.into()), Some(TOTP.into()));
+        data.add_user(NewUser { subject: name.into(), name: None, groups, password, totp }).unwrap();
+    }
 }
 
 impl Service {
     /// A service with three gateways and, by group, ada and bob (sre), cid (sre, dba), dan (dba), oda (sre;
     /// she owns the agent), eve (no group), root (admins).
     pub(crate) async fn start() -> Self {
-        let folder = TempDir::new().unwrap();
-        let data = data(&folder);
-        for (name, audience, token) in
-            [("edge", "prod", EDGE), ("edge-2", "prod", EDGE_2), ("other", "test", OTHER)]
-        {
-            data.add_gateway(name, audience, Some(token.into())).unwrap();
-        }
-        for (name, groups) in [
-            ("ada", vec!["sre"]),
-            ("bob", vec!["sre"]),
-            ("cid", vec!["sre", "dba"]),
-            ("dan", vec!["dba"]),
-            ("oda", vec!["sre"]),
-            ("eve", vec![]),
-            ("root", vec!["admins"]),
-        ] {
-            let groups = groups.into_iter().map(str::to_owned).collect();
-            let (password, totp) = (Some(PASSWORD.into()), Some(TOTP.into()));
-            data.add_user(NewUser { subject: name.into(), name: None, groups, password, totp }).unwrap();
-        }
+        Self::start_in(TempDir::new().unwrap()).await
+    }
+
+    /// The same, in a folder where something lies already.
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
+        prepare(&folder);
         let app = open(&folder).await;
         Self { router: app.router(), app, folder }
     }
@@ -258,11 +277,24 @@ pub(crate) fn ask(question: Value) -> Value {
 
 /// The next line of a lane.
 pub(crate) fn line(producer: Token, lane: &str, seq: u64, prev: Hash, extra: &Value) -> String {
-    let envelope = json!({
+    record(producer, lane, (seq, prev), "claim", json!({ "extra": extra }))
+}
+
+/// The next line of a lane, of any kind; `place` is its number and the hash of the line before it.
+pub(crate) fn record(
+    producer: Token,
+    lane: &str,
+    place: (u64, Hash),
+    kind: &str,
+    mut members: Value,
+) -> String {
+    let (seq, prev) = place;
+    let mut record = json!({
         "v": 1, "producer": producer, "lane": lane, "seq": seq, "prev": prev, "ts": 1_700_000_000_000_u64,
-        "kind": "claim", "extra": extra,
+        "kind": kind,
     });
-    envelope.to_string()
+    record.as_object_mut().unwrap().append(members.as_object_mut().unwrap());
+    record.to_string()
 }
 
 /// A claim, the evidence record that it needs, and the batch that carries both.

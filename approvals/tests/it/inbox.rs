@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use crate::harness::{PASSWORD, Service, code, question};
+use crate::harness::{EDGE, PASSWORD, Service, ask, claim, code, question};
 
 struct Page {
     status: StatusCode,
@@ -111,6 +111,45 @@ async fn who_may_not_approve_has_no_button_and_learns_why() {
     let page = browse(&service, &oda, &format!("/inbox/{ticket}"), None).await;
     assert!(page.text.contains("somebody else has to approve it"));
     assert!(!page.text.contains("value=\"approve\"") && page.text.contains("value=\"reject\""));
+}
+
+#[tokio::test]
+async fn a_use_without_an_end_says_so_until_the_gateway_reports() {
+    let service = Service::start().await;
+    for (uses, said) in [
+        (1, "approved and used; what became of it is not known: the gateway did not report"),
+        (
+            2,
+            "approved, not used up yet; what became of one of its uses is not known: the gateway did not report",
+        ),
+    ] {
+        ends_late(&service, uses, said).await;
+    }
+}
+
+async fn ends_late(service: &Service, uses: u32, said: &str) {
+    let ada = service.log_in("ada").await;
+    let mut asked = question();
+    asked["terms"]["uses"] = json!(uses);
+    let first = ask(asked);
+    let ticket = service.ask(&first).await["ticket"].as_str().unwrap().to_owned();
+    service.answer(&ada, &ticket, "approve").await;
+    let body = claim(&service.grant(&service.ask(&first).await["verdict"]));
+    service.post("/v1/claims", EDGE, body.clone()).await;
+    let path = format!("/inbox/{ticket}");
+    assert!(browse(service, &ada, &path, None).await.text.contains("the gateway has not reported yet"));
+    assert!(!browse(service, &ada, "/inbox", None).await.text.contains("outcome not known"));
+    service.sql("UPDATE claims SET report_by = 1 WHERE report_by IS NOT NULL").await;
+    let page = browse(service, &ada, &path, None).await;
+    assert!(page.text.contains(said), "{}", page.text);
+    assert!(browse(service, &ada, "/inbox", None).await.text.contains("outcome not known"));
+    let nonce = &body["items"][0]["nonce"];
+    let late = json!({ "ticket": ticket, "event": "forwarded", "nonce": nonce, "status": null });
+    service.post("/v1/outcomes", EDGE, json!({ "evidence": [], "items": [late] })).await;
+    let page = browse(service, &ada, &path, None).await;
+    assert_eq!(page.text.matches("sent on, the upstream gave no answer").count(), 2, "use and history");
+    assert!(!page.text.contains(said));
+    assert!(!browse(service, &ada, "/inbox", None).await.text.contains("outcome not known"));
 }
 
 #[tokio::test]

@@ -9,11 +9,15 @@ mod claims;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod inbox;
+#[cfg(test)]
+mod killed;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
@@ -22,5 +26,7 @@ mod outcomes;
 mod sessions;
 #[cfg(test)]
 mod standing;
+#[cfg(test)]
+mod unreported;
 #[cfg(test)]
 mod waits;
