@@ -85,7 +85,8 @@ fn stages<'a>(
     let target = engine.routes.find(&reading)?;
     about.route = Some(target.name());
     if facts.body.is_none() && (target.needs_body() || engine.policies.gated(target.action())) {
-        return Err(Stop::NeedBody);
+        // What follows an upgrade has no end that could be waited for.
+        return Err(reading.upgrade().cloned().map_or(Stop::NeedBody, Stop::Denied));
     }
     let mapped = target.map(&reading, facts.body.as_deref())?;
     let query = query(engine, facts, &reading, &caller, mapped, now)?;

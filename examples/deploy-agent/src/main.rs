@@ -11,10 +11,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::calls::Calls;
+
+/// Ten times as many as gateways take unless told otherwise.
+const MOST_HEADERS: usize = 1_100;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -27,6 +33,22 @@ async fn main() -> anyhow::Result<()> {
     let wanted = std::env::args().nth(1).map_or(Ok(any_port), |address| address.parse())?;
     let (api_at, admin_at) = (TcpListener::bind(wanted).await?, TcpListener::bind(any_port).await?);
     println!("{}", json!({ "listening": api_at.local_addr()?, "calls": admin_at.local_addr()? }));
-    tokio::try_join!(axum::serve(api_at, api), axum::serve(admin_at, admin))?;
+    tokio::select! {
+        served = serve(api_at, api) => served?,
+        served = axum::serve(admin_at, admin) => served?,
+    }
     Ok(())
+}
+
+/// Serves the API, and takes as many headers as a gateway may pass on.
+async fn serve(listener: TcpListener, api: Router) -> anyhow::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let api = TowerToHyperService::new(api.clone());
+        tokio::spawn(async move {
+            let mut connection = http1::Builder::new();
+            // A connection that breaks is its client's affair.
+            let _ = connection.max_headers(MOST_HEADERS).serve_connection(TokioIo::new(stream), api).await;
+        });
+    }
 }

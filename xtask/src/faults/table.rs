@@ -74,9 +74,9 @@ const SERVICE: Section = Section {
         Row {
             id: "service-down-to-the-end",
             when: "It is down until the hold is over",
-            client: &["403 pending", "201"],
+            client: &["403 pending", "200"],
             upstream: 1,
-            evidence: &["needs_approval", "pending", "needs_approval", "claim", "forwarded", "outcome 201"],
+            evidence: &["needs_approval", "pending", "needs_approval", "claim", "forwarded", "outcome 200"],
             note: "The client is told to come back, as after every hold; then the answer counts.",
         },
         Row {
@@ -180,7 +180,7 @@ const fn after_report(refused: &'static str) -> [&'static str; 5] {
 
 /// A grant that is only ignored, and the same grant later.
 const fn after_hold(refused: &'static str) -> [&'static str; 7] {
-    ["needs_approval", refused, "pending", "needs_approval", "claim", "forwarded", "outcome 201"]
+    ["needs_approval", refused, "pending", "needs_approval", "claim", "forwarded", "outcome 200"]
 }
 
 const GRANTS: Section = Section {
@@ -191,7 +191,7 @@ const GRANTS: Section = Section {
         Row {
             id: "grant-forged",
             when: "It is signed by another key",
-            client: &["403 pending", "201"],
+            client: &["403 pending", "200"],
             upstream: 1,
             evidence: &[
                 "needs_approval",
@@ -200,7 +200,7 @@ const GRANTS: Section = Section {
                 "needs_approval",
                 "claim",
                 "forwarded",
-                "outcome 201",
+                "outcome 200",
             ],
             note: "It is no grant, and nothing is reported: who signed it would hear of it. Here the true one comes \
                    with the second try.",
@@ -231,7 +231,7 @@ const GRANTS: Section = Section {
         Row {
             id: "grant-without-second-factor",
             when: "The gate is of severity high, and somebody answered without the second factor",
-            client: &["403 pending", "201"],
+            client: &["403 pending", "200"],
             upstream: 1,
             evidence: &[
                 "needs_approval",
@@ -240,7 +240,7 @@ const GRANTS: Section = Section {
                 "needs_approval",
                 "claim",
                 "forwarded",
-                "outcome 201",
+                "outcome 200",
             ],
             note: "The service is told and asks again. Here the hold ends before somebody else answers.",
         },
@@ -270,7 +270,7 @@ const fn ignored(
     evidence: &'static [&'static str],
     note: &'static str,
 ) -> Row {
-    Row { id, when, client: &["403 pending", "201"], upstream: 1, evidence, note }
+    Row { id, when, client: &["403 pending", "200"], upstream: 1, evidence, note }
 }
 
 const fn reopened(id: &'static str, when: &'static str, evidence: &'static [&'static str]) -> Row {

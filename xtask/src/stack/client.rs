@@ -66,6 +66,15 @@ impl Prepared {
         Ok(self)
     }
 
+    /// The same with one more header whose value may be any bytes that HTTP takes.
+    ///
+    /// # Errors
+    /// When it cannot be written as HTTP.
+    pub fn with_bytes(mut self, name: &str, value: &[u8]) -> Result<Self> {
+        self.headers.append(HeaderName::try_from(name)?, HeaderValue::from_bytes(value)?);
+        Ok(self)
+    }
+
     /// The same for another host.
     ///
     /// # Errors
@@ -150,8 +159,9 @@ impl Prepared {
 
     fn changed_header(&self, arrived: &Arrived) -> Option<String> {
         self.headers.keys().find_map(|name| {
-            let sent: Vec<_> =
-                self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+            // As the upstream writes down what it got.
+            let sent = self.headers.get_all(name).iter();
+            let sent: Vec<_> = sent.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
             let got = arrived.header(name.as_str());
             (sent != got).then(|| format!("header `{name}`: sent {sent:?}, arrived {got:?}"))
         })

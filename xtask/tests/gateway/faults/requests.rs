@@ -210,16 +210,9 @@ async fn steering_headers(scene: &Scene<'_>) -> Result<Played> {
 }
 
 async fn not_utf8(scene: &Scene<'_>) -> Result<Played> {
-    let request = scene.rotation("not-utf8")?;
-    let head = request.head("content-length: 0\r\nx-note: @\r\n")?;
-    let bytes: Vec<u8> =
-        head.bytes().flat_map(|byte| if byte == b'@' { vec![0xff, 0xfe] } else { vec![byte] }).collect();
-    let call = async {
-        let mut connection = Connection::open(scene.set.gateway.address()).await?;
-        connection.write(&bytes).await?;
-        connection.answer_or_end().await
-    };
-    approved(scene, request.clone(), call).await
+    let request = scene.rotation("not-utf8")?.with_bytes("x-note", b"\xff\xfe")?;
+    let (call, gateway) = (request.clone(), scene.set.gateway.address());
+    approved(scene, request, async move { call.send(gateway).await }).await
 }
 
 async fn many_headers(scene: &Scene<'_>) -> Result<Played> {

@@ -122,9 +122,6 @@ async fn broken_ask(scene: &Scene<'_>, fault: &Fault, variant: &str) -> Result<P
 
 async fn broken_wait(scene: &Scene<'_>, fault: &Fault, variant: &str) -> Result<Played> {
     let request = scene.rotation(&key("wait", variant))?;
-    // A poll that is open already would meet with nothing.
-    scene.set.meddler.down();
-    scene.set.meddler.up().await?;
     scene.set.meddler.next(WAIT, 2, fault.clone());
     let before = scene.set.meddler.seen(WAIT);
     let (call, ticket) = scene.hold(&request).await?;
