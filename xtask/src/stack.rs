@@ -70,7 +70,8 @@ impl Stack {
         let folder = tempfile::Builder::new().prefix("countersign-").tempdir()?;
         let service = workspace.target("debug/countersign-approvals");
         Ok(Self {
-            approvals: Approvals::start(&service, folder.path(), &example.people()?).await?,
+            approvals: Approvals::start(&service, folder.path(), &example.people()?, Default::default())
+                .await?,
             upstream: Upstream::start(&workspace.target("debug/deploy-agent"), folder.path()).await?,
             agents: Agents::new()?,
             template: std::fs::read_to_string(workspace.root().join("envoy/envoy.yaml"))?,
@@ -154,10 +155,10 @@ impl Stack {
     ///
     /// # Errors
     /// When it does not become ready.
-    pub async fn approvals(&self, name: &str) -> Result<Approvals> {
+    pub async fn approvals(&self, name: &str, options: approvals::Options) -> Result<Approvals> {
         let folder = self.folder.path().join(name);
         std::fs::create_dir(&folder)?;
-        Approvals::start(&self.service, &folder, &self.example.people()?).await
+        Approvals::start(&self.service, &folder, &self.example.people()?, options).await
     }
 
     /// The filter that gateways load.

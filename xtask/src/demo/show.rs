@@ -108,7 +108,7 @@ fn invite(stack: &Stack, gateway: SocketAddr) -> Result<()> {
             "Log in   {person:5} password {}  TOTP secret {}  code now {}{note}",
             login.password,
             login.totp,
-            login.code()?,
+            login.code(0)?,
         );
     }
     println!("Gateway  http://{gateway}/ for host {HOST}; try it as the agent:");

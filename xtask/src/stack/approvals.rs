@@ -21,12 +21,29 @@ use crate::example::{Factor, Person};
 /// Reads everything, answers nothing.
 pub const AUDITOR: &str = "auditor";
 
+/// How a service is started.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Added to its command line.
+    pub arguments: Vec<String>,
+    /// How far its clock is ahead of this machine's, seconds.
+    pub clock_ahead: i64,
+}
+
+/// How it is started, each time.
+#[derive(Debug)]
+struct Launcher {
+    binary: PathBuf,
+    folder: PathBuf,
+    options: Options,
+    environment: Vec<(&'static str, String)>,
+}
+
 /// The service, running.
 #[derive(Debug)]
 pub struct Approvals {
     process: Mutex<Process>,
-    binary: PathBuf,
-    folder: PathBuf,
+    launcher: Launcher,
     said: Said,
     token: String,
     logins: BTreeMap<String, Login>,
@@ -43,22 +60,25 @@ struct Said {
 }
 
 impl Approvals {
-    pub(super) async fn start(binary: &Path, folder: &Path, people: &[Person]) -> Result<Self> {
-        let data = data(folder);
+    pub(super) async fn start(
+        binary: &Path,
+        folder: &Path,
+        people: &[Person],
+        options: Options,
+    ) -> Result<Self> {
+        let launcher = Launcher::new(binary, folder, options)?;
         let auditor = Person { name: AUDITOR.into(), groups: vec!["auditors".into()] };
         let mut logins = BTreeMap::new();
         for person in people.iter().chain([&auditor]) {
             let mut words = vec!["user", "add", &person.name];
             words.extend(person.groups.iter().flat_map(|group| ["--group", group]));
-            let login = serde_json::from_value(prepare(binary, &data, &words).await?)?;
-            logins.insert(person.name.clone(), login);
+            logins.insert(person.name.clone(), serde_json::from_value(launcher.prepare(&words).await?)?);
         }
-        let added = prepare(binary, &data, &["gateway", "add", "envoy", "--audience", AUDIENCE]).await?;
+        let added = launcher.prepare(&["gateway", "add", "envoy", "--audience", AUDIENCE]).await?;
         let token = added.get("token").and_then(Value::as_str).context("no gateway token")?.to_owned();
-        let (process, said) = serve(binary, folder, "127.0.0.1:0").await?;
+        let (process, said) = launcher.serve("127.0.0.1:0").await?;
         let (process, said, http) = (Mutex::new(process), serde_json::from_value(said)?, Client::new());
-        let (binary, folder) = (binary.to_owned(), folder.to_owned());
-        Ok(Self { process, binary, folder, said, token, logins, sessions: Mutex::default(), http })
+        Ok(Self { process, launcher, said, token, logins, sessions: Mutex::default(), http })
     }
 
     /// Ends it at once, as SIGKILL does.
@@ -75,14 +95,14 @@ impl Approvals {
     /// When it does not become ready.
     pub async fn restart(&self) -> Result<()> {
         let mut process = self.process.lock().await;
-        (*process, _) = serve(&self.binary, &self.folder, &self.said.listening.to_string()).await?;
+        (*process, _) = self.launcher.serve(&self.said.listening.to_string()).await?;
         Ok(())
     }
 
     /// Where it keeps its key, its accounts and its database.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        data(&self.folder)
+        self.launcher.data()
     }
 
     /// Where gateway and browsers find it.
@@ -143,6 +163,16 @@ impl Approvals {
         let items = list.get("items").and_then(Value::as_array).context("no list of requests")?;
         let here = items.iter().filter(|item| item.get("path").and_then(Value::as_str) == Some(path));
         here.map(|item| text(item, "ticket")).collect()
+    }
+
+    /// Every request that waits for people, by id.
+    ///
+    /// # Errors
+    /// When the service does not answer.
+    pub async fn all_pending(&self) -> Result<Vec<String>> {
+        let list = self.read("/v1/requests?state=pending").await?;
+        let items = list.get("items").and_then(Value::as_array).context("no list of requests")?;
+        items.iter().map(|item| text(item, "ticket")).collect()
     }
 
     /// A request as it stands.
@@ -260,7 +290,7 @@ impl Approvals {
         if factor == Factor::Totp
             && let Some(body) = body.as_object_mut()
         {
-            body.insert("totp".into(), login.code()?.into());
+            body.insert("totp".into(), login.code(self.launcher.options.clock_ahead)?.into());
         }
         let reply = self.http.post(self.url("/v1/sessions")).json(&body).send().await?;
         let session = text(&reply.error_for_status()?.json().await?, "session")?;
@@ -277,22 +307,48 @@ impl Approvals {
     }
 }
 
-fn data(folder: &Path) -> PathBuf {
-    folder.join("approvals")
-}
-
-async fn serve(binary: &Path, folder: &Path, listen: &str) -> Result<(Process, Value)> {
-    let mut command = Command::new(binary);
-    command.args(["--listen", listen, "--data"]).arg(data(folder));
-    Process::ready("approvals", command, folder).await
-}
-
-/// Runs one of the service's subcommands, which print one line of JSON.
-async fn prepare(binary: &Path, data: &Path, words: &[&str]) -> Result<Value> {
-    let mut command = Command::new(binary);
-    let done = command.arg("--data").arg(data).args(words).output().await?;
-    if !done.status.success() {
-        bail!("the approval service refuses {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+impl Launcher {
+    fn new(binary: &Path, folder: &Path, options: Options) -> Result<Self> {
+        let environment = match options.clock_ahead {
+            0 => Vec::new(),
+            ahead => clock(ahead)?,
+        };
+        Ok(Self { binary: binary.to_owned(), folder: folder.to_owned(), options, environment })
     }
-    Ok(serde_json::from_slice(&done.stdout)?)
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("approvals")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.arg("--data").arg(self.data());
+        command
+    }
+
+    async fn serve(&self, listen: &str) -> Result<(Process, Value)> {
+        let mut command = self.command();
+        command.args(["--listen", listen]).args(&self.options.arguments);
+        Process::ready("approvals", command, &self.folder).await
+    }
+
+    /// Runs one of the service's subcommands, which print one line of JSON.
+    async fn prepare(&self, words: &[&str]) -> Result<Value> {
+        let done = self.command().args(words).output().await?;
+        if !done.status.success() {
+            bail!("the approval service refuses {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        Ok(serde_json::from_slice(&done.stdout)?)
+    }
+}
+
+/// The environment in which a program's clock is ahead; its timers are as they were. Debian's `faketime` says where its
+/// library lies; it is not run around the program, because what is started here must be what is stopped.
+fn clock(ahead: i64) -> Result<Vec<(&'static str, String)>> {
+    let said = crate::workspace::output(std::process::Command::new("faketime").args(["-f", "+0", "env"]))?;
+    let library = said.lines().find_map(|line| line.strip_prefix("LD_PRELOAD="));
+    let library = library.context("faketime does not say where its library lies")?.to_owned();
+    let monotonic = ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned());
+    Ok(vec![("LD_PRELOAD", library), ("FAKETIME", format!("{ahead:+}s")), monotonic])
 }

@@ -2,10 +2,13 @@
 //! what the evidence says.
 
 mod claims;
+mod clocks;
 mod grants;
+mod load;
 pub(crate) mod policies;
 pub(crate) mod requests;
 mod service;
+mod stops;
 
 use std::collections::BTreeSet;
 
@@ -29,6 +32,9 @@ pub(crate) fn add(trials: &mut Trials) -> Result<()> {
     claims::add(&mut rows)?;
     policies::add(&mut rows)?;
     requests::add(&mut rows)?;
+    stops::add(&mut rows)?;
+    clocks::add(&mut rows)?;
+    load::add(&mut rows)?;
     let all = SECTIONS.iter().flat_map(|section| section.rows).map(|row| row.id);
     let forgotten: Vec<_> = all.filter(|id| !rows.played.contains(id)).collect();
     ensure!(forgotten.is_empty(), "no test plays {forgotten:?}");

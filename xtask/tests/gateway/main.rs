@@ -17,6 +17,7 @@ mod reloadable;
 mod rows;
 mod scene;
 mod starter;
+mod trapping;
 mod world;
 
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
-use xtask::stack::client::Answer;
+use xtask::stack::client::{Answer, Prepared};
 
 /// No answer is waited for longer: holds last 90 s.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -42,8 +42,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(String::from_utf8_lossy(&head).into_owned())
     }
 
-    /// The answer, whose connection may stay open; its body must have a length.
-    pub(crate) async fn first_answer(mut self) -> Result<Answer> {
+    /// The next answer, whose connection may stay open; its body must have a length.
+    pub(crate) async fn next_answer(&mut self) -> Result<Answer> {
         let head = self.read_head().await?;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(Ok(0), str::parse)?];
@@ -75,6 +75,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         timeout(LONGEST, self.0.read_to_end(&mut bytes)).await.context("no answer")??;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         Ok((status(&text)?, text))
+    }
+}
+
+/// A connection that is used for one request after the other.
+pub(crate) struct KeptAlive(Connection);
+
+impl KeptAlive {
+    pub(crate) async fn open(gateway: SocketAddr) -> Result<Self> {
+        Ok(Self(Connection::open(gateway).await?))
+    }
+
+    /// Sends a request without a body, and waits for its answer.
+    pub(crate) async fn send(&mut self, request: &Prepared) -> Result<Answer> {
+        let head = request.head("content-length: 0\r\n")?.replace("connection: close\r\n", "");
+        self.0.write(head.as_bytes()).await?;
+        self.0.next_answer().await
     }
 }
 

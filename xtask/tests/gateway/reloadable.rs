@@ -68,7 +68,7 @@ impl Reloadable {
             filter.pointer_mut("/config/configuration/value/bundle").context("there is no bundle")?;
         *bundle = xtask::example::bundle(files);
         let count = async || {
-            let taken = gateway.stat(&format!("{STATS}.config_reload")).await?;
+            let taken = gateway.stat(&format!("{STATS}.update_success")).await?;
             let refused = gateway.stat(&format!("{STATS}.update_rejected")).await?;
             anyhow::Ok((taken, refused))
         };

@@ -296,7 +296,23 @@ impl<'a> Scene<'a> {
         Ok(records.into_iter().map(|record| record.envelope.kind).collect())
     }
 
-    async fn records(&self) -> Result<Vec<Record>> {
+    /// Starts another gateway in place of one that ended.
+    pub(crate) async fn restart(
+        &mut self,
+        name: &str,
+        mut configuration: Value,
+        options: &Options,
+    ) -> Result<()> {
+        let approval = settings(&mut configuration)?.get_mut("approval").context("the filter asks nobody")?;
+        believe(approval, self.approvals)?;
+        redirect(&mut configuration, self.set.meddler.address())?;
+        let name = format!("{name}-again");
+        self.set.gateway = self.world.stack.gateway_of(&name, &configuration, options).await?;
+        Ok(())
+    }
+
+    /// All evidence that passed through the meddler and is kept.
+    pub(crate) async fn records(&self) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         for producer in self.set.meddler.producers() {
             records.extend(self.approvals.evidence_of(&producer).await?);
@@ -325,7 +341,7 @@ fn told(record: &Record) -> Result<String> {
 }
 
 /// An answer in the words of the table.
-fn said(answer: &Answer) -> String {
+pub(crate) fn said(answer: &Answer) -> String {
     match (answer.status, answer.code()) {
         (0, _) => "-".into(),
         (status, "") => status.to_string(),

@@ -143,7 +143,12 @@ pub(crate) fn member(answer: &Answer, name: &str) -> Result<String> {
 
 /// Writes a file into the folder of the stack and gives its path.
 pub(crate) fn write(folder: &Path, name: &str, text: &str) -> Result<String> {
+    write_bytes(folder, name, text.as_bytes())
+}
+
+/// The same, whatever the bytes are.
+pub(crate) fn write_bytes(folder: &Path, name: &str, bytes: &[u8]) -> Result<String> {
     let path = folder.join(name);
-    std::fs::write(&path, text)?;
+    std::fs::write(&path, bytes)?;
     Ok(path.display().to_string())
 }

@@ -72,6 +72,10 @@ async fn changed(scene: &Scene<'_>, reloadable: &Reloadable, base: Files, change
     let (call, ticket) = scene.hold(&request).await?;
     let taken = reloadable.policies(&scene.set.gateway, &(change.make)(base)?).await?;
     ensure!(taken == change.taken, "the new policies: {taken:?}");
+    if taken == Taken::No {
+        let read = scene.answered(&scene.reading("still-in-force")?).await?;
+        ensure!(read.status == 200, "the policies before are not in force: {}", read.status);
+    }
     scene.approve(&ticket, "ben").await?;
     let mut tries = vec![call.await??];
     if change.again {

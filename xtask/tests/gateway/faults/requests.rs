@@ -186,7 +186,7 @@ async fn upgrade(scene: &Scene<'_>) -> Result<Played> {
     let head = head.replace("connection: close", "connection: upgrade");
     let mut connection = Connection::open(scene.set.gateway.address()).await?;
     connection.write(head.as_bytes()).await?;
-    let answer = connection.first_answer().await?;
+    let answer = connection.next_answer().await?;
     Ok(Played { request, tries: vec![answer] })
 }
 

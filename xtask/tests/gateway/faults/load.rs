@@ -1,0 +1,260 @@
+//! Many requests at once: on several workers, more than may be held, and a flood that is denied.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+use xtask::faults::Row;
+use xtask::stack::client::Prepared;
+use xtask::stack::gateway::Options;
+use xtask::stack::until;
+
+use super::Rows;
+use crate::raw::KeptAlive;
+use crate::scene::{self, Played, Scene, Set, said};
+use crate::world::{World, settings};
+
+/// Requests that are held at once.
+const MANY: usize = 200;
+/// Connections of a flood, and requests on each.
+const FLOOD: (usize, usize) = (20, 250);
+
+pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
+    for workers in [2, 4] {
+        rows.alone("twins-on-workers", &format!("{workers} workers"), async move |world, row| {
+            twins(world, row, workers).await
+        })?;
+    }
+    rows.alone("held-200", "", held_200)?;
+    rows.alone("held-cap", "", async |world, row| capped(world, row, json!({ "held": 1 }), "ana").await)?;
+    rows.alone("held-bytes-cap", "", async |world, row| {
+        capped(world, row, json!({ "held_bytes": 100 }), "ana").await
+    })?;
+    rows.alone("principal-cap", "", async |world, row| {
+        capped(world, row, json!({ "held_per_principal": 1 }), "ana").await
+    })?;
+    rows.alone("principal-bytes-cap", "", async |world, row| {
+        capped(world, row, json!({ "held_bytes_per_principal": 100 }), "ana").await
+    })?;
+    rows.alone("flood-denied", "", flood)
+}
+
+/// The same request on each of several workers: connections are spread evenly over them.
+async fn twins(world: &World, row: &'static Row, workers: u32) -> Result<()> {
+    let mut configuration = scene::configuration(&world.stack)?;
+    let listener = configuration.pointer_mut("/static_resources/listeners/0").and_then(Value::as_object_mut);
+    let balance = json!({ "exact_balance": {} });
+    listener.context("no listener")?.insert("connection_balance_config".into(), balance);
+    let options = Options { workers, ..Options::default() };
+    let (name, approvals) = (format!("{}-{workers}", row.id), &world.stack.approvals);
+    let set = Set::of(&world.stack, approvals, &name, configuration, &options).await?;
+    let scene = Scene::on(world, approvals, set).await?;
+    let request = scene.rotation(&name)?;
+    let calls: Vec<_> = (0..workers).map(|_| scene.send(&request)).collect();
+    until("all of them to be asked", async || {
+        let asked = scene.told().await?.iter().filter(|kind| *kind == "needs_approval").count();
+        Ok((asked == usize::try_from(workers)?).then_some(()))
+    })
+    .await?;
+    ensure!(scene.set.meddler.producers().len() == usize::try_from(workers)?, "they share a worker");
+    let ticket = scene.approvals.pending(request.path()).await?;
+    scene.approve(&ticket, "ben").await?;
+    let again = scene.approvals.pending(request.path()).await?;
+    ensure!(again.id() != ticket.id(), "one yes was asked for twice");
+    world.answer(&again, "cleo", "reject", "once is enough").await?;
+    let mut tries = Vec::new();
+    for call in calls {
+        tries.push(said(&call.await??));
+    }
+    tries.sort();
+    let passed = tries.iter().filter(|said| *said == "201").count();
+    let rejected = tries.iter().filter(|said| *said == "403 rejected").count();
+    ensure!(passed == 1 && rejected + 1 == tries.len(), "answered {tries:?}");
+    world.stage().arrived_once(&request).await?;
+    evidence_of_twins(&scene, row, usize::try_from(workers)?)
+        .await
+        .with_context(|| scene.set.gateway.tail())?;
+    scene.set.stop().await
+}
+
+/// What the row says for two, for any number. Whoever hears of the yes in time claims, so claims are not counted.
+async fn evidence_of_twins(scene: &Scene<'_>, row: &Row, twins: usize) -> Result<()> {
+    let each =
+        |kind: &str| if row.evidence.iter().filter(|known| **known == kind).count() == 1 { 1 } else { twins };
+    let expected = BTreeMap::from([
+        ("forwarded".to_owned(), each("forwarded")),
+        ("outcome 201".to_owned(), each("outcome 201")),
+        ("denied rejected".to_owned(), twins - 1),
+        ("needs_approval".to_owned(), 2 * twins - 1),
+    ]);
+    let mut counted = BTreeMap::new();
+    let right = until("the evidence", async || {
+        counted = BTreeMap::new();
+        for kind in scene.told().await?.into_iter().filter(|kind| kind != "claim") {
+            *counted.entry(kind).or_insert(0_usize) += 1;
+        }
+        Ok((counted == expected).then_some(()))
+    });
+    let right = right.await;
+    right.with_context(|| format!("the evidence says {counted:?}, not {expected:?}"))
+}
+
+/// All are asked before anybody answers.
+async fn held_200(world: &World, row: &'static Row) -> Result<()> {
+    let name = row.id;
+    let approvals = world.stack.approvals(name, Default::default()).await?;
+    let mut configuration = scene::configuration(&world.stack)?;
+    let bundle = xtask::example::bundle(&crate::world::edited(
+        scene::files(&world.stack)?,
+        "gates.cedar",
+        "@hold(\"60s\")",
+        "@hold(\"110s\")",
+    )?);
+    settings(&mut configuration)?.insert("bundle".into(), bundle);
+    let set = Set::of(&world.stack, &approvals, name, configuration, &Options::default()).await?;
+    let scene = Scene::on(world, &approvals, set).await?;
+    let requests: Vec<_> =
+        (0..MANY).map(|n| scene.rotation(&format!("{name}-{n}"))).collect::<Result<_>>()?;
+    let calls: Vec<_> = requests.iter().map(|request| scene.send(request)).collect();
+    let tickets = until("all of them to be held", async || {
+        let tickets = approvals.all_pending().await?;
+        Ok((tickets.len() == MANY).then_some(tickets))
+    });
+    let tickets = tickets.await?;
+    for chunk in tickets.chunks(8) {
+        try_join_all(chunk.iter().map(async |id| {
+            let ticket = approvals.ticket(id).await?;
+            approvals.approve(&ticket, "ben").await
+        }))
+        .await?;
+    }
+    for (request, call) in requests.iter().zip(calls) {
+        let answer = call.await??;
+        ensure!(row.client == [said(&answer)], "answered {}", said(&answer));
+        world.stage().arrived_once(request).await?;
+    }
+    let mut expected: Vec<_> = (0..MANY).flat_map(|_| row.evidence).copied().collect();
+    expected.sort_unstable();
+    until("the evidence of all", async || {
+        let mut told = scene.told().await?;
+        told.sort_unstable();
+        Ok((told == expected).then_some(()))
+    })
+    .await?;
+    scene.set.stop().await?;
+    approvals.kill().await
+}
+
+/// One is held; the next is above a cap, is told to come back at once, and does when people have answered.
+async fn capped(world: &World, row: &'static Row, limits: Value, person: &str) -> Result<()> {
+    let mut configuration = scene::configuration(&world.stack)?;
+    settings(&mut configuration)?.insert("limits".into(), limits);
+    let (stack, options) = (&world.stack, Options { workers: 1, ..Options::default() });
+    let set = Set::of(stack, &stack.approvals, row.id, configuration, &options).await?;
+    let scene = Scene::on(world, &stack.approvals, set).await?;
+    let first = scene.rotation_for(person, &format!("{}-first", row.id))?;
+    let (held, ticket) = scene.hold(&first).await?;
+    let request = scene.rotation_for(person, row.id)?;
+    let begun = Instant::now();
+    let pending = scene.answered(&request).await?;
+    ensure!(begun.elapsed() < Duration::from_secs(20), "it was held");
+    ensure!(pending.retry_after.is_some(), "it is not told when to come back");
+    if row.id.starts_with("principal") {
+        others_are_held(&scene).await?;
+    }
+    let second = scene.approvals.pending(request.path()).await?;
+    ensure!(
+        second.part("/waiting") == 0,
+        "the service says that somebody waits: {}",
+        second.part("/waiting")
+    );
+    scene.approve(&second, "ben").await?;
+    let passed = scene.answered(&request).await?;
+    scene.approve(&ticket, "cleo").await?;
+    let tries = vec![pending, passed, held.await??];
+    scene.check(row, &Played { request, tries }).await.with_context(|| scene.set.gateway.tail())?;
+    scene.set.stop().await
+}
+
+/// The cap of one principal is not another's.
+async fn others_are_held(scene: &Scene<'_>) -> Result<()> {
+    let call = xtask::example::Call {
+        method: "POST".into(),
+        path: "/v1/keys/of-another/rotations".into(),
+        justification: None,
+        body: None,
+    };
+    let token = scene.world.stack.agents.delegated("ben", &["report-bot"])?;
+    let other = Prepared::new(&call, Some(&token))?;
+    let path = format!("{}?{}", other.path(), scene.set.gateway.address().port());
+    let other = Prepared::new(&xtask::example::Call { path, ..call }, Some(&token))?;
+    let (call, ticket) = scene.hold(&other).await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    ensure!(!call.is_finished(), "another principal's request was not held");
+    scene.world.answer(&ticket, "dora", "reject", "seen enough").await?;
+    ensure!(said(&call.await??) == "403 rejected");
+    Ok(())
+}
+
+/// What is denied is denied fast, what is allowed goes on meanwhile, and each is on record or counted as dropped.
+async fn flood(world: &World, row: &'static Row) -> Result<()> {
+    let approvals = world.stack.approvals(row.id, Default::default()).await?;
+    let set = Set::start(&world.stack, &approvals, row.id).await?;
+    let scene = Scene::on(world, &approvals, set).await?;
+    let denied = scene.call_for(
+        "ana",
+        &xtask::example::Call {
+            method: "DELETE".into(),
+            path: "/v1/builds/4711".into(),
+            justification: None,
+            body: None,
+        },
+    )?;
+    let gateway = scene.set.gateway.address();
+    let one = async |denied: Prepared| {
+        let mut connection = KeptAlive::open(gateway).await?;
+        for _ in 0..FLOOD.1 {
+            let answer = connection.send(&denied).await?;
+            ensure!(said(&answer) == "403 no_route", "answered {}", said(&answer));
+        }
+        anyhow::Ok(())
+    };
+    let flood = try_join_all((0..FLOOD.0).map(|_| one(denied.clone())));
+    let request = scene.reading("flood")?;
+    let allowed = async {
+        let (mut slowest, mut last) = (Duration::ZERO, None);
+        for _ in 0..20 {
+            let begun = Instant::now();
+            last = Some(scene.answered(&request).await?);
+            slowest = slowest.max(begun.elapsed());
+        }
+        anyhow::Ok((slowest, last.context("nothing was allowed")?))
+    };
+    let (_, (slowest, last)) = tokio::try_join!(flood, allowed)?;
+    ensure!(slowest < Duration::from_secs(5), "an allowed request took {slowest:?}");
+    ensure!(row.client == [said(&last)], "answered {}", said(&last));
+    world.stage().arrived_never(&denied).await?;
+    counted(&scene, FLOOD.0 * FLOOD.1).await.with_context(|| scene.set.gateway.tail())?;
+    scene.set.stop().await?;
+    approvals.kill().await
+}
+
+/// The denials on record, and those that the gaps count.
+async fn counted(scene: &Scene<'_>, expected: usize) -> Result<()> {
+    until("all denials to be accounted for", async || {
+        let mut found = 0;
+        for record in scene.records().await? {
+            let line: Value = serde_json::from_str(&record.line)?;
+            found += match record.envelope.kind.as_str() {
+                "denied" => 1,
+                "gap" => usize::try_from(line.get("dropped").and_then(Value::as_u64).unwrap_or(0))?,
+                _ => 0,
+            };
+        }
+        ensure!(found <= expected, "{found} denials of {expected}");
+        Ok((found == expected).then_some(()))
+    })
+    .await
+}
