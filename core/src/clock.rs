@@ -2,7 +2,7 @@
 
 use countersign_protocol::UnixMillis;
 use jiff::Timestamp;
-use jiff::civil::Weekday;
+use jiff::civil::{DateTime, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 /// A time zone of the IANA database that is compiled in, so that a verdict can be derived again anywhere.
@@ -43,7 +43,7 @@ impl Zone {
     /// What the clock says at `now`; `None` beyond the years -9999 to 9999.
     #[must_use]
     pub fn at(&self, now: UnixMillis) -> Option<LocalTime> {
-        let local = Timestamp::from_millisecond(now).ok()?.to_zoned(self.0.clone());
+        let local = self.0.to_datetime(Timestamp::from_millisecond(now).ok()?);
         Some(LocalTime {
             weekday: name(local.weekday()),
             hour: i64::from(local.hour()),
@@ -61,7 +61,24 @@ pub fn rfc3339(millis: UnixMillis) -> String {
     } else {
         Timestamp::MAX
     });
-    clamped.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    written(TimeZone::UTC.to_datetime(clamped))
+}
+
+/// `2026-01-31T09:30:00.000Z`. Written here, because the library's general printer is a large part of it that
+/// nothing else needs.
+fn written(time: DateTime) -> String {
+    let (year, month, day) = (time.year(), time.month(), time.day());
+    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+    let sign = if year < 0 { "-" } else { "" };
+    let millis = time.millisecond();
+    format!("{sign}{:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z", year.abs())
+}
+
+/// As [`rfc3339`], of a year that RFC 3339 knows (0 to 9999).
+#[must_use]
+pub(crate) fn datetime(millis: UnixMillis) -> Option<String> {
+    let time = TimeZone::UTC.to_datetime(Timestamp::from_millisecond(millis).ok()?);
+    (0..=9999).contains(&time.year()).then(|| written(time))
 }
 
 fn name(day: Weekday) -> &'static str {
@@ -90,6 +107,15 @@ mod tests {
         assert_eq!(Zone::utc().at(before), Some(LocalTime { weekday: "sunday", hour: 0, minute: 59 }));
         let honolulu = Zone::named("Pacific/Honolulu").unwrap();
         assert_eq!(honolulu.at(before), Some(LocalTime { weekday: "saturday", hour: 14, minute: 59 }));
+    }
+
+    #[test]
+    fn a_moment_is_written_to_the_millisecond() {
+        assert_eq!(rfc3339(1_774_745_940_007), "2026-03-29T00:59:00.007Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(-62_167_219_200_001), "-0001-12-31T23:59:59.999Z");
+        assert_eq!((datetime(-62_167_219_200_001), datetime(i64::MAX)), (None, None));
+        assert_eq!(rfc3339(i64::MAX), "9999-12-30T22:00:00.999Z");
     }
 
     #[test]

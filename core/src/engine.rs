@@ -77,6 +77,18 @@ impl Engine {
         &self.approval
     }
 
+    /// Whether [`crate::facts::RequestFacts::claims`] are read, so that they need to be collected.
+    #[must_use]
+    pub fn reads_claims(&self) -> bool {
+        self.identities.read_claims()
+    }
+
+    /// Whether [`crate::facts::Peer::uri_san`] is read, so that it needs to be collected.
+    #[must_use]
+    pub fn reads_certificates(&self) -> bool {
+        self.identities.read_certificates()
+    }
+
     /// What is too much.
     #[must_use]
     pub fn limits(&self) -> &Limits {

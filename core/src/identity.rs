@@ -71,6 +71,16 @@ impl Identities {
         if errors.is_empty() { Ok(Self { sources, accounts }) } else { Err(errors) }
     }
 
+    /// Whether a source reads claims that the gateway verified: nothing else of a decision does.
+    pub(crate) fn read_claims(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, Source::Jwt { .. }))
+    }
+
+    /// Whether a source reads the peer's certificate: nothing else of a decision does.
+    pub(crate) fn read_certificates(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, Source::PeerCertificate { .. }))
+    }
+
     /// Who sent a request. A source that is absent passes on to the next; nobody is
     /// `Countersign::Anonymous::"anonymous"`. `owner_of` gives the entity that an agent's entity names as its
     /// owner in an attribute.

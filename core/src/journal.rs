@@ -3,7 +3,6 @@
 use countersign_protocol::evidence::{Envelope, Lane, Record, VERSION};
 use countersign_protocol::{Hash, Token, UnixMillis};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 /// The two lanes of one producer.
 #[derive(Debug)]
@@ -32,19 +31,30 @@ struct Tail {
     prev: Hash,
 }
 
-/// What a record says besides its envelope: members in a fixed order.
+/// What a record says besides its envelope: members in a fixed order, as the JSON that ends the record. They
+/// are written once: every request that passes makes a record.
 #[derive(Debug, Clone, Default)]
-pub struct Members(Map<String, Value>);
+pub struct Members {
+    text: String,
+    names: Vec<&'static str>,
+}
+
+/// What only the envelope says.
+const ENVELOPE: [&str; 7] = ["v", "producer", "lane", "seq", "prev", "ts", "kind"];
 
 impl Members {
-    /// Adds `name`, unless `value` is nothing.
+    /// Adds `name`, unless `value` is nothing. A name is there once, and none is the envelope's: what was said
+    /// first stays.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
         // A value that cannot be written (it never happens for the types used here) is left out as nothing is.
-        if let Ok(value) = serde_json::to_value(value)
-            && !value.is_null()
+        if let Ok(value) = serde_json::to_string(&value)
+            && value != "null"
+            && !ENVELOPE.contains(&name)
+            && !self.names.contains(&name)
         {
-            self.0.insert(name.into(), value);
+            self.names.push(name);
+            self.text.extend([",\"", name, "\":", value.as_str()]);
         }
         self
     }
@@ -122,21 +132,19 @@ fn append(
 ) -> Record {
     let envelope =
         Envelope { v: VERSION, producer, lane, seq: tail.seq, prev: tail.prev, ts, kind: kind.into() };
-    let line = line(&envelope, members);
+    let line = line(&envelope, &members);
     let hash = Hash::of(line.as_bytes());
     *tail = Tail { seq: tail.seq.saturating_add(1), prev: hash };
     Record { envelope, line, hash }
 }
 
-fn line(envelope: &Envelope, members: Members) -> String {
-    let mut object = match serde_json::to_value(envelope) {
-        Ok(Value::Object(object)) => object,
-        _ => Map::new(),
-    };
-    for (name, value) in members.0 {
-        object.entry(name).or_insert(value);
-    }
-    Value::Object(object).to_string()
+fn line(envelope: &Envelope, members: &Members) -> String {
+    // An envelope can always be written; what could not would be no record to its reader.
+    let mut line = serde_json::to_string(envelope).unwrap_or_default();
+    line.truncate(line.len().saturating_sub(1));
+    line.push_str(&members.text);
+    line.push('}');
+    line
 }
 
 #[cfg(test)]

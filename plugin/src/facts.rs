@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use countersign_core::engine::Engine;
 use countersign_core::facts::{Peer, RequestFacts};
 use countersign_core::reading::to_strip;
 use prost::Message as _;
@@ -12,14 +13,15 @@ use proxy_wasm::types::MapType;
 use crate::configuration::object;
 use crate::host::{self, Pairs};
 
-/// The facts of the current request, or nothing when the gateway does not give its headers.
-pub(crate) fn collect(body: Option<Vec<u8>>) -> Option<RequestFacts> {
+/// The facts of the current request, or nothing when the gateway does not give its headers. Each property is a
+/// call to the gateway: those that no source of identities reads are not fetched.
+pub(crate) fn collect(engine: &Engine, body: Option<Vec<u8>>) -> Option<RequestFacts> {
     Some(RequestFacts {
         headers: sanitised(host::pairs(MapType::HttpRequestHeaders)?)?,
         body,
         trailers: Vec::new(),
-        peer: peer(),
-        claims: claims()?,
+        peer: peer(engine.reads_certificates()),
+        claims: if engine.reads_claims() { claims()? } else { serde_json::Map::new() },
     })
 }
 
@@ -33,11 +35,12 @@ fn sanitised(headers: Pairs) -> Option<Pairs> {
     Some(keep)
 }
 
-fn peer() -> Peer {
-    let presented = host::property(&["connection", "mtls"]).is_some_and(|flag| flag == [1]);
+fn peer(certificate: bool) -> Peer {
+    let presented = || host::property(&["connection", "mtls"]).is_some_and(|flag| flag == [1]);
+    let uri_san = || host::text(&["connection", "uri_san_peer_certificate"]);
     Peer {
         address: host::text(&["source", "address"]).and_then(|text| address(&text)),
-        uri_san: presented.then(|| host::text(&["connection", "uri_san_peer_certificate"])).flatten(),
+        uri_san: (certificate && presented()).then(uri_san).flatten(),
     }
 }
 

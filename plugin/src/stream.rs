@@ -33,7 +33,7 @@ impl Stream {
         let Some(worker) = &self.worker else { return refuse() };
         worker.borrow_mut().refresh(host::now());
         let directive = work(&mut worker.borrow_mut());
-        if worker.borrow().urgent(host::now()) {
+        if worker.borrow().urgent(host::now) {
             host::report(hostcalls::set_tick_period(SOON));
         }
         match directive {
@@ -69,20 +69,26 @@ fn refuse() -> Action {
 
 impl Context for Stream {
     fn on_done(&mut self) -> bool {
-        let upstream = host::text(&["response", "code_details"]).is_some_and(|how| how == "via_upstream");
-        let status = upstream.then(|| host::integer(&["response", "code"])).flatten();
-        let status = status.and_then(|status| u16::try_from(status).ok());
         if let Some(worker) = &self.worker {
-            worker.borrow_mut().over(self.id, status, host::now());
+            let mut worker = worker.borrow_mut();
+            let status = worker.reports(self.id).then(upstream_status).flatten();
+            worker.over(self.id, status, host::now());
         }
         true
     }
 }
 
+/// What the upstream answered, if it did.
+fn upstream_status() -> Option<u16> {
+    let upstream = host::text(&["response", "code_details"]).is_some_and(|how| how == "via_upstream");
+    let status = upstream.then(|| host::integer(&["response", "code"])).flatten();
+    status.and_then(|status| u16::try_from(status).ok())
+}
+
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         self.act(|worker| {
-            let facts = facts::collect(end_of_stream.then(Vec::new))?;
+            let facts = facts::collect(worker.engine(), end_of_stream.then(Vec::new))?;
             Some(worker.judge(self.id, facts, host::moment()?))
         })
     }

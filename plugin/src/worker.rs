@@ -112,6 +112,16 @@ impl Worker {
         self.outbox.is_empty() && self.in_flight.is_empty()
     }
 
+    /// What decisions rest on.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether what becomes of this request is evidence.
+    pub(crate) fn reports(&self, id: u32) -> bool {
+        self.permits.get(&id).is_some_and(Permit::is_countersigned)
+    }
+
     /// The headers of a request came.
     pub(crate) fn judge(&mut self, id: u32, facts: RequestFacts, at: Moment) -> Directive {
         let step = decide(&self.engine, &mut self.journal, facts, at);
@@ -209,9 +219,10 @@ impl Worker {
         }
     }
 
-    /// Whether something should be sent before the next tick.
-    pub(crate) fn urgent(&self, now: UnixMillis) -> bool {
-        self.outbox.urgent(now)
+    /// Whether something should be sent before the next tick. The clock is a call to the gateway, and most
+    /// requests need none.
+    pub(crate) fn urgent(&self, now: impl FnOnce() -> UnixMillis) -> bool {
+        !self.outbox.is_calm() && self.outbox.urgent(now())
     }
 
     /// Ends the waits whose time is over.

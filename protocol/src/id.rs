@@ -33,8 +33,15 @@ impl Hash {
     }
 }
 
+/// By hand: every record holds two such values, and `format!` for each byte cost more than hashing the record.
 fn encode(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0xf));
+    }
+    text
 }
 
 fn decode<const N: usize>(text: &str) -> Result<[u8; N], NotHex> {

@@ -32,6 +32,12 @@ impl Permit {
         Self { used: Some(used) }
     }
 
+    /// Whether the service is told what becomes of the request.
+    #[must_use]
+    pub fn is_countersigned(&self) -> bool {
+        self.used.is_some()
+    }
+
     /// The request is over: what became of it, when an approval was used for it. `status` is the
     /// upstream's, or nothing when none came back.
     pub fn outcome(

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cedar_policy::{Entity, EvalResult};
-use cedar_policy_core::ast;
+use cedar_policy::{Entity, EntityUid, EvalResult};
+use cedar_policy_core::ast::{self, Literal, PartialValue, ValueKind};
 
 use super::schema::name;
 use crate::entity::EntityName;
@@ -115,8 +115,10 @@ fn references(entity: &Entity) -> BTreeSet<EntityName> {
 
 /// The entity that the attribute `attr` of `entity` names.
 pub(super) fn named_by(entity: &ast::Entity, attr: &str) -> Option<EntityName> {
-    match Entity::from(entity.clone()).attr(attr)?.ok()? {
-        EvalResult::EntityUid(uid) => Some(name(&uid)),
+    match entity.get(attr)? {
+        PartialValue::Value(ast::Value { value: ValueKind::Lit(Literal::EntityUID(uid)), .. }) => {
+            Some(name(&EntityUid::from(uid.as_ref().clone())))
+        }
         _ => None,
     }
 }

@@ -1,27 +1,30 @@
 //! Values of a query's context in Cedar's terms.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use cedar_policy::Context;
 use cedar_policy_core::ast::{self, RestrictedExpr};
 use cedar_policy_core::evaluator::RestrictedEvaluator;
 use cedar_policy_core::extensions::Extensions;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::hierarchy::{Hierarchy, NodeNo};
 use super::request::unknown_type;
 use super::schema::Types;
+use crate::clock::datetime;
 use crate::value::Value;
 
 /// A function of a Cedar extension. Its name goes through Cedar's parser, so that is done once: per value, it
-/// took a third of a ruling.
-struct Function(LazyLock<Option<ast::Name>>);
+/// took a third of a ruling. What it made last is kept, because reading a time or an address (by regular
+/// expressions) costs more than evaluating a policy, and the next request has the same one most often.
+struct Function {
+    name: LazyLock<Option<ast::Name>>,
+    last: Mutex<Option<(String, ast::Value)>>,
+}
 
-static DATETIME: Function = Function(LazyLock::new(|| ast::Name::parse_unqualified_name("datetime").ok()));
-static DECIMAL: Function = Function(LazyLock::new(|| ast::Name::parse_unqualified_name("decimal").ok()));
-static IP: Function = Function(LazyLock::new(|| ast::Name::parse_unqualified_name("ip").ok()));
+static DATETIME: Function = Function::new(|| ast::Name::parse_unqualified_name("datetime").ok());
+static DECIMAL: Function = Function::new(|| ast::Name::parse_unqualified_name("decimal").ok());
+static IP: Function = Function::new(|| ast::Name::parse_unqualified_name("ip").ok());
 
 /// Writes values in Cedar's terms, and notes the entities that they name.
 pub(super) struct Scribe<'a> {
@@ -51,7 +54,9 @@ impl Scribe<'_> {
             Value::String(value) => value.as_str().into(),
             Value::Decimal(text) => DECIMAL.call(text)?,
             Value::Ip(text) => IP.call(text)?,
-            Value::Datetime(millis) => DATETIME.call(&datetime(*millis)?)?,
+            Value::Datetime(millis) => {
+                DATETIME.call(&datetime(*millis).ok_or("not between the years 0 and 9999")?)?
+            }
             Value::Entity(name) => {
                 self.roots.extend(self.hierarchy.number(name));
                 ast::EntityUID::from(self.types.uid(name).ok_or_else(|| unknown_type(name))?).into()
@@ -69,25 +74,30 @@ impl Scribe<'_> {
 }
 
 impl Function {
+    const fn new(name: fn() -> Option<ast::Name>) -> Self {
+        Self { name: LazyLock::new(name), last: Mutex::new(None) }
+    }
+
     fn call(&self, text: &str) -> Result<ast::Value, String> {
-        let name = self.0.clone().ok_or("the policy engine lacks an extension")?;
+        // A lock that is held or broken costs a reading, nothing else.
+        if let Ok(last) = self.last.try_lock()
+            && let Some((_, value)) = last.as_ref().filter(|(read, _)| read == text)
+        {
+            return Ok(value.clone());
+        }
+        let value = self.read(text)?;
+        if let Ok(mut last) = self.last.try_lock() {
+            *last = Some((text.to_owned(), value.clone()));
+        }
+        Ok(value)
+    }
+
+    fn read(&self, text: &str) -> Result<ast::Value, String> {
+        let name = self.name.as_ref().ok_or("the policy engine lacks an extension")?;
         let call = RestrictedExpr::call_extension_fn(name.clone(), [RestrictedExpr::val(text)]);
         let evaluator = RestrictedEvaluator::new(Extensions::all_available());
         evaluator
             .interpret(call.as_borrowed())
             .map_err(|_| format!("no `{name}` that the policy engine reads"))
     }
-}
-
-/// The only form that Cedar's `datetime` reads with milliseconds: `2026-01-31T09:30:00.000Z`.
-fn datetime(millis: i64) -> Result<String, String> {
-    let beyond = || "not between the years 0 and 9999".to_owned();
-    let time = Timestamp::from_millisecond(millis).map_err(|_| beyond())?;
-    let time = time.to_zoned(TimeZone::UTC);
-    if !(0..=9999).contains(&time.year()) {
-        return Err(beyond());
-    }
-    let (date, clock) = (time.date(), time.time());
-    let (hour, minute, second) = (clock.hour(), clock.minute(), clock.second());
-    Ok(format!("{date}T{hour:02}:{minute:02}:{second:02}.{:03}Z", clock.millisecond()))
 }

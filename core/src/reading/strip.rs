@@ -33,12 +33,17 @@ const STEERING: [&str; 21] = [
 /// digest nor upstream sees it.
 #[must_use]
 pub fn to_strip(name: &[u8]) -> bool {
-    let name = name.to_ascii_lowercase();
-    let folded: Vec<u8> = name.iter().map(|&byte| if byte == b'_' { b'-' } else { byte }).collect();
-    if folded.starts_with(b"countersign-") {
-        return name != JUSTIFICATION.as_bytes();
+    if starts_with(name, b"countersign-") {
+        return !name.eq_ignore_ascii_case(JUSTIFICATION.as_bytes());
     }
-    folded.starts_with(b"x-envoy-fault-") || STEERING.iter().any(|steering| steering.as_bytes() == folded)
+    let steers = |known: &&str| known.len() == name.len() && starts_with(name, known.as_bytes());
+    starts_with(name, b"x-envoy-fault-") || STEERING.iter().any(|known| steers(&known))
+}
+
+/// Whether a name begins so (in lower case, with `-`), whatever its case and with `_` for `-`.
+fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.get(..prefix.len()).is_some_and(|start| start.iter().map(fold).eq(prefix.iter().copied()))
 }
 
 #[cfg(test)]

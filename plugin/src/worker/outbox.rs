@@ -101,6 +101,14 @@ impl Outbox {
         self.outcomes.extend(outcomes);
     }
 
+    /// Whether nothing waits that could be urgent: plain evidence is not.
+    pub(super) fn is_calm(&self) -> bool {
+        self.asks.is_empty()
+            && self.outcomes.is_empty()
+            && self.claims.is_empty()
+            && self.flushed_at != UnixMillis::MIN
+    }
+
     /// Whether something should be sent at once rather than at the next tick.
     pub(super) fn urgent(&self, now: UnixMillis) -> bool {
         let ready = |kind| self.may(kind, now);
