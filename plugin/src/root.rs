@@ -74,7 +74,7 @@ impl Root {
     fn turn(&self, work: impl FnOnce(&mut Worker, i64) -> Vec<(u32, Directive)>) {
         let Some(worker) = self.worker.borrow().clone() else { return };
         let now = host::now();
-        worker.borrow_mut().refresh(now);
+        worker.borrow_mut().refresh(|| now);
         let mut directives = work(&mut worker.borrow_mut(), now);
         directives.extend(worker.borrow_mut().pump(now));
         self.obey(directives);

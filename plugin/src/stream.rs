@@ -31,7 +31,7 @@ impl Stream {
     /// Carries out what the worker says; without a word of it, the request is refused.
     fn act(&self, work: impl FnOnce(&mut Worker) -> Option<Directive>) -> Action {
         let Some(worker) = &self.worker else { return refuse() };
-        worker.borrow_mut().refresh(host::now());
+        worker.borrow_mut().refresh(host::now);
         let directive = work(&mut worker.borrow_mut());
         if worker.borrow().urgent(host::now) {
             host::report(hostcalls::set_tick_period(SOON));

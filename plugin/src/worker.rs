@@ -90,11 +90,12 @@ impl Worker {
         })
     }
 
-    /// Goes by the configuration of this moment. Both lanes say from where on.
-    pub(crate) fn refresh(&mut self, now: UnixMillis) {
+    /// Goes by the configuration of this moment. Both lanes say from where on. The clock is read only then.
+    pub(crate) fn refresh(&mut self, now: impl FnOnce() -> UnixMillis) {
         let Some(engine) = self.current.get().filter(|engine| !Rc::ptr_eq(engine, &self.engine)) else {
             return;
         };
+        let now = now();
         self.outbox.keep([self.journal.held(now, "reloaded", description(&engine))]);
         self.outbox.keep(self.journal.plain(now, "reloaded", description(&engine)));
         self.engine = engine;
