@@ -6,6 +6,8 @@ mod calls;
 mod configuration;
 mod facts;
 mod host;
+mod metrics;
+mod quiet;
 mod root;
 mod stream;
 mod worker;

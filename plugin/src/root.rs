@@ -11,9 +11,10 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 
+use crate::metrics::{REPORT, Reporter};
 use crate::stream::Stream;
 use crate::worker::{Directive, Worker};
-use crate::{configuration, host};
+use crate::{configuration, host, metrics};
 
 /// How often waits are looked at when nothing is urgent.
 const TICK: Duration = Duration::from_millis(100);
@@ -24,11 +25,12 @@ pub(crate) struct Root {
     engine: Option<Rc<Engine>>,
     /// Begins with the first request: a worker that judges nothing has nothing to say.
     worker: RefCell<Option<Rc<RefCell<Worker>>>>,
+    reporter: Reporter,
 }
 
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, engine: None, worker: RefCell::new(None) }
+        Self { id, engine: None, worker: RefCell::new(None), reporter: Reporter::default() }
     }
 
     fn begin(&self) -> Option<Rc<RefCell<Worker>>> {
@@ -73,6 +75,13 @@ impl Root {
         host::report(hostcalls::set_tick_period(TICK));
     }
 
+    /// Says how the worker stands, also one that has judged nothing.
+    fn report(&mut self) {
+        let Some(engine) = &self.engine else { return };
+        let levels = self.worker.borrow().as_ref().map(|worker| worker.borrow_mut().levels());
+        self.reporter.report(engine, levels.unwrap_or_default(), host::now());
+    }
+
     fn load(size: usize) -> Result<Engine, Vec<LoadError>> {
         let bytes = host::buffer(BufferType::PluginConfiguration, size).unwrap_or_default();
         let value =
@@ -92,6 +101,8 @@ impl RootContext for Root {
         match Self::load(size) {
             Ok(engine) => {
                 self.engine = Some(Rc::new(engine));
+                metrics::prepare();
+                host::report(hostcalls::set_tick_period(REPORT));
                 true
             }
             Err(errors) => {
@@ -103,6 +114,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         self.turn(Worker::lapse);
+        self.report();
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
