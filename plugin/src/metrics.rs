@@ -56,9 +56,20 @@ fn record(metric: Metric, value: u64) {
     }
 }
 
-/// Says whether a bundle is in use, by the first 48 bits of its hash.
-fn bundle(hash: u64, used: bool) {
-    let name = metric::bundle_info(hash);
-    let _lost = hostcalls::define_metric(MetricType::Gauge, &name)
-        .and_then(|id| hostcalls::record_metric(id, u64::from(used)));
+/// The gauges of the bundles that a worker saw, by the first 48 bits of their hashes. The gateway makes a new
+/// id each time that one is defined, so they are kept.
+#[derive(Debug, Default)]
+struct Bundles(BTreeMap<u64, u32>);
+
+impl Bundles {
+    fn set(&mut self, hash: u64, used: bool) {
+        let id = match self.0.get(&hash) {
+            Some(id) => *id,
+            None => match hostcalls::define_metric(MetricType::Gauge, &metric::bundle_info(hash)) {
+                Ok(id) => *self.0.entry(hash).or_insert(id),
+                Err(_) => return,
+            },
+        };
+        let _lost = hostcalls::record_metric(id, used.into());
+    }
 }

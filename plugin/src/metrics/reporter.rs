@@ -9,6 +9,7 @@ use countersign_protocol::evidence::Lane;
 use countersign_protocol::{Hash, UnixMillis};
 use proxy_wasm::hostcalls;
 
+use super::Bundles;
 use super::board::{Board, Levels, Row};
 use super::metric::Metric;
 use crate::host;
@@ -33,6 +34,7 @@ pub(crate) struct Reporter {
     due: UnixMillis,
     /// The bundles that were in use when it looked last.
     seen: BTreeSet<u64>,
+    bundles: Bundles,
 }
 
 impl Reporter {
@@ -78,8 +80,9 @@ impl Reporter {
     fn publish(&mut self, before: &Board, board: &Board) {
         let used = board.bundles();
         self.seen.extend(before.bundles());
-        self.seen.difference(&used).for_each(|bundle| super::bundle(*bundle, false));
-        used.difference(&self.seen).for_each(|bundle| super::bundle(*bundle, true));
+        self.seen.difference(&used).for_each(|bundle| self.bundles.set(*bundle, false));
+        // Each time, because a worker that looked earlier may have said the opposite just now.
+        used.iter().for_each(|bundle| self.bundles.set(*bundle, true));
         self.seen = used;
         let (levels, (enforcing, observing)) = (board.levels(), board.workers());
         let ([held, plain], [held_percent, plain_percent]) = (levels.buffered, levels.buffered_percent);
