@@ -14,6 +14,8 @@ mod holds;
 mod identities;
 #[path = "gateway/loading.rs"]
 mod loading;
+#[path = "gateway/metrics.rs"]
+mod metrics;
 #[path = "gateway/people.rs"]
 mod people;
 #[path = "gateway/raw.rs"]
@@ -76,6 +78,7 @@ fn main() -> Result<ExitCode> {
     abuse::add(&mut trials);
     starter::add(&mut trials);
     loading::add(&mut trials);
+    metrics::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
     if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {
         runtime.block_on(world.stop(conclusion.has_failed()))?;
