@@ -119,6 +119,12 @@ impl Engine {
         self.bundle_hash
     }
 
+    /// How many policies, and how many of them are gates.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        self.policies.count()
+    }
+
     pub(crate) fn group(&self, name: &str) -> Option<GroupId> {
         self.identities.group(name)
     }
@@ -155,8 +161,14 @@ impl Rules {
     /// How many policies, and how many of them are gates.
     #[must_use]
     pub fn count(&self) -> (usize, usize) {
-        let gates = self.policies.policies().filter(|policy| matches!(policy.notes.role, Role::Gate(_)));
-        (self.policies.policies().count(), gates.count())
+        self.policies.count()
+    }
+}
+
+impl Policies {
+    fn count(&self) -> (usize, usize) {
+        let gates = self.policies().filter(|policy| matches!(policy.notes.role, Role::Gate(_)));
+        (self.policies().count(), gates.count())
     }
 }
 

@@ -9,15 +9,10 @@ use countersign_protocol::request::{Gate, Terms};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
 use crate::identity::Identities;
+use crate::refusal::Breach;
 
 /// How far the service's clock may be ahead of the gateway's, seconds. There is no leeway on expiry.
 const LEEWAY: i64 = 30;
-
-/// The code for a grant that does not answer for the gates that were asked about, in their very wording.
-pub(crate) const OTHER_GATE: &str = "other_gate";
-
-/// The codes for a grant whose time is not now, by the gateway's clock.
-pub(crate) const OF_TIME: [&str; 3] = ["from_the_future", "not_yet_valid", "lapsed"];
 
 /// Whose signatures count, and for whom.
 #[derive(Debug)]
@@ -48,8 +43,8 @@ pub struct Expected<'a> {
 /// Why a grant is not believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Stable, `snake_case`.
-    pub code: String,
+    /// The first rule that it breaks.
+    pub breach: Breach,
     /// The grant, when it was signed by the service at all.
     pub jti: Option<Token>,
     /// The answers that do not count; empty when it is not about an answer.
@@ -59,8 +54,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn of(grant: &Grant, code: impl Into<String>) -> Self {
-        Self { code: code.into(), jti: Some(grant.jti), answers: Vec::new(), detail: None }
+    fn of(grant: &Grant, breach: Breach) -> Self {
+        Self { breach, jti: Some(grant.jti), answers: Vec::new(), detail: None }
     }
 }
 
@@ -77,7 +72,7 @@ impl Trust {
         now: UnixMillis,
     ) -> Result<Grant, Refusal> {
         let grant: Grant = jws::verify(token, GRANT_TYPE, &self.keys).map_err(|error| Refusal {
-            code: error.to_string(),
+            breach: error.into(),
             jti: None,
             answers: Vec::new(),
             detail: None,
@@ -85,7 +80,7 @@ impl Trust {
         self.parties(&grant.iss, &grant.aud)
             .and_then(|()| in_force(&grant, now))
             .and_then(|()| about(&grant, expected, now))
-            .map_err(|code| Refusal::of(&grant, code))?;
+            .map_err(|breach| Refusal::of(&grant, breach))?;
         people(&grant, expected, identities)?;
         Ok(grant)
     }
@@ -96,52 +91,51 @@ impl Trust {
     /// use is counted already, and a gateway whose clock is fast would have it counted in vain.
     ///
     /// # Errors
-    /// The stable code of the first rule that it breaks.
-    pub fn receipt(&self, token: &str, grant: &Grant, nonce: Token, record: Hash) -> Result<Receipt, String> {
-        let receipt: Receipt =
-            jws::verify(token, RECEIPT_TYPE, &self.keys).map_err(|error| error.to_string())?;
+    /// The first rule that it breaks.
+    pub fn receipt(&self, token: &str, grant: &Grant, nonce: Token, record: Hash) -> Result<Receipt, Breach> {
+        let receipt: Receipt = jws::verify(token, RECEIPT_TYPE, &self.keys)?;
         self.parties(&receipt.iss, &receipt.aud)?;
         if receipt.exp <= receipt.iat {
-            return Err("lapsed".into());
+            return Err(Breach::Lapsed);
         }
         let fits =
             receipt.ticket == grant.ticket && receipt.jti == grant.jti && receipt.digest == grant.digest;
         match fits && receipt.nonce == nonce && receipt.record == record {
             true => Ok(receipt),
-            false => Err("other_claim".into()),
+            false => Err(Breach::OtherClaim),
         }
     }
 
-    fn parties(&self, iss: &str, aud: &str) -> Result<(), &'static str> {
+    fn parties(&self, iss: &str, aud: &str) -> Result<(), Breach> {
         match () {
-            () if iss != self.issuer => Err("other_issuer"),
-            () if aud != self.audience => Err("other_audience"),
+            () if iss != self.issuer => Err(Breach::OtherIssuer),
+            () if aud != self.audience => Err(Breach::OtherAudience),
             () => Ok(()),
         }
     }
 }
 
 /// Whether a grant counts at this moment, by the gateway's clock.
-fn in_force(grant: &Grant, now: UnixMillis) -> Result<(), &'static str> {
+fn in_force(grant: &Grant, now: UnixMillis) -> Result<(), Breach> {
     let seconds = now.div_euclid(1000);
     match () {
-        () if grant.iat > seconds.saturating_add(LEEWAY) => Err("from_the_future"),
-        () if grant.exp <= seconds => Err("lapsed"),
+        () if grant.iat > seconds.saturating_add(LEEWAY) => Err(Breach::FromTheFuture),
+        () if grant.exp <= seconds => Err(Breach::Lapsed),
         () => Ok(()),
     }
 }
 
 /// Whether the grant is about this request, these gates and these terms.
-fn about(grant: &Grant, expected: Expected<'_>, now: UnixMillis) -> Result<(), &'static str> {
+fn about(grant: &Grant, expected: Expected<'_>, now: UnixMillis) -> Result<(), Breach> {
     let seconds = now.div_euclid(1000);
     let longest = grant.iat.saturating_add(expected.terms.use_within_ms.div_euclid(1000)).saturating_add(1);
     match () {
-        () if grant.ticket != expected.ticket => Err("other_ticket"),
-        () if grant.digest != expected.digest => Err("other_digest"),
-        () if grant.nbf > seconds.saturating_add(LEEWAY) => Err("not_yet_valid"),
-        () if !expected.gates.iter().all(|gate| grant.gates.contains(&gate.gate)) => Err(OTHER_GATE),
-        () if grant.exp > longest => Err("valid_too_long"),
-        () if grant.uses == 0 || grant.uses > expected.terms.uses => Err("other_uses"),
+        () if grant.ticket != expected.ticket => Err(Breach::OtherTicket),
+        () if grant.digest != expected.digest => Err(Breach::OtherDigest),
+        () if grant.nbf > seconds.saturating_add(LEEWAY) => Err(Breach::NotYetValid),
+        () if !expected.gates.iter().all(|gate| grant.gates.contains(&gate.gate)) => Err(Breach::OtherGate),
+        () if grant.exp > longest => Err(Breach::ValidTooLong),
+        () if grant.uses == 0 || grant.uses > expected.terms.uses => Err(Breach::OtherUses),
         () => Ok(()),
     }
 }
@@ -154,22 +148,22 @@ fn people(grant: &Grant, expected: Expected<'_>, identities: &Identities) -> Res
         severity: expected.terms.severity,
         asked_at: grant.asked_at,
     };
-    let refused: Vec<(&Answer, String)> = grant
+    let refused: Vec<(&Answer, Breach)> = grant
         .answers
         .iter()
         .enumerate()
         .filter_map(|(place, answer)| {
             let earlier = grant.answers.iter().take(place).map(|other| &other.person);
-            fault(answer, asked, earlier.chain(&grant.flaggers), identities).map(|code| (answer, code))
+            fault(answer, asked, earlier.chain(&grant.flaggers), identities).map(|breach| (answer, breach))
         })
         .collect();
-    if let Some((_, code)) = refused.first() {
+    if let Some(&(_, breach)) = refused.first() {
         let answers = refused.iter().map(|(answer, _)| answer.id).collect();
-        return Err(Refusal { code: code.clone(), jti: Some(grant.jti), answers, detail: None });
+        return Err(Refusal { breach, jti: Some(grant.jti), answers, detail: None });
     }
     match missing(expected.gates, grant.flaggers.len(), grant.asked_at, &grant.answers) {
         0 => Ok(()),
-        _ => Err(Refusal::of(grant, "quorum_missing")),
+        _ => Err(Refusal::of(grant, Breach::QuorumMissing)),
     }
 }
 
@@ -178,10 +172,10 @@ fn fault<'a>(
     asked: Asked<'_>,
     mut others: impl Iterator<Item = &'a Person>,
     identities: &Identities,
-) -> Option<String> {
+) -> Option<Breach> {
     if let Err(reason) = eligible(answer, asked) {
-        return Some(reason.code());
+        return Some(reason.into());
     }
     let names = identities.names(&answer.person);
-    others.any(|other| *other == answer.person || names.contains(other)).then(|| "same_person_twice".into())
+    others.any(|other| *other == answer.person || names.contains(other)).then_some(Breach::SamePersonTwice)
 }

@@ -12,6 +12,8 @@ pub struct Journal {
     plain: Tail,
     room: Room,
     /// Plain records that were dropped since the last one that was made.
+    gap: u64,
+    /// Plain records that were ever dropped.
     dropped: u64,
 }
 
@@ -65,7 +67,8 @@ impl Journal {
     #[must_use]
     pub fn new(producer: Token) -> Self {
         let tail = || Tail { seq: 0, prev: Hash::ZERO };
-        Self { producer, held: tail(), plain: tail(), room: Room { held: true, plain: true }, dropped: 0 }
+        let room = Room { held: true, plain: true };
+        Self { producer, held: tail(), plain: tail(), room, gap: 0, dropped: 0 }
     }
 
     /// Who makes these records.
@@ -85,6 +88,12 @@ impl Journal {
         self.room.held
     }
 
+    /// How many records were dropped so far, also those that no gap record counts yet.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     /// Appends a record of `kind` to the held lane.
     pub fn held(&mut self, ts: UnixMillis, kind: &str, members: Members) -> Record {
         append(self.producer, Lane::Held, &mut self.held, ts, (kind, members))
@@ -94,10 +103,11 @@ impl Journal {
     /// room, counts it as dropped.
     pub fn plain(&mut self, ts: UnixMillis, kind: &str, members: Members) -> Vec<Record> {
         if !self.room.plain {
+            self.gap = self.gap.saturating_add(1);
             self.dropped = self.dropped.saturating_add(1);
             return Vec::new();
         }
-        let gap = match std::mem::take(&mut self.dropped) {
+        let gap = match std::mem::take(&mut self.gap) {
             0 => None,
             dropped => Some(("gap", Members::default().with("dropped", dropped))),
         };
@@ -186,5 +196,6 @@ mod tests {
         let [gap, next] = journal.plain(3, "allowed", Members::default()).try_into().unwrap();
         assert_eq!((gap.envelope.seq, next.envelope.seq), (0, 1));
         assert!(gap.line.ends_with(r#""kind":"gap","dropped":2}"#), "{}", gap.line);
+        assert_eq!(journal.dropped(), 2);
     }
 }

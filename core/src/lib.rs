@@ -20,6 +20,7 @@ pub mod load;
 mod narrowing;
 pub mod policy;
 pub mod reading;
+pub mod refusal;
 pub mod routes;
 pub mod value;
 mod yaml;

@@ -5,6 +5,7 @@ mod answer;
 mod asking;
 mod case;
 mod claiming;
+mod decision;
 mod deny;
 mod held;
 mod keeping;
@@ -19,6 +20,7 @@ pub use answer::{Reply, STATUS_PATH};
 pub use asking::{Asking, abandoned};
 pub use case::Left;
 pub use claiming::Claiming;
+pub use decision::{Decision, Fate, Note};
 pub use deny::AwaitingBody;
 pub use held::Held;
 pub use keeping::Keeping;
@@ -51,8 +53,10 @@ pub struct Step {
     pub audit: Vec<Record>,
     /// What the approval service is to be told.
     pub tell: Vec<Outcome>,
-    /// One line of JSON for the gateway's access log, when the request's fate is known.
-    pub summary: Option<String>,
+    /// What became of the request, when that is known.
+    pub decision: Option<Decision>,
+    /// What else is worth a count.
+    pub notes: Vec<Note>,
 }
 
 /// The one thing to do next.
@@ -92,7 +96,7 @@ pub struct NoAnswer;
 
 impl Step {
     fn new(next: Next) -> Self {
-        Self { next, audit: Vec::new(), tell: Vec::new(), summary: None }
+        Self { next, audit: Vec::new(), tell: Vec::new(), decision: None, notes: Vec::new() }
     }
 
     fn audit(mut self, record: Record) -> Self {
@@ -103,6 +107,10 @@ impl Step {
     fn tell(mut self, outcome: Outcome) -> Self {
         self.tell.push(outcome);
         self
+    }
+
+    fn decided(self, decision: Decision) -> Self {
+        Self { decision: Some(decision), ..self }
     }
 }
 
@@ -126,7 +134,7 @@ fn start(
             return deny::unjudged(engine, journal, denial, *about, at.now);
         }
     };
-    match &judged.ruling.verdict {
+    let mut step = match &judged.ruling.verdict {
         Verdict::Allow if judged.ruling.sync_audit && engine.mode == Mode::Enforce => {
             keeping::keep(engine, journal, &judged, at.now)
         }
@@ -138,5 +146,7 @@ fn start(
         Verdict::NeedsApproval(required) => {
             asking::ask(engine, journal, &judged, required, (facts, until), at)
         }
-    }
+    };
+    step.notes.extend(judged.ruling.errors.iter().map(|fault| Note::PolicyError(fault.failure())));
+    step
 }

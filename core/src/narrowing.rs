@@ -14,6 +14,7 @@ use crate::facts::RequestFacts;
 use crate::grant::Refusal;
 use crate::judge::Judged;
 use crate::policy::{APPROVE, Attribute, Fault, GATE_TYPE, Query};
+use crate::refusal::Breach;
 use crate::routes::common_facts;
 use crate::value::Value;
 
@@ -30,7 +31,7 @@ pub(crate) struct Request<'a> {
 
 /// Why an answer does not count.
 struct Objection {
-    code: &'static str,
+    breach: Breach,
     detail: String,
 }
 
@@ -52,8 +53,8 @@ pub(crate) fn check(
         grant.answers.iter().filter_map(|answer| Some((answer.id, object(answer)?))).collect();
     match refused.first() {
         None => Ok(()),
-        Some((_, Objection { code, detail })) => Err(Refusal {
-            code: (*code).into(),
+        Some((_, Objection { breach, detail })) => Err(Refusal {
+            breach: *breach,
             jti: Some(grant.jti),
             answers: refused.iter().map(|(answer, _)| *answer).collect(),
             detail: Some(detail.clone()),
@@ -74,7 +75,7 @@ fn objection(
     people.retain(|person| engine.policies.may_act(&APPROVE, &person.ty));
     if people.is_empty() {
         let detail = "`people` in `identities.yaml` maps the approver to no type that may approve";
-        return Some(Objection { code: "approver_unknown_to_policy", detail: detail.into() });
+        return Some(Objection { breach: Breach::ApproverUnknownToPolicy, detail: detail.into() });
     }
     let gates = gates.iter().filter(|gate| belongs(answer, &gate.group, asked_at));
     let mut queries = gates.flat_map(|gate| people.iter().map(move |person| (gate, person)));
@@ -91,7 +92,7 @@ fn objection(
             Ok(ids) if ids.is_empty() => None,
             Ok(ids) => {
                 let detail = format!("forbidden by {}", ids.join(", "));
-                Some(Objection { code: "approver_forbidden", detail })
+                Some(Objection { breach: Breach::ApproverForbidden, detail })
             }
             Err(faults) => Some(Objection::failed(faults.iter().map(told).collect::<Vec<_>>().join("; "))),
         }
@@ -100,7 +101,7 @@ fn objection(
 
 impl Objection {
     fn failed(detail: String) -> Self {
-        Self { code: "approver_policy_error", detail }
+        Self { breach: Breach::ApproverPolicyError, detail }
     }
 }
 

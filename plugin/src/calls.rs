@@ -1,18 +1,57 @@
 //! Calls to the approval service: how they are sent, and what of a reply can be read.
 
+use std::fmt;
 use std::time::Duration;
 
 use countersign_core::config::Approval;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType};
+use proxy_wasm::types::{BufferType, MapType, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::host;
 
-/// Sends `body` to `path`; gives the gateway's id of the call, or nothing when it could not be sent.
-pub(crate) fn send(approval: &Approval, path: &str, body: &impl Serialize, timeout: i64) -> Option<u32> {
-    let body = serde_json::to_vec(body).ok()?;
+/// Why a call was not answered. It shows nothing of the reply but its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The gateway did not send it, and said why.
+    NotSent(Option<Status>),
+    /// The gateway says that nothing came back.
+    Nothing,
+    /// The service's status, or what the gateway gives in its place.
+    Status(u16),
+    /// So many bytes, more than are read.
+    TooLong(usize),
+    /// No JSON of the form that was awaited, at this line and column.
+    Unreadable(usize, usize),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(Some(status)) => write!(f, "the gateway did not send it ({status:?})"),
+            Self::NotSent(None) => f.write_str("it cannot be written"),
+            Self::Nothing => f.write_str("no answer"),
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::TooLong(bytes) => write!(f, "the answer has {bytes} bytes, more than {LONGEST_REPLY}"),
+            Self::Unreadable(line, column) => {
+                write!(f, "the answer cannot be read at line {line}, column {column}")
+            }
+        }
+    }
+}
+
+/// Sends `body` to `path`; gives the gateway's id of the call.
+///
+/// # Errors
+/// When it could not be sent.
+pub(crate) fn send(
+    approval: &Approval,
+    path: &str,
+    body: &impl Serialize,
+    timeout: i64,
+) -> Result<u32, Fault> {
+    let body = serde_json::to_vec(body).map_err(|_| Fault::NotSent(None))?;
     let bearer = format!("Bearer {}", approval.token);
     let headers = vec![
         (":method", "POST"),
@@ -23,26 +62,32 @@ pub(crate) fn send(approval: &Approval, path: &str, body: &impl Serialize, timeo
     ];
     let timeout = Duration::from_millis(timeout.unsigned_abs());
     let sent = hostcalls::dispatch_http_call(&approval.cluster, headers, Some(&body), vec![], timeout);
-    sent.inspect_err(|status| log::warn!("call to {path} could not be sent: {status:?}")).ok()
+    sent.map_err(|status| Fault::NotSent(Some(status)))
 }
 
 /// The longest reply that is read, bytes: the service takes and gives no longer batches.
 const LONGEST_REPLY: usize = 16 << 20;
 
-/// Reads the reply that just came; refusals, time-outs, resets and garbage are all nothing.
-pub(crate) fn reply<T: DeserializeOwned>(path: &str, body_size: usize) -> Option<T> {
-    let headers = host::pairs(MapType::HttpCallResponseHeaders)?;
+/// Reads the reply that just came: what it says, or why there is none. Refusals, time-outs, resets and garbage
+/// are all the same to a request.
+pub(crate) fn reply<T: DeserializeOwned>(body_size: usize) -> (Option<T>, Option<Fault>) {
+    match read(body_size) {
+        Ok(reply) => (Some(reply), None),
+        Err(fault) => (None, Some(fault)),
+    }
+}
+
+fn read<T: DeserializeOwned>(body_size: usize) -> Result<T, Fault> {
+    let headers = host::pairs(MapType::HttpCallResponseHeaders).ok_or(Fault::Nothing)?;
     let status = headers.iter().find(|(name, _)| name == b":status").map(|(_, value)| value.as_slice());
-    if status != Some(b"200") {
-        let status = status.map(String::from_utf8_lossy).unwrap_or_default();
-        log::warn!("call to {path} failed with status `{status}`");
-        return None;
+    let status = status.and_then(|status| str::from_utf8(status).ok()?.parse().ok()).ok_or(Fault::Nothing)?;
+    if status != 200 {
+        return Err(Fault::Status(status));
     }
     if body_size > LONGEST_REPLY {
-        log::warn!("the reply to {path} has {body_size} bytes, more than {LONGEST_REPLY}: not read");
-        return None;
+        return Err(Fault::TooLong(body_size));
     }
-    let body = host::buffer(BufferType::HttpCallResponseBody, body_size)?;
-    let read = serde_json::from_slice(&body);
-    read.inspect_err(|error| log::warn!("the reply to {path} cannot be read: {error}")).ok()
+    let body = host::buffer(BufferType::HttpCallResponseBody, body_size).ok_or(Fault::Nothing)?;
+    // Serde's own message can quote the reply.
+    serde_json::from_slice(&body).map_err(|error| Fault::Unreadable(error.line(), error.column()))
 }

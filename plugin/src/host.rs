@@ -1,11 +1,15 @@
 //! What the gateway is asked for, in the forms that cannot panic: bytes, pairs, and nothing for nothing.
 
+use std::cell::Cell;
+use std::thread::LocalKey;
 use std::time::UNIX_EPOCH;
 
 use countersign_core::life::{Moment, Reply};
 use countersign_protocol::{Token, UnixMillis};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
+
+use crate::quiet::Quiet;
 
 /// Ordered header fields as bytes.
 pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -70,6 +74,19 @@ pub(crate) fn reply(reply: &Reply) {
 /// Host calls that fail leave the request where it is: held, never forwarded. It is worth a line.
 pub(crate) fn report(result: Result<(), proxy_wasm::types::Status>) {
     if let Err(status) = result {
-        log::error!("the gateway refused a call: {status:?}");
+        complain(&REFUSED, || format!("the gateway refused a call: {status:?}"));
     }
+}
+
+thread_local! {
+    static REFUSED: Cell<Quiet> = const { Cell::new(Quiet::NEW) };
+}
+
+/// An error that every request may bring about again: it must not fill the log.
+pub(crate) fn complain(place: &'static LocalKey<Cell<Quiet>>, line: impl FnOnce() -> String) {
+    let mut quiet = place.get();
+    if let Some(times) = quiet.again(now()) {
+        log::error!("{} ({times} since the last such line)", line());
+    }
+    place.set(quiet);
 }

@@ -7,6 +7,8 @@ mod configuration;
 mod current;
 mod facts;
 mod host;
+mod metrics;
+mod quiet;
 mod root;
 mod stream;
 mod worker;

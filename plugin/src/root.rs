@@ -13,9 +13,10 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 
 use crate::current::Current;
+use crate::metrics::{REPORT, Reporter};
 use crate::stream::Stream;
 use crate::worker::{Directive, Worker};
-use crate::{configuration, host};
+use crate::{configuration, host, metrics};
 
 /// How often waits are looked at when nothing is urgent.
 const TICK: Duration = Duration::from_millis(100);
@@ -31,11 +32,13 @@ pub(crate) struct Root {
     worker: RefCell<Option<Rc<RefCell<Worker>>>>,
     /// When it ends, whether or not everything is delivered; nothing while it is in use.
     ends_at: Cell<Option<UnixMillis>>,
+    reporter: Reporter,
 }
 
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, current: None, worker: RefCell::new(None), ends_at: Cell::new(None) }
+        let reporter = Reporter::default();
+        Self { id, current: None, worker: RefCell::new(None), ends_at: Cell::new(None), reporter }
     }
 
     fn begin(&self) -> Option<Rc<RefCell<Worker>>> {
@@ -85,6 +88,13 @@ impl Root {
         }
     }
 
+    /// Says how the worker stands, also one that has judged nothing.
+    fn report(&mut self) {
+        let Some(engine) = self.current.as_ref().and_then(|current| current.get()) else { return };
+        let levels = self.worker.borrow().as_ref().map(|worker| worker.borrow_mut().levels());
+        self.reporter.report(&engine, levels.unwrap_or_default(), host::now());
+    }
+
     fn load(size: usize) -> Result<Engine, Vec<LoadError>> {
         let bytes = host::buffer(BufferType::PluginConfiguration, size).unwrap_or_default();
         let value =
@@ -117,6 +127,8 @@ impl RootContext for Root {
                 let current = Current::of_this_plugin();
                 current.set(engine);
                 self.current = Some(current);
+                metrics::prepare();
+                host::report(hostcalls::set_tick_period(REPORT));
                 true
             }
             Err(errors) => {
@@ -128,6 +140,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         self.turn(Worker::lapse);
+        self.report();
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

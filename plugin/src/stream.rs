@@ -1,6 +1,6 @@
 //! One request: hands what arrives to the worker, and does what the worker says.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::facts;
 use crate::host::{self, Pairs};
+use crate::metrics::{self, Metric};
+use crate::quiet::Quiet;
 use crate::worker::{Directive, Worker};
 
 /// The next tick, when something must be sent: only the root context may send it, because a call that a
@@ -62,7 +64,13 @@ impl Stream {
 
 /// The gateway does not give what a ruling needs: nothing can be judged, so nothing passes.
 fn refuse() -> Action {
-    log::error!("the gateway gave no readable headers, metadata or body, or no randomness: request refused");
+    const WHAT: &str =
+        "the gateway gave no readable headers, metadata or body, or no randomness: request refused";
+    thread_local! {
+        static SAID: Cell<Quiet> = const { Cell::new(Quiet::NEW) };
+    }
+    host::complain(&SAID, || WHAT.into());
+    metrics::count(Metric::Unreadable, 1);
     host::report(hostcalls::send_http_response(503, vec![], None));
     Action::Pause
 }

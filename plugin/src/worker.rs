@@ -1,5 +1,6 @@
 //! One worker of the gateway: every request that waits, what waits to be sent, and the calls in flight.
 
+mod health;
 mod load;
 mod outbox;
 mod queue;
@@ -19,7 +20,9 @@ use countersign_protocol::{Token, UnixMillis};
 
 use crate::current::Current;
 use crate::host::Pairs;
+use crate::metrics::{Levels, Tally};
 use load::Load;
+pub(crate) use outbox::Kind;
 use outbox::Outbox;
 use replies::InFlight;
 
@@ -61,6 +64,7 @@ pub(crate) struct Worker {
     early: BTreeMap<Token, Verdict>,
     permits: BTreeMap<u32, Permit>,
     load: Load,
+    tally: Tally,
     /// When the next heartbeat is due.
     beat_at: UnixMillis,
     outbox: Outbox,
@@ -84,6 +88,7 @@ impl Worker {
             early: BTreeMap::new(),
             permits: BTreeMap::new(),
             load: Load::default(),
+            tally: Tally::default(),
             beat_at: now.saturating_add(HEARTBEAT),
             outbox,
             in_flight: InFlight::default(),
@@ -194,6 +199,7 @@ impl Worker {
     /// The request is over: it was answered, or its client left. `status` is the upstream's.
     pub(crate) fn over(&mut self, id: u32, status: Option<u16>, now: UnixMillis) {
         self.load.remove(id);
+        self.tally.over(id, now);
         self.outbox.forget(id);
         if let Some(permit) = self.permits.remove(&id)
             && let Some((record, outcome)) = permit.outcome(&mut self.journal, status, now)
@@ -247,6 +253,15 @@ impl Worker {
         }
     }
 
+    /// What it has in hand.
+    pub(crate) fn levels(&mut self) -> Levels {
+        self.tally.drops(&self.journal);
+        let limits = self.engine.limits();
+        let (held, held_bytes, held_percent) = self.load.levels(limits);
+        let (buffered, buffered_percent) = self.outbox.levels();
+        Levels { held, held_bytes, held_percent, buffered, buffered_percent }
+    }
+
     fn lapse_one(&mut self, id: u32, now: UnixMillis) -> Directive {
         let step = match self.parked.remove(&id) {
             Some(Parked::Body { state, .. }) => state.on_withheld(&self.engine, &mut self.journal, now),
@@ -266,6 +281,7 @@ impl Worker {
 
     /// The one place that carries out a step.
     fn apply(&mut self, id: u32, step: Step, now: UnixMillis) -> Directive {
+        let summary = self.tally.step(id, &step, &self.journal, now);
         self.outbox.keep(step.audit);
         self.outbox.tell(step.tell);
         if matches!(step.next, Next::Continue(_) | Next::Reply(_)) {
@@ -275,9 +291,9 @@ impl Worker {
         match step.next {
             Next::Continue(permit) => {
                 self.permits.insert(id, permit);
-                return Directive::Continue(step.summary);
+                return Directive::Continue(summary);
             }
-            Next::Reply(reply) => return Directive::Reply(reply, step.summary),
+            Next::Reply(reply) => return Directive::Reply(reply, summary),
             Next::NeedBody(state) => {
                 let withheld_at = Some(now.saturating_add(self.engine.limits().body_wait));
                 self.parked.insert(id, Parked::Body { state, seen: 0, withheld_at });

@@ -78,14 +78,3 @@ impl Reply {
         Self { reason: denial.reason, status, headers, body: Value::Object(body).to_string() }
     }
 }
-
-/// One line for the gateway's own access log: an independent count of what was decided.
-pub(super) fn summary(
-    decision: &str,
-    reason: Option<Reason>,
-    ticket: Option<Token>,
-    enforced: bool,
-) -> String {
-    let reason = reason.map(|reason| reason.meaning().code);
-    json!({"decision": decision, "reason": reason, "ticket": ticket, "enforced": enforced}).to_string()
-}

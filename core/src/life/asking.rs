@@ -6,8 +6,8 @@ use countersign_protocol::{Token, UnixMillis};
 
 use super::case::{Case, Left, Ticket};
 use super::{
-    Denial, Engine, Enquiry, Held, Journal, Judged, Moment, Next, NoAnswer, Permit, Reason, RequestFacts,
-    Step, deny,
+    Decision, Denial, Engine, Enquiry, Fate, Held, Journal, Judged, Moment, Next, NoAnswer, Permit, Reason,
+    RequestFacts, Step, deny,
 };
 use crate::config::Mode;
 use crate::digest::shown;
@@ -38,8 +38,8 @@ pub(super) fn ask(
     };
     let digest = judged.digest(engine, &facts);
     let step = if engine.mode == Mode::Observe {
-        let summary = super::answer::summary("needs_approval", None, None, false);
-        Step { summary: Some(summary), ..Step::new(Next::Continue(Permit::plain())) }
+        let decision = Decision { enforced: false, ..Decision::new(Fate::NeedsApproval, None) };
+        Step::new(Next::Continue(Permit::plain())).decided(decision)
     } else {
         let question = question(judged, required, &gates, &facts);
         let case = Case {

@@ -6,8 +6,8 @@ use countersign_protocol::person::Involved;
 use countersign_protocol::request::{Gate, Terms};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
-use super::answer::{ComeBack, summary};
-use super::{Denial, Engine, Journal, Next, Reason, Reply, RequestFacts, Step};
+use super::answer::ComeBack;
+use super::{Decision, Denial, Engine, Fate, Journal, Next, Reply, RequestFacts, Step};
 use crate::grant::Expected;
 use crate::journal::Members;
 
@@ -60,8 +60,8 @@ impl Case {
             Some(ticket) => Reply::ended(denial, ticket),
             None => Reply::denial(denial),
         };
-        let summary = summary("denied", Some(denial.reason), ticket, true);
-        Step { summary: Some(summary), ..Step::new(Next::Reply(reply)) }.audit(record)
+        let decision = Decision::new(Fate::Denied(denial.reason), ticket);
+        Step::new(Next::Reply(reply)).decided(decision).audit(record)
     }
 
     /// The hold is over and nobody decided: the client is told to come back.
@@ -83,8 +83,8 @@ impl Case {
             retry_after_seconds,
         };
         let reply = Reply::pending(engine.pending.status, &back);
-        let summary = summary("pending", Some(Reason::Pending), Some(ticket.id), true);
-        Step { summary: Some(summary), ..Step::new(Next::Reply(reply)) }.audit(record)
+        let decision = Decision::new(Fate::Pending, Some(ticket.id));
+        Step::new(Next::Reply(reply)).decided(decision).audit(record)
     }
 
     /// The client left. The service is told, so that nobody judges in vain.

@@ -7,8 +7,11 @@ use countersign_protocol::{Token, UnixMillis};
 use super::case::Left;
 use super::held::still_open;
 use super::permit::Used;
-use super::{Denial, Engine, Held, Journal, Moment, Next, NoAnswer, Permit, Reason, Step};
+use super::{
+    Decision, Denial, Engine, Fate, Held, Journal, Moment, Next, NoAnswer, Note, Permit, Reason, Step,
+};
 use crate::journal::Members;
+use crate::refusal::Breach;
 
 /// How long a claim is tried at least, even when the hold ends meanwhile, milliseconds.
 const PATIENCE: i64 = 10_000;
@@ -44,7 +47,7 @@ impl Claiming {
                 let Claim { nonce, record, .. } = self.claim;
                 match engine.trust.receipt(&receipt, &self.grant, nonce, record) {
                     Ok(_) => self.on_won(engine, journal, at.now),
-                    Err(code) => self.on_forged(journal, &code, at.now),
+                    Err(breach) => self.on_forged(journal, breach, at.now),
                 }
             }
             Ok(ClaimResult::Lost { state }) => self.on_lost(engine, journal, state, at),
@@ -66,11 +69,12 @@ impl Claiming {
     }
 
     /// A receipt that does not hold is no answer.
-    fn on_forged(self, journal: &mut Journal, code: &str, now: UnixMillis) -> Step {
-        let members = Members::default().with("ticket", self.grant.ticket).with("code", code);
+    fn on_forged(self, journal: &mut Journal, breach: Breach, now: UnixMillis) -> Step {
+        let members = Members::default().with("ticket", self.grant.ticket).with("code", breach.code());
         let record = journal.held(now, "receipt_refused", members);
         let mut step = self.again(journal, now);
         step.audit.insert(0, record);
+        step.notes.push(Note::ReceiptRefused(breach));
         step
     }
 
@@ -108,8 +112,8 @@ impl Claiming {
             .with("nonce", nonce)
             .with("claim", self.claim.record);
         let record = journal.held(now, "forwarded", members);
-        let summary = super::answer::summary("countersigned", None, Some(ticket), true);
         let permit = Permit::countersigned(Used { ticket, nonce });
-        Step { summary: Some(summary), ..Step::new(Next::Continue(permit)) }.audit(record)
+        let decision = Decision::new(Fate::Countersigned, Some(ticket));
+        Step::new(Next::Continue(permit)).decided(decision).audit(record)
     }
 }

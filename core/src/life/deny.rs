@@ -3,7 +3,8 @@
 use countersign_protocol::UnixMillis;
 
 use super::{
-    Denial, Engine, Journal, Judged, Moment, Next, Permit, Reason, Reply, RequestFacts, Step, decide,
+    Decision, Denial, Engine, Fate, Journal, Judged, Moment, Next, Permit, Reason, Reply, RequestFacts, Step,
+    decide,
 };
 use crate::config::Mode;
 use crate::journal::Members;
@@ -102,10 +103,10 @@ fn conclude(
         .with("detail", &denial.detail)
         .with("enforced", enforced);
     let audit = journal.plain(now, "denied", members);
-    let summary = super::answer::summary("denied", Some(denial.reason), None, enforced);
     let next = match enforced {
         true => Next::Reply(Reply::denial(&denial)),
         false => Next::Continue(Permit::plain()),
     };
-    Step { summary: Some(summary), audit, ..Step::new(next) }
+    let decision = Decision { enforced, ..Decision::new(Fate::Denied(denial.reason), None) };
+    Step { audit, ..Step::new(next).decided(decision) }
 }

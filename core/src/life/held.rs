@@ -5,12 +5,13 @@ use countersign_protocol::grant::{GateRef, Grant};
 use countersign_protocol::{Token, UnixMillis};
 
 use super::case::{Case, Left, Ticket, refused};
-use super::{Claiming, Denial, Engine, Journal, Judged, Moment, Next, Reason, Step};
-use crate::grant::{OF_TIME, OTHER_GATE, Refusal};
+use super::{Claiming, Denial, Engine, Journal, Judged, Moment, Next, Note, Reason, Step};
+use crate::grant::Refusal;
 use crate::journal::Members;
 use crate::judge::{Unjudged, denial, judge};
 use crate::narrowing;
 use crate::policy::Verdict as PolicyVerdict;
+use crate::refusal::Breach;
 
 /// Waits for a verdict of the service, or for the end of the hold.
 #[derive(Debug)]
@@ -118,12 +119,12 @@ impl Held {
     /// who were asked about other gates were asked another question, and asking them again changes nothing.
     fn on_refusal(self, journal: &mut Journal, refusal: Refusal, at: Moment) -> Step {
         let ticket = self.ticket.id;
-        let other_question = refusal.code == OTHER_GATE;
+        let other_question = refusal.breach == Breach::OtherGate;
         let members = Members::default()
             .with("ticket", ticket)
             .with("digest", self.case.digest)
             .with("jti", refusal.jti)
-            .with("code", &refusal.code)
+            .with("code", refusal.breach.code())
             .with("answers", &refusal.answers)
             .with("detail", &refusal.detail);
         let record = journal.held(at.now, "grant_refused", members);
@@ -133,11 +134,13 @@ impl Held {
             false => Step::new(Next::Wait(self)),
         };
         step.audit.insert(0, record);
+        step.notes.push(Note::GrantRefused(refusal.breach));
         // Without the service's signature there is no grant that it could be told of; and people need not
         // answer again because two clocks differ.
         match refusal.jti {
-            Some(jti) if !OF_TIME.contains(&refusal.code.as_str()) => {
-                step.tell(refused(ticket, jti, refusal.code, refusal.answers, remedy))
+            Some(jti) if !refusal.breach.is_of_time() => {
+                let code = refusal.breach.code().into();
+                step.tell(refused(ticket, jti, code, refusal.answers, remedy))
             }
             _ => step,
         }

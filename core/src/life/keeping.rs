@@ -2,7 +2,7 @@
 
 use countersign_protocol::UnixMillis;
 
-use super::{Denial, Engine, Journal, Judged, Next, Permit, Reason, Reply, Step};
+use super::{Decision, Denial, Engine, Fate, Journal, Judged, Next, Permit, Reason, Reply, Step};
 
 /// Waits for a held-lane record to be acknowledged.
 #[derive(Debug)]
@@ -37,8 +37,7 @@ impl Keeping {
 
     /// The service keeps the record: the request goes on.
     pub fn on_kept(self) -> Step {
-        let summary = super::answer::summary("allowed", None, None, true);
-        Step { summary: Some(summary), ..Step::new(Next::Continue(Permit::plain())) }
+        Step::new(Next::Continue(Permit::plain())).decided(Decision::new(Fate::Allowed, None))
     }
 
     /// Nobody keeps it: the request does not go on, and the record of that follows the one of the allow.
@@ -49,7 +48,7 @@ impl Keeping {
             .with("detail", &denial.detail)
             .with("record", self.seq);
         let record = journal.held(now, "denied", members);
-        let summary = super::answer::summary("denied", Some(denial.reason), None, true);
-        Step { summary: Some(summary), ..Step::new(Next::Reply(Reply::denial(&denial))) }.audit(record)
+        let decision = Decision::new(Fate::Denied(denial.reason), None);
+        Step::new(Next::Reply(Reply::denial(&denial))).decided(decision).audit(record)
     }
 }

@@ -4,7 +4,7 @@ use countersign_protocol::approval::{Outcome, OutcomeEvent};
 use countersign_protocol::evidence::Record;
 use countersign_protocol::{Token, UnixMillis};
 
-use super::{Engine, Journal, Judged, Next, Step};
+use super::{Decision, Engine, Fate, Journal, Judged, Next, Step};
 use crate::config::AuditFacts;
 use crate::journal::Members;
 
@@ -60,6 +60,6 @@ pub(super) fn allowed(engine: &Engine, journal: &mut Journal, judged: &Judged<'_
         AuditFacts::Held => judged.brief(),
     };
     let records = journal.plain(now, "allowed", members);
-    let summary = super::answer::summary("allowed", None, None, true);
-    Step { summary: Some(summary), audit: records, ..Step::new(Next::Continue(Permit::plain())) }
+    let decision = Decision::new(Fate::Allowed, None);
+    Step { audit: records, ..Step::new(Next::Continue(Permit::plain())).decided(decision) }
 }

@@ -122,9 +122,29 @@ impl Fault {
             Self::Failed { policy, .. } => Some(policy),
         }
     }
+
+    /// How it failed, unless it is the request that does not fit.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Unfit(_) => None,
+            Self::Failed { failure, .. } => Some(*failure),
+        }
+    }
 }
 
 impl Failure {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::IntegerOverflow,
+        Self::ExtensionError,
+        Self::TypeError,
+        Self::MissingAttribute,
+        Self::MissingEntity,
+        Self::RecursionLimit,
+        Self::Other,
+    ];
+
     /// Stable, `snake_case`.
     #[must_use]
     pub fn code(self) -> &'static str {

@@ -14,7 +14,7 @@ fn an_approved_request_goes_on_after_the_service_counted_it() {
     let receipt = world.receipt(&grant, &claim);
     let step = world.claimed(claiming, won(&claim, &receipt));
     let Next::Continue(permit) = step.next else { panic!("{step:?}") };
-    assert!(step.summary.unwrap().contains(r#""decision":"countersigned""#));
+    assert!(step.decision.unwrap().summary().contains(r#""decision":"countersigned""#));
     let (record, outcome) = permit.outcome(&mut world.journal, Some(201), world.now).unwrap();
     assert_eq!((record.envelope.lane, record.envelope.kind.as_str()), (Lane::Held, "outcome"));
     assert_eq!(outcome.event, OutcomeEvent::Forwarded { nonce: claim.nonce, status: Some(201) });

@@ -87,6 +87,14 @@ impl Load {
         }
     }
 
+    /// The number and bytes of what is held, and how near that is to the limits, in per cent.
+    pub(super) fn levels(&self, limits: &Limits) -> (u64, u64, u64) {
+        let (held, weight) = (self.held.number as u64, self.held.bytes as u64);
+        let share =
+            |part: u64, limit: usize| part.saturating_mul(100).checked_div(limit as u64).unwrap_or(100);
+        (held, weight, share(held, limits.held).max(share(weight, limits.held_bytes)))
+    }
+
     /// Whether another request may be asked about at all.
     pub(super) fn has_room(&self) -> bool {
         self.passing.is_below(PASSING.number, PASSING.bytes)
@@ -113,6 +121,8 @@ mod tests {
         assert!(load.add(4, "b", 10, &limits));
         assert!(!load.add(5, "c", 10, &limits), "the worker holds as many as it may");
         assert_eq!((load.held, load.passing), (Sum { number: 3, bytes: 30 }, Sum { number: 2, bytes: 20 }));
+        assert_eq!(load.levels(&limits), (3, 30, 100));
+        assert_eq!(load.levels(&Limits { held: 10, ..limits }), (3, 30, 30));
         load.remove(1);
         load.remove(1);
         assert!(load.add(3, "a", 10, &limits), "asked about again");

@@ -9,6 +9,7 @@ use countersign_protocol::approval::{Ack, Ask, Claim, Outcome};
 use countersign_protocol::evidence::{Lane, Record};
 
 use super::queue::Queue;
+use crate::metrics::{self, Metric};
 
 /// Most bytes of questions in one call; a single one may be larger.
 const ASKS: usize = 4 << 20;
@@ -19,12 +20,25 @@ const PAUSE: (i64, i64) = (250, 4_000);
 
 /// The kinds of calls; there is at most one of each in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Ask,
     Claim,
     Wait,
     Outcome,
     Evidence,
+}
+
+impl Kind {
+    /// Its name, stable, for metrics.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Claim => "claim",
+            Self::Wait => "wait",
+            Self::Outcome => "outcome",
+            Self::Evidence => "evidence",
+        }
+    }
 }
 
 /// Queues, and when each kind of call may be made again.
@@ -80,6 +94,12 @@ impl Outbox {
     /// Half is room enough to hold something new: what is held already makes more records before it ends.
     pub(super) fn room(&self) -> Room {
         Room { held: self.held.percent() < 50, plain: self.plain.percent() < 100 }
+    }
+
+    /// Bytes of both lanes, and how near that is to where [`Self::room`] ends, in per cent.
+    pub(super) fn levels(&self) -> ([u64; 2], [u64; 2]) {
+        let (held, plain) = (self.held.percent().saturating_mul(2), self.plain.percent());
+        ([self.held.bytes() as u64, self.plain.bytes() as u64], [held as u64, plain as u64])
     }
 
     /// `weight` is the question's size in bytes.
@@ -162,10 +182,11 @@ impl Outbox {
     /// Forgets what the service keeps now.
     pub(super) fn acknowledge(&mut self, acked: &[Ack]) {
         for ack in acked {
-            match ack.lane {
+            let kept = match ack.lane {
                 Lane::Held => self.held.acknowledge(ack),
                 Lane::Plain => self.plain.acknowledge(ack),
-            }
+            };
+            metrics::count(Metric::Acknowledged(ack.lane), kept);
         }
     }
 

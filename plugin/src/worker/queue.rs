@@ -28,6 +28,11 @@ impl Queue {
         self.records.is_empty()
     }
 
+    /// How much waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How full it is, from 0 to 100 and beyond.
     pub(super) fn percent(&self) -> usize {
         self.bytes / (CAPACITY / 100)
@@ -57,15 +62,18 @@ impl Queue {
         fits.count().max(1)
     }
 
-    /// Forgets what the service keeps now.
-    pub(super) fn acknowledge(&mut self, ack: &Ack) {
+    /// Forgets what the service keeps now, and says how many records that is.
+    pub(super) fn acknowledge(&mut self, ack: &Ack) -> u64 {
         let kept = |first: &Record| {
             first.envelope.producer == ack.producer
                 && first.envelope.lane == ack.lane
                 && first.envelope.seq <= ack.seq
         };
+        let mut number = 0;
         while let Some(record) = self.records.pop_front_if(|first| kept(first)) {
             self.bytes = self.bytes.saturating_sub(record.line.len());
+            number += 1;
         }
+        number
     }
 }

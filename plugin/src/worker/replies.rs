@@ -10,6 +10,7 @@ use countersign_protocol::approval::{
 use countersign_protocol::evidence::Lane;
 use countersign_protocol::{Token, UnixMillis};
 
+use super::health::Health;
 use super::outbox::Kind;
 use super::{Directive, Parked, Worker, unlist};
 use crate::{calls, host};
@@ -35,6 +36,7 @@ enum Call {
 pub(super) struct InFlight {
     calls: BTreeMap<u32, Call>,
     cursor: u64,
+    health: Health,
 }
 
 type Directives = Vec<(u32, Directive)>;
@@ -103,11 +105,12 @@ impl Worker {
         let approval = self.engine.approval();
         let timeout = if call.kind() == Kind::Wait { POLL.1 } else { approval.timeout };
         match calls::send(approval, call.path(), body, timeout) {
-            Some(token) => {
+            Ok(token) => {
                 self.in_flight.calls.insert(token, call);
                 None
             }
-            None => {
+            Err(why) => {
+                self.in_flight.health.called(call.kind(), call.path(), Some(why), now);
                 self.outbox.failed(call.kind(), now);
                 Some(call)
             }
@@ -157,36 +160,41 @@ impl Worker {
     pub(crate) fn replied(&mut self, token: u32, body_size: usize, now: UnixMillis) -> Directives {
         let Some(call) = self.in_flight.calls.remove(&token) else { return Vec::new() };
         let (kind, path) = (call.kind(), call.path());
-        let (answered, directives) = match call {
+        let (fault, directives) = match call {
             Call::Ask(about) => {
-                let reply: Option<AskReply> = calls::reply(path, body_size);
-                (reply.is_some(), self.on_ask(about, reply))
+                let (reply, fault) = calls::reply(body_size);
+                (fault, self.on_ask(about, reply))
             }
             Call::Claim(about) => {
-                let reply: Option<ClaimReply> = calls::reply(path, body_size);
-                (reply.is_some(), self.on_claim(about, reply))
+                let (reply, fault) = calls::reply(body_size);
+                (fault, self.on_claim(about, reply))
             }
             Call::Outcome(items) => {
-                let reply: Option<Acked> = calls::reply(path, body_size);
+                let (reply, fault) = calls::reply(body_size);
                 if reply.is_none() {
                     self.outbox.tell(items);
                 }
-                (reply.is_some(), reply.map(|reply| self.acknowledge(&reply.acked)).unwrap_or_default())
+                (fault, self.on_acked(reply))
             }
             Call::Evidence => {
-                let reply: Option<Acked> = calls::reply(path, body_size);
-                (reply.is_some(), reply.map(|reply| self.acknowledge(&reply.acked)).unwrap_or_default())
+                let (reply, fault) = calls::reply(body_size);
+                (fault, self.on_acked(reply))
             }
             Call::Wait => {
-                let reply: Option<WaitReply> = calls::reply(path, body_size);
-                (reply.is_some(), self.on_wait(reply))
+                let (reply, fault) = calls::reply(body_size);
+                (fault, self.on_wait(reply))
             }
         };
-        match answered {
-            true => self.outbox.succeeded(kind),
-            false => self.outbox.failed(kind, now),
+        match fault {
+            None => self.outbox.succeeded(kind),
+            Some(_) => self.outbox.failed(kind, now),
         }
+        self.in_flight.health.called(kind, path, fault, now);
         directives
+    }
+
+    fn on_acked(&mut self, reply: Option<Acked>) -> Directives {
+        reply.map(|reply| self.acknowledge(&reply.acked)).unwrap_or_default()
     }
 
     /// Forgets what the service keeps now, and lets go what waited for it.

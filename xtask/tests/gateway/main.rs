@@ -11,6 +11,7 @@ mod http2;
 mod identities;
 mod loading;
 mod meddler;
+mod metrics;
 mod people;
 mod raw;
 mod reloadable;
@@ -72,6 +73,7 @@ fn main() -> Result<ExitCode> {
     starter::add(&mut trials);
     faults::add(&mut trials)?;
     loading::add(&mut trials);
+    metrics::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
     if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {
         runtime.block_on(world.stop(conclusion.has_failed()))?;

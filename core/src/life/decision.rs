@@ -1,0 +1,66 @@
+//! What became of a request, for the gateway's access log and for metrics.
+
+use countersign_protocol::Token;
+use serde_json::json;
+
+use crate::denial::Reason;
+use crate::policy::Failure;
+use crate::refusal::Breach;
+
+/// What became of a request, made once, when it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// What.
+    pub fate: Fate,
+    /// The ticket that it has at the approval service, if any.
+    pub ticket: Option<Token>,
+    /// Whether it was carried out; when only observing, the request went on all the same.
+    pub enforced: bool,
+}
+
+/// The ends that a decision can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It went on, and nobody was asked.
+    Allowed,
+    /// It went on, because people approved it.
+    Countersigned,
+    /// People would have been asked. Only when observing.
+    NeedsApproval,
+    /// It did not go on.
+    Denied(Reason),
+    /// It did not go on yet: its client is to come back.
+    Pending,
+}
+
+/// Something that happened on the way and is worth a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// A policy could not be evaluated; without a failure, the request does not fit the schema.
+    PolicyError(Option<Failure>),
+    /// A grant is not believed.
+    GrantRefused(Breach),
+    /// A claim's receipt is not believed.
+    ReceiptRefused(Breach),
+}
+
+impl Decision {
+    pub(super) fn new(fate: Fate, ticket: Option<Token>) -> Self {
+        Self { fate, ticket, enforced: true }
+    }
+
+    /// One line of JSON for the gateway's own access log: an independent count of what was decided.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let (decision, reason) = match self.fate {
+            Fate::Allowed => ("allowed", None),
+            Fate::Countersigned => ("countersigned", None),
+            Fate::NeedsApproval => ("needs_approval", None),
+            Fate::Denied(reason) => ("denied", Some(reason)),
+            Fate::Pending => ("pending", Some(Reason::Pending)),
+        };
+        let reason = reason.map(|reason| reason.meaning().code);
+        json!({"decision": decision, "reason": reason, "ticket": self.ticket, "enforced": self.enforced})
+            .to_string()
+    }
+}
