@@ -296,6 +296,19 @@ impl<'a> Scene<'a> {
         Ok(records.into_iter().map(|record| record.envelope.kind).collect())
     }
 
+    /// Waits until every filter that made evidence has said its last word.
+    pub(crate) async fn all_stopped(&self) -> Result<()> {
+        until("all filters of before to stop", async || {
+            let records = self.records().await?;
+            let stopped = |producer: &String| {
+                let own = |record: &&Record| record.envelope.producer.to_string() == *producer;
+                records.iter().filter(own).any(|record| record.envelope.kind == "stop")
+            };
+            Ok(self.set.meddler.producers().iter().all(stopped).then_some(()))
+        })
+        .await
+    }
+
     /// Starts another gateway in place of one that ended.
     pub(crate) async fn restart(
         &mut self,

@@ -33,7 +33,8 @@ pub(super) const STOPS: Section = Section {
             client: &["-"],
             upstream: 0,
             evidence: &["needs_approval"],
-            note: "Envoy ends at once: drain it first. What it did not deliver is listed as after a kill.",
+            note: "Envoy ends at once: drain it first. The last records (`client_left`, `stop`) may or may not \
+                   get out; without them the lanes are listed as after a kill.",
         },
         Row {
             id: "gateway-drained",

@@ -71,7 +71,12 @@ async fn twins(world: &World, row: &'static Row, workers: u32) -> Result<()> {
     tries.sort();
     let passed = tries.iter().filter(|said| *said == "201").count();
     let rejected = tries.iter().filter(|said| *said == "403 rejected").count();
-    ensure!(passed == 1 && rejected + 1 == tries.len(), "answered {tries:?}");
+    ensure!(
+        passed == 1 && rejected + 1 == tries.len(),
+        "answered {tries:?}\n{:?}\n{}",
+        scene.told().await?,
+        scene.set.gateway.tail()
+    );
     world.stage().arrived_once(&request).await?;
     evidence_of_twins(&scene, row, usize::try_from(workers)?)
         .await

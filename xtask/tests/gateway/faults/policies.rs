@@ -56,7 +56,10 @@ async fn play(world: &World, row: &'static Row, change: Change) -> Result<()> {
     let base = scene::files(&world.stack)?;
     let marked = elsewhere_by(base.clone(), change.row)?;
     ensure!(reloadable.policies(&set.gateway, &marked).await? == Taken::Yes, "its policies do not load");
-    let scene = Scene::on(world, &world.stack.approvals, set).await?;
+    // What filters of earlier tests still have to say is said before this one begins.
+    let earlier = Scene::on(world, &world.stack.approvals, set).await?;
+    earlier.all_stopped().await?;
+    let scene = Scene::on(world, &world.stack.approvals, earlier.set).await?;
     let played = changed(&scene, &reloadable, base, change).await;
     let checked = async {
         scene.check(row, &played?).await?;
