@@ -66,6 +66,12 @@ impl Approvals {
         self.said.listening
     }
 
+    /// The system's number for its process, while it runs.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// What it is called in grants.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -175,8 +181,20 @@ impl Approvals {
     /// # Errors
     /// When the service does not give it, or gives what is no record.
     pub async fn evidence(&self) -> Result<Vec<Record>> {
+        self.records("/v1/evidence").await
+    }
+
+    /// The evidence of one kind, however much there is.
+    ///
+    /// # Errors
+    /// As [`Self::evidence`].
+    pub async fn evidence_of(&self, kind: &str) -> Result<Vec<Record>> {
+        self.records(&format!("/v1/evidence?kind={kind}&limit={}", u32::MAX)).await
+    }
+
+    async fn records(&self, path: &str) -> Result<Vec<Record>> {
         let session = self.session(AUDITOR, Factor::Totp).await?;
-        let request = self.http.get(self.url("/v1/evidence")).bearer_auth(session);
+        let request = self.http.get(self.url(path)).bearer_auth(session);
         let text = request.send().await?.error_for_status()?.text().await?;
         text.lines().map(|line| Ok(Record::parse(line.into())?)).collect()
     }

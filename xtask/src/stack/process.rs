@@ -65,6 +65,12 @@ impl Process {
         Ok(Self { name: name.into(), child, log, stdout: None })
     }
 
+    /// The system's number for it, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// How it ended, if it did.
     ///
     /// # Errors
