@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{demo, envoy, packages, plugin, rules, suite};
+use xtask::{bench, demo, envoy, packages, plugin, rules, suite};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -30,6 +30,9 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Measures speed, cost and held requests on a real Envoy and writes `docs/performance.md`.
+    #[command(after_help = packages::help())]
+    Bench(bench::Options),
     /// Everything that must hold before a change is taken.
     #[command(after_help = packages::help())]
     Test,
@@ -55,6 +58,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Envoy => envoy::install(&workspace).map(|path| println!("{}", path.display())),
         Command::CheckDeps => rules::check(&workspace),
         Command::Demo { check } => demo::run(&workspace, *check),
+        Command::Bench(options) => bench::run(&workspace, *options),
         Command::Test | Command::Ci => suite::test(&workspace),
     }
 }

@@ -8,7 +8,10 @@ use anyhow::{Result, bail};
 use crate::workspace::{output, run};
 
 /// What must run, and the Debian package that brings it.
-const NEEDED: [(&[&str], &str); 2] =
+type Needed = (&'static [&'static str], &'static str);
+
+/// What Envoy's installation needs.
+const NEEDED: [Needed; 2] =
     [(&["python3", "--version"], "python3"), (&["python3", "-c", "import ensurepip, venv"], "python3-venv")];
 
 /// What is needed, in words, for a help text.
@@ -23,8 +26,21 @@ pub fn help() -> String {
 /// # Errors
 /// Elsewhere, when one is missing: with the command that installs it.
 pub fn require() -> Result<()> {
+    install(&NEEDED)
+}
+
+/// Makes sure, as [`require`] does, that the benchmark's load generator is there.
+///
+/// # Errors
+/// As [`require`].
+pub fn require_load() -> Result<()> {
+    // Asked for its version it fails.
+    install(&[(&["sh", "-c", "command -v wrk"], "wrk")])
+}
+
+fn install(needed: &[Needed]) -> Result<()> {
     let missing: Vec<_> =
-        NEEDED.iter().filter(|(probe, _)| !runs(probe)).map(|(_, package)| *package).collect();
+        needed.iter().filter(|(probe, _)| !runs(probe)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
