@@ -17,7 +17,7 @@ use super::stats::{float, percentile};
 use crate::stack::Stack;
 use crate::stack::upstream::Arrived;
 use callers::{Caller, Callers, Ended};
-use people::Answered;
+use people::{Answered, Pace};
 
 /// Longer than everybody needs to answer, and shorter than the gateway's `stream_idle_timeout` of 120 s.
 const HOLD: &str = "115s";
@@ -43,6 +43,9 @@ pub(super) struct Held {
     /// the request, milliseconds: median, 99th percentile, longest.
     pub(super) after_sent: [f64; 3],
     pub(super) after_reply: [f64; 3],
+    /// The same while one person answers, with a pause after each answer.
+    pub(super) calm_after_sent: [f64; 3],
+    pub(super) calm_after_reply: [f64; 3],
     /// Answers under way at a time.
     pub(super) hands: usize,
     /// Files that a process may have open here.
@@ -95,8 +98,10 @@ pub(super) async fn measure(
         request: each(full, open),
         asking,
         answering,
-        after_sent: times(&judged.after_sent),
-        after_reply: times(&judged.after_reply),
+        after_sent: times(&judged.times, Pace::Hurry, |took| took.0),
+        after_reply: times(&judged.times, Pace::Hurry, |took| took.1),
+        calm_after_sent: times(&judged.times, Pace::Calm, |took| took.0),
+        calm_after_reply: times(&judged.times, Pace::Calm, |took| took.1),
         hands: people::AT_ONCE,
         files,
     })
@@ -144,8 +149,8 @@ async fn all_held(server: &Server, stack: &Stack, count: usize) -> Result<u64> {
 struct Judged {
     released: usize,
     lost: BTreeMap<String, usize>,
-    after_sent: Vec<f64>,
-    after_reply: Vec<f64>,
+    /// Since the yes was sent, and since it was acknowledged.
+    times: Vec<(Pace, (f64, f64))>,
 }
 
 fn judge(
@@ -165,8 +170,8 @@ fn judge(
             Ok(at) => {
                 judged.released += 1;
                 if let Some(answered) = answered.get(path) {
-                    judged.after_sent.push(since(answered.sent, at));
-                    judged.after_reply.push(since(answered.replied, at));
+                    let took = (since(answered.sent, at), since(answered.replied, at));
+                    judged.times.push((answered.pace, took));
                 }
             }
             Err(why) => *judged.lost.entry(why).or_default() += 1,
@@ -193,8 +198,10 @@ fn since(then: i64, at: i64) -> f64 {
     i32::try_from(at.saturating_sub(then)).map_or(f64::MAX, f64::from)
 }
 
-fn times(milliseconds: &[f64]) -> [f64; 3] {
-    [50, 99, 100].map(|percent| percentile(milliseconds, percent).unwrap_or_default())
+/// Median, 99th percentile and longest.
+fn times(times: &[(Pace, (f64, f64))], pace: Pace, of: fn(&(f64, f64)) -> f64) -> [f64; 3] {
+    let times: Vec<_> = times.iter().filter(|(at, _)| *at == pace).map(|(_, took)| of(took)).collect();
+    [50, 99, 100].map(|percent| percentile(&times, percent).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -212,8 +219,8 @@ mod tests {
     #[test]
     fn only_what_arrived_once_unchanged_and_was_answered_is_released() {
         let callers = Callers::prepare(6, "token").unwrap().list;
-        let answered =
-            |caller: &Caller| (caller.request.path().to_owned(), Answered { sent: 100, replied: 130 });
+        let yes = Answered { sent: 100, replied: 130, pace: Pace::Calm };
+        let answered = |caller: &Caller| (caller.request.path().to_owned(), yes);
         let answered: BTreeMap<_, _> = callers.iter().map(answered).collect();
         let [good, twice, never, unanswered, changed, refused] = callers.as_slice() else { panic!() };
         let mut other = arrived(changed, 150);
@@ -232,7 +239,7 @@ mod tests {
         ended[5] = Ended::Status(503);
         let judged = judge(&callers, &ended, &calls, &answered);
         assert_eq!((judged.released, judged.lost.values().sum::<usize>()), (1, 5), "{:?}", judged.lost);
-        assert_eq!((judged.after_sent, judged.after_reply), (vec![50.0], vec![20.0]));
+        assert_eq!(judged.times, [(Pace::Calm, (50.0, 20.0))]);
         assert!(judged.lost.contains_key("arrived 2 times, caller: 201"));
         assert!(judged.lost.contains_key("arrived, but caller: 503"));
     }

@@ -122,7 +122,8 @@ fn held(figures: &Figures) -> String {
     let mut text = format!(
         "## Held\n\n\
         {sent} requests for which a person must countersign, each on a connection of its own and with a body, held on one\n\
-        worker; two people then answer {hands} at a time. All as it ships, `envoy.yaml` with access log and `jwt_authn`\n\
+        worker. First one person answers some of them one by one, then two people answer {hands} at a time, as fast as the\n\
+        service takes it. All as it ships, `envoy.yaml` with access log and `jwt_authn`\n\
         too, but for a longer `@hold`.\n\n\
         | | |\n|---|---|\n\
         | held at the same moment | {at_once} |\n\
@@ -141,11 +142,17 @@ fn held(figures: &Figures) -> String {
         asking = held.asking,
         answering = held.answering,
     );
-    for (what, [median, late, last]) in [("sent", held.after_sent), ("acknowledged", held.after_reply)] {
+    for (who, what, [median, late, last]) in [
+        ("one by one", "sent", held.calm_after_sent),
+        ("one by one", "acknowledged", held.calm_after_reply),
+        ("all at once", "sent", held.after_sent),
+        ("all at once", "acknowledged", held.after_reply),
+    ] {
         line(
             &mut text,
             format_args!(
-                "| from the last yes {what} until the upstream had it | median {median:.0} ms, 99th percentile {late:.0} ms, longest {last:.0} ms |"
+                "| answered {who}: from the last yes {what} until the upstream had it | median {median:.0} ms, \
+                99th percentile {late:.0} ms, longest {last:.0} ms |"
             ),
         );
     }
@@ -228,6 +235,8 @@ pub(super) mod tests {
             answering: 9.0,
             after_sent: [20.0, 90.0, 100.0],
             after_reply: [10.0, 80.0, 95.0],
+            calm_after_sent: [8.0, 9.0, 9.0],
+            calm_after_reply: [3.0, 4.0, 4.0],
             hands: 16,
             files: 20_000,
         };

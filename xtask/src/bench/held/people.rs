@@ -23,11 +23,24 @@ pub(super) const AT_ONCE: usize = PEOPLE.len() * HANDS;
 /// Nobody waits longer for more to approve.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Answers that one person gives first, one after the other with a pause between, as people do.
+const CALM: usize = 50;
+/// That pause.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether people answer as people do, or all of them as fast as the service takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    Calm,
+    Hurry,
+}
+
 /// When somebody said yes: Unix, milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Answered {
     pub(super) sent: i64,
     pub(super) replied: i64,
+    pub(super) pace: Pace,
 }
 
 /// What is pending, as far as one list shows it: tickets and the paths of their requests.
@@ -53,15 +66,20 @@ pub(super) async fn approve_all(stack: &Arc<Stack>, count: usize) -> Result<BTre
         let mut todo = pending(stack).await?;
         // Nobody answers the request that was given up.
         todo.retain(|(_, path)| !answered.contains_key(path) && !path.contains(callers::FIRST));
+        let pace = if answered.is_empty() { Pace::Calm } else { Pace::Hurry };
+        let hands = if pace == Pace::Calm { 1 } else { AT_ONCE };
+        if pace == Pace::Calm {
+            todo.truncate(CALM);
+        }
         if todo.is_empty() {
             sleep(Duration::from_millis(100)).await;
         }
         let todo = Arc::new(Mutex::new(todo));
-        let mut hands = JoinSet::new();
-        for person in PEOPLE.iter().flat_map(|person| std::iter::repeat_n(*person, HANDS)) {
-            hands.spawn(work(Arc::clone(stack), person, Arc::clone(&todo)));
+        let mut working = JoinSet::new();
+        for person in PEOPLE.iter().cycle().take(hands) {
+            working.spawn(work(Arc::clone(stack), person, pace, Arc::clone(&todo)));
         }
-        for done in hands.join_all().await {
+        for done in working.join_all().await {
             answered.extend(done?);
         }
     }
@@ -72,6 +90,7 @@ pub(super) async fn approve_all(stack: &Arc<Stack>, count: usize) -> Result<BTre
 async fn work(
     stack: Arc<Stack>,
     person: &'static str,
+    pace: Pace,
     todo: Arc<Mutex<Vec<(Ticket, String)>>>,
 ) -> Result<Vec<(String, Answered)>> {
     let mut answered = Vec::new();
@@ -83,6 +102,9 @@ async fn work(
         if status != 200 {
             bail!("`{person}` cannot approve `{path}`: {status} {said}");
         }
-        answered.push((path, Answered { sent, replied }));
+        answered.push((path, Answered { sent, replied, pace }));
+        if pace == Pace::Calm {
+            sleep(PAUSE).await;
+        }
     }
 }
