@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{demo, envoy, faults, packages, plugin, rules, suite};
+use xtask::{bench, demo, envoy, faults, packages, plugin, rules, suite};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -32,6 +32,9 @@ enum Command {
     },
     /// Writes the pages of the guide that are made of what the tests assert.
     Guide,
+    /// Measures speed, cost and held requests on a real Envoy and writes `docs/performance.md`.
+    #[command(after_help = packages::help())]
+    Bench(bench::Options),
     /// Everything that must hold before a change is taken.
     #[command(after_help = packages::help())]
     Test,
@@ -58,6 +61,7 @@ fn run(command: &Command) -> Result<()> {
         Command::CheckDeps => rules::check(&workspace),
         Command::Demo { check } => demo::run(&workspace, *check),
         Command::Guide => faults::write(&workspace),
+        Command::Bench(options) => bench::run(&workspace, *options),
         Command::Test | Command::Ci => suite::test(&workspace),
     }
 }

@@ -62,21 +62,41 @@ impl Stack {
     /// # Errors
     /// When something does not build or does not become ready.
     pub async fn start(workspace: &Workspace) -> Result<Self> {
-        let (filter, envoy) = (crate::plugin::build(workspace)?, crate::envoy::install(workspace)?);
         // Of the whole workspace, so that what the tests compiled is used again.
         let servers = ["--workspace", "--bin", "countersign-approvals", "--bin", "deploy-agent"];
         run(workspace.cargo().args(["build", "--quiet"]).args(servers))?;
+        Self::of(workspace, "debug").await
+    }
+
+    /// The same, with servers that are built as they are released.
+    ///
+    /// # Errors
+    /// When something does not build or does not become ready.
+    pub async fn released(workspace: &Workspace) -> Result<Self> {
+        let servers = ["--package", "countersign-approvals", "--package", "deploy-agent"];
+        run(workspace.cargo().args(["build", "--quiet", "--release"]).args(servers))?;
+        Self::of(workspace, "release").await
+    }
+
+    async fn of(workspace: &Workspace, profile: &str) -> Result<Self> {
+        let (filter, envoy) = (crate::plugin::build(workspace)?, crate::envoy::install(workspace)?);
+        let server = |name: &str| workspace.target(profile).join(name);
         let example = Example::of(workspace);
         let folder = tempfile::Builder::new().prefix("countersign-").tempdir()?;
-        let service = workspace.target("debug/countersign-approvals");
+        let people = example.people()?;
         Ok(Self {
-            approvals: Approvals::start(&service, folder.path(), &example.people()?, Default::default())
-                .await?,
-            upstream: Upstream::start(&workspace.target("debug/deploy-agent"), folder.path()).await?,
+            approvals: Approvals::start(
+                &server("countersign-approvals"),
+                folder.path(),
+                &people,
+                approvals::Options::default(),
+            )
+            .await?,
+            upstream: Upstream::start(&server("deploy-agent"), folder.path()).await?,
             agents: Agents::new()?,
             template: std::fs::read_to_string(workspace.root().join("envoy/envoy.yaml"))?,
             example,
-            service,
+            service: server("countersign-approvals"),
             envoy,
             filter,
             turns: Semaphore::new(AT_ONCE),

@@ -21,9 +21,10 @@ const STEPS: [Step; 10] = [
     ("lints of gateway tests", |workspace| {
         cargo(workspace, &["clippy", "--test", "gateway", "--", "-D", "warnings"])
     }),
-    ("lints of the filter", |workspace| {
-        let lint = ["clippy", "--package", "countersign-plugin", "--target", plugin::TARGET];
-        cargo(workspace, &[&lint[..], &["--", "-D", "warnings"]].concat())
+    ("lints of filters", |workspace| {
+        let packages = ["--package", "countersign-plugin", "--package", "countersign-floor"];
+        let lint = [&["clippy", "--target", plugin::TARGET], &packages[..], &["--", "-D", "warnings"]];
+        cargo(workspace, &lint.concat())
     }),
     ("unit tests", |workspace| cargo(workspace, &["test", "--quiet", "--workspace"])),
     ("the filter", |workspace| plugin::build(workspace).map(drop)),

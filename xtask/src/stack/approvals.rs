@@ -111,6 +111,12 @@ impl Approvals {
         self.said.listening
     }
 
+    /// The system's number for its process, while it runs.
+    #[must_use]
+    pub async fn process(&self) -> Option<u32> {
+        self.process.lock().await.id()
+    }
+
     /// What it is called in grants.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -230,20 +236,28 @@ impl Approvals {
     /// # Errors
     /// When the service does not give it, or gives what is no record.
     pub async fn evidence(&self) -> Result<Vec<Record>> {
-        self.evidence_where("").await
+        self.records("/v1/evidence").await
     }
 
     /// What one filter instance made of it.
     ///
     /// # Errors
-    /// When the service does not give it, or gives what is no record.
+    /// As [`Self::evidence`].
     pub async fn evidence_of(&self, producer: &str) -> Result<Vec<Record>> {
-        self.evidence_where(&format!("?producer={producer}&limit=1000000")).await
+        self.records(&format!("/v1/evidence?producer={producer}&limit={}", u32::MAX)).await
     }
 
-    async fn evidence_where(&self, query: &str) -> Result<Vec<Record>> {
+    /// The evidence of one kind, however much there is.
+    ///
+    /// # Errors
+    /// As [`Self::evidence`].
+    pub async fn evidence_of_kind(&self, kind: &str) -> Result<Vec<Record>> {
+        self.records(&format!("/v1/evidence?kind={kind}&limit={}", u32::MAX)).await
+    }
+
+    async fn records(&self, path: &str) -> Result<Vec<Record>> {
         let session = self.session(AUDITOR, Factor::Totp).await?;
-        let request = self.http.get(self.url(&format!("/v1/evidence{query}"))).bearer_auth(session);
+        let request = self.http.get(self.url(path)).bearer_auth(session);
         let text = request.send().await?.error_for_status()?.text().await?;
         text.lines().map(|line| Ok(Record::parse(line.into())?)).collect()
     }

@@ -114,6 +114,15 @@ impl Prepared {
         Ok(format!("{head}{framing}connection: close\r\n\r\n"))
     }
 
+    /// Its headers that are text, in order.
+    #[must_use]
+    pub fn text_headers(&self) -> Vec<(String, String)> {
+        let text = |(name, value): (&HeaderName, &HeaderValue)| {
+            Some((name.to_string(), value.to_str().ok()?.into()))
+        };
+        self.headers.iter().filter_map(text).collect()
+    }
+
     /// The body's bytes.
     #[must_use]
     pub fn body(&self) -> &[u8] {

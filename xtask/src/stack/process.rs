@@ -26,12 +26,6 @@ pub struct Process {
 }
 
 impl Process {
-    /// Its process id, while it runs.
-    #[must_use]
-    pub fn id(&self) -> Option<u32> {
-        self.child.id()
-    }
-
     /// Starts a server whose output goes to a log in `folder`.
     ///
     /// # Errors
@@ -69,6 +63,12 @@ impl Process {
         command.stdin(Stdio::null()).stdout(stdout).stderr(file);
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { name: name.into(), child, log, stdout: None })
+    }
+
+    /// The system's number for it, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// How it ended, if it did.

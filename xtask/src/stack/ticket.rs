@@ -12,7 +12,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub(super) fn new(detail: Value) -> Result<Self> {
+    pub(crate) fn new(detail: Value) -> Result<Self> {
         Ok(Self { id: text(&detail, "ticket")?, shown: text(&detail, "shown")?, detail })
     }
 

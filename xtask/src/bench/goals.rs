@@ -1,0 +1,85 @@
+//! What the figures should be, and whether they are.
+
+use serde::Serialize;
+
+use super::Figures;
+
+/// A goal, held against what was measured.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Goal {
+    pub(super) what: &'static str,
+    /// What it should be.
+    pub(super) goal: String,
+    /// What it is.
+    pub(super) measured: String,
+    pub(super) met: bool,
+}
+
+/// 10 policies against the empty filter.
+const FLOOR: f64 = 0.75;
+/// 10,000 policies against 10.
+const MANY: f64 = 0.8;
+/// Bytes of the filter.
+const SIZE: u64 = 2_000_000;
+/// Seconds until it is ready.
+const START: f64 = 1.5;
+
+/// All goals that `figures` can be held against.
+pub(super) fn all(figures: &Figures) -> Vec<Goal> {
+    let rate = |name: &str| figures.speed.iter().find(|speed| speed.name == name);
+    let ten = rate("10 policies");
+    let floor = ten.and_then(|speed| speed.of_floor.as_ref());
+    let many = ten.zip(rate("10,000 policies")).and_then(|(ten, many)| many.rate.over(&ten.rate));
+    let start = figures.cost.iter().find(|cost| cost.name == "10 policies").map(|cost| &cost.start);
+    let held = &figures.held;
+    let goals = [
+        floor.map(|ratio| at_least("10 policies against the floor", ratio.median, FLOOR)),
+        many.map(|ratio| at_least("10,000 policies against 10", ratio.median, MANY)),
+        Some(goal(
+            "size of the filter",
+            "≤ 2 MB".into(),
+            format!("{} KB", figures.sizes.filter / 1000),
+            figures.sizes.filter <= SIZE,
+        )),
+        start.map(|start| {
+            goal(
+                "start, one worker, 10 policies",
+                format!("≤ {START} s"),
+                format!("{:.2} s", start.median),
+                start.median <= START,
+            )
+        }),
+        Some(goal(
+            "held at once on one worker, all released, none lost",
+            held.sent.to_string(),
+            format!("{} held, {} released", held.held_at_once, held.released),
+            held.released == held.sent && usize::try_from(held.held_at_once) == Ok(held.sent),
+        )),
+    ];
+    goals.into_iter().flatten().collect()
+}
+
+fn at_least(what: &'static str, ratio: f64, goal: f64) -> Goal {
+    self::goal(what, format!("≥ {goal}"), format!("{ratio:.2}"), ratio >= goal)
+}
+
+fn goal(what: &'static str, goal: String, measured: String, met: bool) -> Goal {
+    Goal { what, goal, measured, met }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::page::tests::figures;
+    use super::*;
+
+    #[test]
+    fn a_goal_is_met_at_its_limit_and_missed_beyond_it() {
+        let mut figures = figures();
+        assert!(all(&figures).iter().all(|goal| goal.met), "{:?}", all(&figures));
+        figures.sizes.filter = SIZE + 1;
+        figures.held.released -= 1;
+        let missed: Vec<_> =
+            all(&figures).into_iter().filter(|goal| !goal.met).map(|goal| goal.what).collect();
+        assert_eq!(missed, ["size of the filter", "held at once on one worker, all released, none lost"]);
+    }
+}
