@@ -145,6 +145,8 @@ mod tests {
             include_str!("../../envoy/reload.yaml"),
             include_str!("../../envoy/discovery.yaml"),
         ];
-        templates.map(|template| fill(template, &values, &BTreeSet::new()).unwrap());
+        for template in templates {
+            fill(template, &values, &BTreeSet::new()).unwrap();
+        }
     }
 }
