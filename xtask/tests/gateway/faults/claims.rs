@@ -12,9 +12,7 @@ use crate::scene::{Played, Scene};
 pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
     rows.add("claim-lost", "", async |scene| claimed(scene, "claim-lost", &[Fault::Lost]).await)?;
     rows.add("claim-twice", "", async |scene| claimed(scene, "claim-twice", &[Fault::Twice]).await)?;
-    rows.add("receipt-forged", "", async |scene| {
-        claimed(scene, "receipt-forged", &[receipts(|receipt| spoil(receipt))]).await
-    })?;
+    rows.add("receipt-forged", "", async |scene| claimed(scene, "receipt-forged", &[receipts(spoil)]).await)?;
     rows.add("receipt-replayed", "", replayed)?;
     rows.add("claim-never", "", async |scene| {
         let lost = vec![Fault::Lost; 200];
