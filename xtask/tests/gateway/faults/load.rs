@@ -53,14 +53,13 @@ async fn twins(world: &World, row: &'static Row, workers: u32) -> Result<()> {
     let scene = Scene::on(world, approvals, set).await?;
     let request = scene.rotation(&name)?;
     let calls: Vec<_> = (0..workers).map(|_| scene.send(&request)).collect();
-    until("all of them to be asked", async || {
-        let asked = scene.told().await?.iter().filter(|kind| *kind == "needs_approval").count();
-        Ok((asked == usize::try_from(workers)?).then_some(()))
-    })
-    .await?;
-    ensure!(scene.set.meddler.producers().len() == usize::try_from(workers)?, "they share a worker");
+    let all = usize::try_from(workers)?;
+    asked(&scene, all).await?;
+    ensure!(scene.set.meddler.producers().len() == all, "they share a worker");
     let ticket = scene.approvals.pending(request.path()).await?;
     scene.approve(&ticket, "ben").await?;
+    // One is through, and the others share another ticket.
+    asked(&scene, 2 * all - 1).await?;
     let again = scene.approvals.pending(request.path()).await?;
     ensure!(again.id() != ticket.id(), "one yes was asked for twice");
     world.answer(&again, "cleo", "reject", "once is enough").await?;
@@ -82,6 +81,15 @@ async fn twins(world: &World, row: &'static Row, workers: u32) -> Result<()> {
         .await
         .with_context(|| scene.set.gateway.tail())?;
     scene.set.stop().await
+}
+
+/// Waits until so many questions are on record.
+async fn asked(scene: &Scene<'_>, times: usize) -> Result<()> {
+    until("all of them to be asked", async || {
+        let asked = scene.told().await?.iter().filter(|kind| *kind == "needs_approval").count();
+        Ok((asked == times).then_some(()))
+    })
+    .await
 }
 
 /// What the row says for two, for any number. Whoever hears of the yes in time claims, so claims are not counted.
