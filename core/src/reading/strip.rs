@@ -37,7 +37,7 @@ pub fn to_strip(name: &[u8]) -> bool {
         return !name.eq_ignore_ascii_case(JUSTIFICATION.as_bytes());
     }
     let steers = |known: &&str| known.len() == name.len() && starts_with(name, known.as_bytes());
-    starts_with(name, b"x-envoy-fault-") || STEERING.iter().any(|known| steers(&known))
+    starts_with(name, b"x-envoy-fault-") || STEERING.iter().any(steers)
 }
 
 /// Whether a name begins so (in lower case, with `-`), whatever its case and with `_` for `-`.
