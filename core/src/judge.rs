@@ -1,7 +1,5 @@
 //! One ruling on one request: reading, identity, route, facts, policy, in this order, at one moment.
 
-use std::collections::BTreeMap;
-
 use countersign_protocol::request::CedarRequest;
 use countersign_protocol::{Hash, UnixMillis};
 use serde_json::{Value as Json, json};
@@ -9,6 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::denial::{Denial, Reason};
 use crate::digest::{DigestInput, digest};
 use crate::engine::Engine;
+use crate::entity::EntityName;
 use crate::facts::RequestFacts;
 use crate::identity::Caller;
 use crate::journal::Members;
@@ -39,7 +38,7 @@ pub(crate) enum Unjudged {
 /// What was known of a request when it was denied before policy was asked.
 #[derive(Default)]
 pub(crate) struct About {
-    pub(crate) principal: Option<String>,
+    pub(crate) principal: Option<EntityName>,
     pub(crate) route: Option<String>,
     pub(crate) method: Option<String>,
     pub(crate) host: Option<String>,
@@ -81,9 +80,9 @@ fn stages<'a>(
     about.host = Some(reading.host.clone());
     let owner_of = |entity: &_, attribute: &str| engine.policies.attribute_entity(entity, attribute);
     let caller = engine.identities.identify(facts, &reading, &owner_of)?;
-    about.principal = Some(caller.principal.to_string());
+    about.principal = Some(caller.principal.clone());
     let target = engine.routes.find(&reading)?;
-    about.route = Some(target.name());
+    about.route = Some(target.name().to_owned());
     if facts.body.is_none() && (target.needs_body() || engine.policies.gated(target.action())) {
         // What follows an upgrade has no end that could be waited for.
         return Err(reading.upgrade().cloned().map_or(Stop::NeedBody, Stop::Denied));
@@ -106,7 +105,8 @@ fn query(
     let declared = engine.policies.context_type(&mapped.action);
     let wanted = |name: &str| declared.is_some_and(|declared| declared.contains_key(name));
     let common = common_facts(reading, facts, now, &engine.zone, &wanted)?;
-    let context: BTreeMap<_, _> = common.into_iter().chain(mapped.context).collect();
+    let mut context = common;
+    context.extend(mapped.context);
     Ok(Query {
         principal: caller.principal.clone(),
         anonymous: caller.anonymous,
@@ -159,14 +159,13 @@ impl Judged<'_> {
 
     /// The digest that binds an approval to this request.
     pub(crate) fn digest(&self, engine: &Engine, facts: &RequestFacts) -> Hash {
-        let route = self.target.name();
         digest(&DigestInput {
             audience: &engine.trust.audience,
             facts,
             reading: &self.reading,
             body: facts.body.as_deref().unwrap_or_default(),
             caller: &self.caller,
-            route: &route,
+            route: self.target.name(),
             action: &self.query.action,
             resource: &self.query.resource,
             volatile: self.target.volatile(),

@@ -151,10 +151,10 @@ impl Target<'_> {
 
     /// For evidence: `routes.yaml:12`, or `http`.
     #[must_use]
-    pub fn name(&self) -> String {
+    pub fn name(&self) -> &str {
         match &self.0 {
-            Kind::Route { route, .. } => route.name(),
-            Kind::Http { .. } => "http".to_owned(),
+            Kind::Route { route, .. } => &route.name,
+            Kind::Http { .. } => "http",
         }
     }
 
@@ -184,7 +184,7 @@ impl Target<'_> {
         match &self.0 {
             Kind::Route { route, captured } => route
                 .map(reading, captured, body)
-                .map_err(|denial| Denial::new(denial.reason, format!("{}: {}", route.name(), denial.detail))),
+                .map_err(|denial| Denial::new(denial.reason, format!("{}: {}", route.name, denial.detail))),
             Kind::Http { action } => http::map(action, reading),
         }
     }

@@ -71,7 +71,7 @@ pub(super) fn unjudged(
     now: UnixMillis,
 ) -> Step {
     let members = Members::default()
-        .with("principal", about.principal)
+        .with("principal", about.principal.map(|principal| principal.to_string()))
         .with("route", about.route)
         .with("method", about.method)
         .with("host", about.host);

@@ -1,7 +1,5 @@
 //! The ruling: every policy whose scope can match is evaluated, then the order of reasons decides.
 
-use std::collections::BTreeSet;
-
 use cedar_policy_core::ast::{Literal, SlotEnv, ValueKind};
 use cedar_policy_core::evaluator::{EvaluationError, Evaluator};
 use cedar_policy_core::extensions::Extensions;
@@ -64,7 +62,7 @@ impl Policies {
         wanted: &dyn Fn(&Notes) -> bool,
     ) -> Result<Findings<'_>, String> {
         let fitted = Fitted::new(query, action, &self.types, &self.hierarchy)?;
-        let candidates = |index: &Index| -> BTreeSet<PolicyNo> {
+        let candidates = |index: &Index| -> Vec<PolicyNo> {
             index.candidates(&fitted.action, &fitted.principal, &fitted.resource)
         };
         let numbers = candidates(&self.enforced).into_iter().chain(candidates(&self.shadow));

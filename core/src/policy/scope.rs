@@ -90,17 +90,15 @@ impl Index {
         }
     }
 
-    /// The policies whose scope matches, given all keys that each side matches.
-    pub(super) fn candidates(
-        &self,
-        action: &[Key],
-        principal: &[Key],
-        resource: &[Key],
-    ) -> BTreeSet<PolicyNo> {
+    /// The policies whose scope matches, in their order and each once, given all keys that each side matches.
+    pub(super) fn candidates(&self, action: &[Key], principal: &[Key], resource: &[Key]) -> Vec<PolicyNo> {
         let by_principal = action.iter().filter_map(|key| self.0.get(key));
         let by_resource = by_principal.flat_map(|map| principal.iter().filter_map(|key| map.get(key)));
         let policies = by_resource.flat_map(|map| resource.iter().filter_map(|key| map.get(key)));
-        policies.flatten().copied().collect()
+        let mut found: Vec<PolicyNo> = policies.flatten().copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 }
 

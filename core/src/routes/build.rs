@@ -65,6 +65,7 @@ pub(super) fn route(
     let (volatile, redacted) = (entry.volatile.0, entry.redact.0);
     let route = Route {
         line,
+        name: format!("{FILE}:{line}"),
         conditions,
         action: action?,
         resource: resource?,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::Mapped;
 use super::facts::{Fact, Inputs};
-use super::file::FILE;
 use super::json::{self, Json};
 use super::pattern::Conditions;
 use super::template::Template;
@@ -17,6 +16,8 @@ use crate::reading::Reading;
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) line: usize,
+    /// For evidence and messages: file and line.
+    pub(super) name: String,
     pub(super) conditions: Conditions,
     pub(super) action: EntityName,
     pub(super) resource: Template,
@@ -38,11 +39,6 @@ pub(super) struct Field {
 }
 
 impl Route {
-    /// For evidence and messages.
-    pub(super) fn name(&self) -> String {
-        format!("{FILE}:{}", self.line)
-    }
-
     /// The captured parameters, in lower case where case does not matter.
     pub(super) fn folded(&self, mut captured: Vec<String>) -> Vec<String> {
         for &place in &self.fold {

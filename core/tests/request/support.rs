@@ -70,5 +70,5 @@ pub(crate) fn map(routes: &Routes, facts: &RequestFacts) -> Result<(String, Mapp
     let reading = read(facts)?;
     let target = routes.find(&reading)?;
     let mapped = target.map(&reading, facts.body.as_deref())?;
-    Ok((target.name(), mapped))
+    Ok((target.name().to_owned(), mapped))
 }
