@@ -9,6 +9,7 @@ pub mod packages;
 pub mod play;
 pub mod plugin;
 pub mod rules;
+pub mod soak;
 pub mod stack;
 pub mod suite;
 pub mod workspace;

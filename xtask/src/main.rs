@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{bench, demo, envoy, faults, packages, plugin, rules, suite};
+use xtask::{bench, demo, envoy, faults, packages, plugin, rules, soak, suite};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -35,6 +35,17 @@ enum Command {
     /// Measures speed, cost and held requests on a real Envoy and writes `docs/performance.md`.
     #[command(after_help = packages::help())]
     Bench(bench::Options),
+    /// Kills gateways and approval service at random moments under load, and checks that all that was promised
+    /// holds.
+    #[command(after_help = packages::help())]
+    Soak {
+        /// How often.
+        #[arg(long, default_value_t = 1000)]
+        rounds: usize,
+        /// What all choices follow from; otherwise `COUNTERSIGN_SEED`, otherwise random.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Everything that must hold before a change is taken.
     #[command(after_help = packages::help())]
     Test,
@@ -62,6 +73,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Demo { check } => demo::run(&workspace, *check),
         Command::Guide => faults::write(&workspace),
         Command::Bench(options) => bench::run(&workspace, *options),
+        Command::Soak { rounds, seed } => soak::run(&workspace, &soak::Options::new(*rounds, *seed)),
         Command::Test | Command::Ci => suite::test(&workspace),
     }
 }

@@ -130,10 +130,30 @@ impl Stack {
         template::fill(&self.template, &values)
     }
 
+    /// The gateway's configuration, with these files as its bundle, for a gateway that `approvals` knows by
+    /// `token`.
+    ///
+    /// # Errors
+    /// When template and values do not fit.
+    pub fn configuration_at(
+        &self,
+        approvals: &Approvals,
+        token: &str,
+        files: &BTreeMap<String, String>,
+    ) -> Result<Value> {
+        let mut values = self.values_at(approvals, token);
+        values.push(("bundle", bundle(files).to_string()));
+        template::fill(&self.template, &values)
+    }
+
     /// What the names in the template stand for here, but for the bundle.
     #[must_use]
     pub fn values(&self) -> Vec<(&'static str, String)> {
-        let (upstream, approvals) = (self.upstream.address(), self.approvals.address());
+        self.values_at(&self.approvals, self.approvals.token())
+    }
+
+    fn values_at(&self, service: &Approvals, token: &str) -> Vec<(&'static str, String)> {
+        let (upstream, approvals) = (self.upstream.address(), service.address());
         vec![
             ("admin_port", "0".into()),
             ("gateway_port", "0".into()),
@@ -143,9 +163,9 @@ impl Stack {
             ("wasm", self.filter.display().to_string()),
             ("audience", AUDIENCE.into()),
             ("timezone", "Europe/Berlin".into()),
-            ("approval_token", self.approvals.token().into()),
-            ("approval_issuer", self.approvals.issuer().into()),
-            ("approval_key", self.approvals.key().to_string()),
+            ("approval_token", token.into()),
+            ("approval_issuer", service.issuer().into()),
+            ("approval_key", service.key().to_string()),
             ("identity", identity().to_string()),
             ("upstream_address", upstream.ip().to_string()),
             ("upstream_port", upstream.port().to_string()),

@@ -24,6 +24,8 @@ pub const AUDITOR: &str = "auditor";
 /// How a service is started.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// Where it listens on the loopback address; 0 takes any free port.
+    pub port: u16,
     /// Added to its command line.
     pub arguments: Vec<String>,
     /// How far its clock is ahead of this machine's, seconds.
@@ -74,11 +76,24 @@ impl Approvals {
             words.extend(person.groups.iter().flat_map(|group| ["--group", group]));
             logins.insert(person.name.clone(), serde_json::from_value(launcher.prepare(&words).await?)?);
         }
-        let added = launcher.prepare(&["gateway", "add", "envoy", "--audience", AUDIENCE]).await?;
-        let token = added.get("token").and_then(Value::as_str).context("no gateway token")?.to_owned();
-        let (process, said) = launcher.serve("127.0.0.1:0").await?;
+        let token = launcher.add_gateway("envoy").await?;
+        let listen = format!("127.0.0.1:{}", launcher.options.port);
+        let (process, said) = launcher.serve(&listen, &launcher.options.arguments).await?;
         let (process, said, http) = (Mutex::new(process), serde_json::from_value(said)?, Client::new());
         Ok(Self { process, launcher, said, token, logins, sessions: Mutex::default(), http })
+    }
+
+    /// Adds a gateway of the same audience, and gives its credential.
+    ///
+    /// # Errors
+    /// When the service does not take it.
+    pub async fn add_gateway(&self, name: &str) -> Result<String> {
+        self.launcher.add_gateway(name).await
+    }
+
+    /// What it logged so far, in all its lives.
+    pub async fn log(&self) -> String {
+        self.process.lock().await.log()
     }
 
     /// Ends it at once, as SIGKILL does.
@@ -94,8 +109,16 @@ impl Approvals {
     /// # Errors
     /// When it does not become ready.
     pub async fn restart(&self) -> Result<()> {
+        self.restart_with(&self.launcher.options.arguments).await
+    }
+
+    /// The same, with other options on its command line.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn restart_with(&self, arguments: &[String]) -> Result<()> {
         let mut process = self.process.lock().await;
-        (*process, _) = self.launcher.serve(&self.said.listening.to_string()).await?;
+        (*process, _) = self.launcher.serve(&self.said.listening.to_string(), arguments).await?;
         Ok(())
     }
 
@@ -274,7 +297,7 @@ impl Approvals {
         Ok(said)
     }
 
-    async fn call(
+    pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
@@ -341,9 +364,13 @@ impl Launcher {
         command
     }
 
-    async fn serve(&self, listen: &str) -> Result<(Process, Value)> {
+    async fn add_gateway(&self, name: &str) -> Result<String> {
+        text(&self.prepare(&["gateway", "add", name, "--audience", AUDIENCE]).await?, "token")
+    }
+
+    async fn serve(&self, listen: &str, arguments: &[String]) -> Result<(Process, Value)> {
         let mut command = self.command();
-        command.args(["--listen", listen]).args(&self.options.arguments);
+        command.args(["--listen", listen]).args(arguments);
         Process::ready("approvals", command, &self.folder).await
     }
 

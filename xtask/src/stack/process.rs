@@ -37,13 +37,14 @@ impl Process {
         Self::spawn(name, command, log, file, stdout.into())
     }
 
-    /// Starts a server that prints one line of JSON when it is ready, and waits for it.
+    /// Starts a server that prints one line of JSON when it is ready, and waits for it. A log that is there
+    /// already goes on: it is the same server, started again.
     ///
     /// # Errors
     /// When it cannot be started, ends, or does not become ready.
     pub async fn ready(name: &str, command: Command, folder: &Path) -> Result<(Self, Value)> {
         let log = folder.join(format!("{name}.log"));
-        let file = File::create(&log)?;
+        let file = File::options().create(true).append(true).open(&log)?;
         let mut process = Self::spawn(name, command, log, file, Stdio::piped())?;
         let stdout = process.child.stdout.take().context("no standard output")?;
         let mut stdout = BufReader::new(stdout);

@@ -17,6 +17,7 @@ mod raw;
 mod reloadable;
 mod rows;
 mod scene;
+mod soak;
 mod starter;
 mod trapping;
 mod world;
@@ -72,6 +73,7 @@ fn main() -> Result<ExitCode> {
     abuse::add(&mut trials);
     starter::add(&mut trials);
     faults::add(&mut trials)?;
+    soak::add(&mut trials);
     loading::add(&mut trials);
     metrics::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
