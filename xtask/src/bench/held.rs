@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::machine::Processors;
 use super::server::{Launch, Server};
 use super::stats::{float, percentile};
+use super::variant::set_filter;
 use crate::stack::Stack;
 use crate::stack::upstream::Arrived;
 use callers::{Caller, Callers, Ended};
@@ -107,15 +109,18 @@ pub(super) async fn measure(
     })
 }
 
-/// The example as it ships, with a longer hold for the gate that is used here. Nothing is logged for each
-/// request: the upstream tells what arrived.
+/// The example as it ships, with a longer hold for the gate that is used here, and no limits for the one principal
+/// that everybody is but those of the worker.
 fn configuration(stack: &Stack) -> Result<serde_json::Value> {
     let mut files = stack.files()?;
     let gates = files.get_mut("gates.cedar").context("the example has no gates")?;
     let longer = gates.replace("@hold(\"25s\")", &format!("@hold(\"{HOLD}\")"));
     ensure!(longer != *gates, "the gates hold for another time than 25 s");
     *gates = longer;
-    stack.configuration_of(&files)
+    let mut configuration = stack.configuration_of(&files)?;
+    let limits = json!({ "held_per_principal": 10_000, "held_bytes_per_principal": 256 << 20 });
+    set_filter(&mut configuration, "limits", limits)?;
+    Ok(configuration)
 }
 
 /// One request that is held and given up by its caller, so that what is made once is there before memory

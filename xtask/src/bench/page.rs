@@ -124,7 +124,7 @@ fn held(figures: &Figures) -> String {
         {sent} requests for which a person must countersign, each on a connection of its own and with a body, held on one\n\
         worker. First one person answers some of them one by one, then two people answer {hands} at a time, as fast as the\n\
         service takes it. All as it ships, `envoy.yaml` with access log and `jwt_authn`\n\
-        too, but for a longer `@hold`.\n\n\
+        too, but for a longer `@hold` and no smaller limits for one principal than for the worker.\n\n\
         | | |\n|---|---|\n\
         | held at the same moment | {at_once} |\n\
         | reached the upstream once, byte for byte, and got its answer | {released} |\n\

@@ -130,6 +130,13 @@ impl Variant {
     }
 }
 
+/// Sets one key of the filter's own configuration.
+pub(super) fn set_filter(configuration: &mut Value, key: &str, to: Value) -> Result<()> {
+    let filters = filters(configuration)?;
+    let wasm = filters.iter_mut().find(|filter| is(filter, "wasm")).context("the gateway has no filter")?;
+    set(wasm, "/typed_config/config/configuration/value", key, to)
+}
+
 /// A gateway that answers everything at once, for `ext_authz` to ask.
 pub(super) fn nothing(stack: &Stack) -> Result<Value> {
     let mut configuration = stack.configuration_of(&policies::files(10)?)?;
