@@ -122,7 +122,7 @@ fn go(facts: &RequestFacts, relaxed: &Relaxed, routes: &Routes, identities: &Ide
         reading: &reading,
         body,
         caller: &caller,
-        route: &target.name(),
+        route: target.name(),
         action: &mapped.action,
         resource: &mapped.resource,
         volatile: target.volatile(),
