@@ -142,13 +142,19 @@ impl Store {
         Ok(query.fetch_optional(&self.reader).await?)
     }
 
-    /// The open tickets, what lapses first on top.
+    /// The open tickets: those that wait for people before those that wait to be used, what lapses first on top.
     pub(crate) async fn open_tickets(&self) -> Result<Vec<Ticket>, StoreError> {
+        let mut open = self.open_in(State::Pending).await?;
+        open.append(&mut self.open_in(State::Approved).await?);
+        Ok(open)
+    }
+
+    /// However many are approved, they must not hide what waits for people.
+    async fn open_in(&self, state: State) -> Result<Vec<Ticket>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT * FROM current WHERE lapses_at IS NOT NULL AND state_now IN ('pending', 'approved')
-             ORDER BY lapses_at LIMIT 1000",
+            "SELECT * FROM current WHERE lapses_at IS NOT NULL AND state_now = ? ORDER BY lapses_at LIMIT 1000",
         );
-        Ok(query.fetch_all(&self.reader).await?)
+        Ok(query.bind(state_name(state)).fetch_all(&self.reader).await?)
     }
 
     /// The tickets that were closed last.
@@ -164,8 +170,7 @@ impl Store {
     pub(crate) async fn tickets(&self, state: Option<State>, limit: u32) -> Result<Vec<Ticket>, StoreError> {
         if let Some(open @ (State::Pending | State::Approved)) = state {
             // The few that are open have an index; the state of this moment cannot have one.
-            let tickets = self.open_tickets().await?;
-            return Ok(tickets.into_iter().filter(|ticket| ticket.state == open).collect());
+            return self.open_in(open).await;
         }
         let query = sqlx::query_as(
             "SELECT * FROM current WHERE ?1 IS NULL OR state_now = ?1 ORDER BY asked_at DESC LIMIT ?2",
