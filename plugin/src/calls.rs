@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use countersign_core::config::Approval;
+use countersign_protocol::approval::EVIDENCE;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
 use serde::Serialize;
@@ -41,27 +42,40 @@ impl fmt::Display for Fault {
     }
 }
 
+/// What a call says.
+#[derive(Debug)]
+pub(crate) struct Body {
+    media_type: &'static str,
+    bytes: Vec<u8>,
+}
+
+impl Body {
+    /// `value` as JSON, or nothing when it cannot be written.
+    pub(crate) fn json(value: &impl Serialize) -> Option<Self> {
+        Some(Self { media_type: "application/json", bytes: serde_json::to_vec(value).ok()? })
+    }
+
+    /// Lines of evidence.
+    pub(crate) fn evidence(lines: String) -> Self {
+        Self { media_type: EVIDENCE, bytes: lines.into_bytes() }
+    }
+}
+
 /// Sends `body` to `path`; gives the gateway's id of the call.
 ///
 /// # Errors
 /// When it could not be sent.
-pub(crate) fn send(
-    approval: &Approval,
-    path: &str,
-    body: &impl Serialize,
-    timeout: i64,
-) -> Result<u32, Fault> {
-    let body = serde_json::to_vec(body).map_err(|_| Fault::NotSent(None))?;
+pub(crate) fn send(approval: &Approval, path: &str, body: &Body, timeout: i64) -> Result<u32, Fault> {
     let bearer = format!("Bearer {}", approval.token);
     let headers = vec![
         (":method", "POST"),
         (":path", path),
         (":authority", approval.authority.as_str()),
-        ("content-type", "application/json"),
+        ("content-type", body.media_type),
         ("authorization", bearer.as_str()),
     ];
     let timeout = Duration::from_millis(timeout.unsigned_abs());
-    let sent = hostcalls::dispatch_http_call(&approval.cluster, headers, Some(&body), vec![], timeout);
+    let sent = hostcalls::dispatch_http_call(&approval.cluster, headers, Some(&body.bytes), vec![], timeout);
     sent.map_err(|status| Fault::NotSent(Some(status)))
 }
 

@@ -248,19 +248,16 @@ pub enum Remedy {
     Revoke,
 }
 
-/// The reply to an [`OutcomeBatch`] or an [`EvidenceBatch`].
+/// The reply to an [`OutcomeBatch`] and to evidence on its own ([`EVIDENCE`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acked {
     /// Evidence that is now kept.
     pub acked: Vec<Ack>,
 }
 
-/// `POST /v1/evidence`: records of the plain lane, or of the held lane when nothing else carries them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvidenceBatch {
-    /// The lines, of one or more lanes, each lane in order.
-    pub lines: Vec<String>,
-}
+/// The media type of `POST /v1/evidence`: records of one or more lanes, each lane in order, one a line. Every
+/// request makes a record, so the lines go as they are, not as strings inside JSON.
+pub const EVIDENCE: &str = "application/x-ndjson";
 
 /// All records of a lane up to and with `seq` are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
+use countersign_protocol::approval::EVIDENCE;
 
 use super::problem::Problem;
 use crate::app::App;
@@ -23,6 +24,23 @@ pub(crate) struct Body<T>(pub(crate) T);
 #[derive(FromRequest)]
 #[from_request(via(axum::Form), rejection(Problem))]
 pub(crate) struct Form<T>(pub(crate) T);
+
+/// Lines of evidence.
+pub(crate) struct Lines(pub(crate) Vec<String>);
+
+impl<S: Send + Sync> FromRequest<S> for Lines {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.headers().get(header::CONTENT_TYPE).is_none_or(|given| given != EVIDENCE) {
+            return Err(Problem::unsupported_media_type(EVIDENCE));
+        }
+        let text = String::from_request(request, state).await?;
+        // Nothing but the line feed ends a line: the hash of a record is over its very bytes.
+        let lines = text.split('\n').filter(|line| !line.is_empty());
+        Ok(Self(lines.map(str::to_owned).collect()))
+    }
+}
 
 /// The query string.
 #[derive(FromRequestParts)]

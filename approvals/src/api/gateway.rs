@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use countersign_protocol::approval::{
-    Acked, AskReply, ClaimBatch, ClaimReply, EvidenceBatch, OutcomeBatch, Wait, WaitReply,
+    Acked, AskReply, ClaimBatch, ClaimReply, OutcomeBatch, Wait, WaitReply,
 };
 use countersign_protocol::{Hash, Token};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::extract::{Body, Caller};
+use super::extract::{Body, Caller, Lines};
 use super::problem::Problem;
 use crate::app::App;
 use crate::directory::gateways::Gateway;
@@ -100,9 +100,9 @@ pub(crate) async fn outcomes(
 pub(crate) async fn evidence(
     State(app): State<Arc<App>>,
     Caller(gateway): Caller,
-    Body(batch): Body<EvidenceBatch>,
+    Lines(lines): Lines,
 ) -> Result<Json<Acked>, Problem> {
     let (store, caller) = (Arc::clone(&app.store), Arc::clone(&gateway));
-    let work = async move { Ok(Acked { acked: store.keep(&caller, batch.lines).await? }) };
+    let work = async move { Ok(Acked { acked: store.keep(&caller, lines).await? }) };
     whole(app, gateway, work).await
 }

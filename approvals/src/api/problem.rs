@@ -1,6 +1,8 @@
 //! Errors as people and programs see them: RFC 9457 problems with a stable `code`.
 
-use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{
+    FormRejection, JsonRejection, PathRejection, QueryRejection, StringRejection,
+};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -36,6 +38,11 @@ impl Problem {
 
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has other methods")
+    }
+
+    pub(crate) fn unsupported_media_type(wanted: &str) -> Self {
+        let detail = format!("this path takes `content-type: {wanted}`");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
     pub(crate) fn forbidden(code: &str, detail: &str) -> Self {
@@ -159,6 +166,12 @@ impl From<Refused> for Problem {
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), "malformed_body", rejection.body_text())
+    }
+}
+
+impl From<StringRejection> for Problem {
+    fn from(rejection: StringRejection) -> Self {
         Self::new(rejection.status(), "malformed_body", rejection.body_text())
     }
 }

@@ -46,7 +46,7 @@ impl Producer {
 }
 
 async fn deliver(service: &Service, lines: &[String]) {
-    let reply = service.post("/v1/evidence", EDGE, json!({ "lines": lines })).await;
+    let reply = service.post("/v1/evidence", EDGE, json!(lines.join("\n"))).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
 }
 

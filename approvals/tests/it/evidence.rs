@@ -17,7 +17,7 @@ fn lane(producer: Token, count: u64) -> Vec<String> {
 }
 
 async fn deliver(service: &Service, gateway: &str, lines: &[String]) -> Reply {
-    service.post("/v1/evidence", gateway, json!({ "lines": lines })).await
+    service.post("/v1/evidence", gateway, json!(lines.join("\n"))).await
 }
 
 async fn breaks(service: &Service) -> Value {
@@ -42,6 +42,16 @@ async fn what_is_kept_without_a_gap_is_acknowledged() {
     let root = service.log_in("root").await;
     let kept = service.get(&format!("/v1/evidence?producer={producer}&lane=plain"), &root).await.body;
     assert_eq!(kept, json!(lines.join("\n") + "\n"));
+}
+
+#[tokio::test]
+async fn evidence_on_its_own_is_lines() {
+    let service = Service::start().await;
+    let reply = service.post("/v1/evidence", EDGE, json!({ "lines": lane(token(), 1) })).await;
+    assert_eq!((reply.status.as_u16(), reply.body["code"].as_str()), (415, Some("unsupported_media_type")));
+    let reply = service.post("/v1/evidence", EDGE, json!("no record\n")).await;
+    assert_eq!((reply.status.as_u16(), reply.body["code"].as_str()), (422, Some("malformed_evidence")));
+    assert_eq!(deliver(&service, EDGE, &[]).await.body, json!({ "acked": [] }));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use countersign_approvals::{App, Data, NewUser, Settings};
+use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, KeySet};
 use countersign_protocol::{Hash, Token};
@@ -205,6 +206,7 @@ impl Service {
     }
 }
 
+/// A body that is a string is lines of evidence, everything else is JSON.
 pub(crate) async fn send(
     router: Router,
     method: &str,
@@ -216,10 +218,17 @@ pub(crate) async fn send(
     if !token.is_empty() {
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    if body.is_some() {
-        request = request.header("content-type", "application/json");
-    }
-    let body = Body::from(body.map(|body| body.to_string()).unwrap_or_default());
+    let body = match body {
+        Some(Value::String(lines)) => {
+            request = request.header("content-type", EVIDENCE);
+            Body::from(lines)
+        }
+        Some(body) => {
+            request = request.header("content-type", "application/json");
+            Body::from(body.to_string())
+        }
+        None => Body::empty(),
+    };
     let response = router.oneshot(request.body(body).unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();

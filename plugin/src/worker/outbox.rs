@@ -13,6 +13,12 @@ use crate::metrics::{self, Metric};
 
 /// Most bytes of questions in one call; a single one may be larger.
 const ASKS: usize = 4 << 20;
+/// Most bytes of held-lane records in one call. A claim waits until a call can carry its record, and inside JSON
+/// a line may double: a call stays far below 16 MiB even so.
+const HELD: usize = 3 << 20;
+/// Most bytes of plain-lane records in one call: requests wait while it is put together, and it should fit into
+/// the processor's cache.
+const PLAIN: usize = 256 << 10;
 /// How long records may lie before they are sent on their own, milliseconds.
 const FLUSH_EVERY: i64 = 1_000;
 /// The first and the longest pause after a call that failed, milliseconds.
@@ -65,8 +71,8 @@ impl Outbox {
             asks: VecDeque::new(),
             claims: Vec::new(),
             outcomes: Vec::new(),
-            held: Queue::default(),
-            plain: Queue::default(),
+            held: Queue::new(HELD),
+            plain: Queue::new(PLAIN),
             flushed_at: now,
             pauses: BTreeMap::new(),
         }
@@ -165,18 +171,20 @@ impl Outbox {
 
     /// The oldest held-lane records that are not acknowledged yet.
     pub(super) fn held_lines(&self) -> Vec<String> {
-        self.held.batch()
+        self.held.batch().map(str::to_owned).collect()
     }
 
-    /// Records that lay long enough, or are many: both lanes, each in order.
-    pub(super) fn take_lines(&mut self, now: UnixMillis) -> Option<Vec<String>> {
+    /// Records that lay long enough, or are many: both lanes, each in order, one a line.
+    pub(super) fn take_lines(&mut self, now: UnixMillis) -> Option<String> {
         let many = self.plain.fills_a_batch() || self.held.fills_a_batch();
         let due = many || now.saturating_sub(self.flushed_at) >= FLUSH_EVERY;
         if !due || (self.plain.is_empty() && self.held.is_empty()) {
             return None;
         }
         self.flushed_at = now;
-        Some(self.held.batch().into_iter().chain(self.plain.batch()).collect())
+        let mut lines = String::with_capacity(self.held.bytes().min(HELD) + self.plain.bytes().min(PLAIN));
+        self.held.batch().chain(self.plain.batch()).for_each(|line| lines.extend([line, "\n"]));
+        Some(lines)
     }
 
     /// Forgets what the service keeps now.

@@ -8,17 +8,22 @@ use countersign_protocol::evidence::Record;
 
 /// Most bytes of records that are kept for delivery.
 const CAPACITY: usize = 32 << 20;
-/// Most bytes of records in one call. Inside JSON a line may double; a call stays far below 16 MiB even so.
-const BATCH: usize = 3 << 20;
 
 /// Records in order, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     records: VecDeque<Record>,
     bytes: usize,
+    /// Most bytes of records in one call.
+    batch: usize,
 }
 
 impl Queue {
+    /// An empty lane of which one call takes `batch` bytes, and at least one record.
+    pub(super) fn new(batch: usize) -> Self {
+        Self { records: VecDeque::new(), bytes: 0, batch }
+    }
+
     pub(super) fn push(&mut self, record: Record) {
         self.bytes = self.bytes.saturating_add(record.line.len());
         self.records.push_back(record);
@@ -40,12 +45,12 @@ impl Queue {
 
     /// Whether one call cannot take all.
     pub(super) fn fills_a_batch(&self) -> bool {
-        self.bytes >= BATCH
+        self.bytes >= self.batch
     }
 
     /// The oldest lines, as many as one call takes, at least one.
-    pub(super) fn batch(&self) -> Vec<String> {
-        self.records.iter().take(self.batch_length()).map(|record| record.line.clone()).collect()
+    pub(super) fn batch(&self) -> impl Iterator<Item = &str> {
+        self.records.iter().take(self.batch_length()).map(|record| record.line.as_str())
     }
 
     /// Records that one call does not take: what stands on them must wait.
@@ -57,7 +62,7 @@ impl Queue {
         let mut bytes = 0_usize;
         let fits = self.records.iter().take_while(|record| {
             bytes = bytes.saturating_add(record.line.len());
-            bytes <= BATCH
+            bytes <= self.batch
         });
         fits.count().max(1)
     }

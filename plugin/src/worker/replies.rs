@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use countersign_core::life::{Moment, NoAnswer, abandoned};
 use countersign_protocol::approval::{
-    Ack, Acked, Ask, AskAnswer, AskBatch, AskReply, Claim, ClaimAnswer, ClaimBatch, ClaimReply,
-    EvidenceBatch, Outcome, OutcomeBatch, Verdict, Wait, WaitReply,
+    Ack, Acked, Ask, AskAnswer, AskBatch, AskReply, Claim, ClaimAnswer, ClaimBatch, ClaimReply, Outcome,
+    OutcomeBatch, Verdict, Wait, WaitReply,
 };
 use countersign_protocol::evidence::Lane;
 use countersign_protocol::{Token, UnixMillis};
@@ -13,7 +13,8 @@ use countersign_protocol::{Token, UnixMillis};
 use super::health::Health;
 use super::outbox::Kind;
 use super::{Directive, Parked, Worker, unlist};
-use crate::{calls, host};
+use crate::calls::{self, Body, Fault};
+use crate::host;
 
 /// How long the service may keep a poll open, and how much longer the gateway waits for it, milliseconds.
 const POLL: (u64, i64) = (20_000, 25_000);
@@ -86,12 +87,12 @@ impl Worker {
         if self.free(Kind::Evidence, now)
             && let Some(lines) = self.outbox.take_lines(now)
         {
-            self.send(Call::Evidence, &EvidenceBatch { lines }, now);
+            self.send(Call::Evidence, Some(Body::evidence(lines)), now);
         }
         let waiting = |parked: &Parked| matches!(parked, Parked::Asking(_) | Parked::Held(_));
         if self.free(Kind::Wait, now) && self.parked.values().any(waiting) {
             let wait = Wait { waiter: self.waiter, cursor: self.in_flight.cursor, timeout_ms: POLL.0 };
-            self.send(Call::Wait, &wait, now);
+            self.send(Call::Wait, Body::json(&wait), now);
         }
         directives
     }
@@ -101,10 +102,11 @@ impl Worker {
     }
 
     /// Sends a call and remembers it; gives it back when it could not be sent.
-    fn send(&mut self, call: Call, body: &impl serde::Serialize, now: UnixMillis) -> Option<Call> {
+    fn send(&mut self, call: Call, body: Option<Body>, now: UnixMillis) -> Option<Call> {
         let approval = self.engine.approval();
         let timeout = if call.kind() == Kind::Wait { POLL.1 } else { approval.timeout };
-        match calls::send(approval, call.path(), body, timeout) {
+        let body = body.ok_or(Fault::NotSent(None));
+        match body.and_then(|body| calls::send(approval, call.path(), &body, timeout)) {
             Ok(token) => {
                 self.in_flight.calls.insert(token, call);
                 None
@@ -125,7 +127,7 @@ impl Worker {
         let (about, items): (Vec<_>, Vec<Ask>) =
             asks.into_iter().map(|(id, ask)| ((id, ask.nonce), ask)).unzip();
         let batch = AskBatch { evidence: self.outbox.held_lines(), items };
-        match self.send(Call::Ask(about), &batch, now) {
+        match self.send(Call::Ask(about), Body::json(&batch), now) {
             Some(Call::Ask(about)) => self.on_ask(about, None),
             _ => Vec::new(),
         }
@@ -139,7 +141,7 @@ impl Worker {
         let (about, items): (Vec<_>, Vec<Claim>) =
             claims.into_iter().map(|(id, claim)| ((id, claim.nonce), claim)).unzip();
         let batch = ClaimBatch { evidence: self.outbox.held_lines(), items };
-        match self.send(Call::Claim(about), &batch, now) {
+        match self.send(Call::Claim(about), Body::json(&batch), now) {
             Some(Call::Claim(about)) => self.on_claim(about, None),
             _ => Vec::new(),
         }
@@ -151,7 +153,7 @@ impl Worker {
             return;
         }
         let batch = OutcomeBatch { evidence: self.outbox.held_lines(), items: items.clone() };
-        if let Some(Call::Outcome(items)) = self.send(Call::Outcome(items), &batch, now) {
+        if let Some(Call::Outcome(items)) = self.send(Call::Outcome(items), Body::json(&batch), now) {
             self.outbox.tell(items);
         }
     }

@@ -177,11 +177,14 @@ impl State {
 
 /// Who made the evidence that a call carries.
 fn producers(body: &[u8]) -> Vec<String> {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
-    let lines = body.get("evidence").or_else(|| body.get("lines")).and_then(Value::as_array);
-    let lines = lines.into_iter().flatten().filter_map(Value::as_str);
-    let records = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    records.filter_map(|record| Some(record.get("producer")?.as_str()?.to_owned())).collect()
+    let producer = |record: &Value| Some(record.get("producer")?.as_str()?.to_owned());
+    let values = serde_json::Deserializer::from_slice(body).into_iter::<Value>().flatten();
+    // A call that is about something else carries lines beside it; evidence on its own is nothing but lines.
+    let records = values.flat_map(|value| match value.get("evidence").and_then(Value::as_array) {
+        Some(lines) => lines.iter().filter_map(|line| serde_json::from_str(line.as_str()?).ok()).collect(),
+        None => vec![value],
+    });
+    records.filter_map(|record| producer(&record)).collect()
 }
 
 async fn answer(

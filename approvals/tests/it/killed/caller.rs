@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant};
 use countersign_protocol::jws::{self, KeySet};
 use reqwest::{Client, RequestBuilder};
@@ -36,6 +37,12 @@ impl Caller {
 
     pub(super) async fn post(&self, path: &str, token: &str, body: &Value) -> Result<Value, Gone> {
         self.send(self.http.post(format!("{}{path}", self.base)).json(body), token).await
+    }
+
+    /// Evidence on its own.
+    pub(super) async fn deliver(&self, token: &str, lines: &[String]) -> Result<Value, Gone> {
+        let request = self.http.post(format!("{}/v1/evidence", self.base));
+        self.send(request.header("content-type", EVIDENCE).body(lines.join("\n")), token).await
     }
 
     pub(super) async fn get(&self, path: &str, token: &str) -> Result<Value, Gone> {

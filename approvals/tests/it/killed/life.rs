@@ -197,7 +197,7 @@ impl Life {
     async fn beat(&mut self, caller: &Caller, kind: &str) -> Result<(), Gone> {
         let counted = json!({ "held_records": self.held.len(), "plain_records": self.plain.len() });
         self.plain.make(kind, counted);
-        let reply = caller.post("/v1/evidence", EDGE, &json!({ "lines": self.plain.unacked() })).await?;
+        let reply = caller.deliver(EDGE, self.plain.unacked()).await?;
         self.plain.ack(&reply);
         Ok(())
     }

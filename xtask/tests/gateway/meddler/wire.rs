@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 pub(crate) struct Call {
     method: Method,
     pub(crate) path: String,
-    authorization: Option<String>,
+    /// What else of it the service is told.
+    headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -37,12 +38,12 @@ pub(crate) async fn read(stream: &mut TcpStream, buffered: &mut Vec<u8>) -> Resu
     let mut lines = head.lines();
     let mut words = lines.next().context("no request line")?.split(' ');
     let (method, path) = (words.next().context("no method")?, words.next().context("no path")?);
-    let mut call = Call { method: method.parse()?, path: path.into(), authorization: None, body: Vec::new() };
+    let mut call = Call { method: method.parse()?, path: path.into(), headers: Vec::new(), body: Vec::new() };
     let mut length = 0;
     for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
         match name {
             "content-length" => length = value.parse()?,
-            "authorization" => call.authorization = Some(value.into()),
+            "authorization" | "content-type" => call.headers.push((name.into(), value.into())),
             "transfer-encoding" => anyhow::bail!("the gateway sends chunks"),
             _ => {}
         }
@@ -57,13 +58,10 @@ pub(crate) async fn read(stream: &mut TcpStream, buffered: &mut Vec<u8>) -> Resu
 /// Has the service answer a call: status and body.
 pub(crate) async fn pass_on(service: SocketAddr, call: &Call) -> Result<(u16, Vec<u8>)> {
     let mut request = Client::new().request(call.method.clone(), format!("http://{service}{}", call.path));
-    if let Some(authorization) = &call.authorization {
-        request = request.header("authorization", authorization);
+    for (name, value) in &call.headers {
+        request = request.header(name, value);
     }
-    if !call.body.is_empty() {
-        request = request.header("content-type", "application/json").body(call.body.clone());
-    }
-    let answer = request.send().await?;
+    let answer = request.body(call.body.clone()).send().await?;
     Ok((answer.status().as_u16(), answer.bytes().await?.to_vec()))
 }
 
