@@ -88,14 +88,13 @@ impl Breach {
     ];
 
     /// All that a receipt can break.
-    pub const OF_RECEIPTS: [Self; 9] = [
+    pub const OF_RECEIPTS: [Self; 8] = [
         Self::Malformed,
         Self::WrongType,
         Self::UnknownKey,
         Self::BadSignature,
         Self::OtherIssuer,
         Self::OtherAudience,
-        Self::FromTheFuture,
         Self::Lapsed,
         Self::OtherClaim,
     ];

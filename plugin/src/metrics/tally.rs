@@ -12,8 +12,8 @@ use super::{count, record};
 /// What of a worker's requests is not counted yet.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// When people were asked about a request, for those that have not ended.
-    asked: BTreeMap<u32, UnixMillis>,
+    /// The requests that people are asked about and that have not ended; since when they wait, if they do.
+    asked: BTreeMap<u32, Option<UnixMillis>>,
     /// Dropped records that are counted.
     dropped: u64,
 }
@@ -29,9 +29,11 @@ impl Tally {
     ) -> Option<String> {
         step.notes.iter().for_each(|note| count(Metric::from(*note), 1));
         self.drops(journal);
-        if matches!(step.next, Next::Ask(..)) {
-            // Asked anew, because a twin took the approval: it is still the same hold.
-            self.asked.entry(id).or_insert(now);
+        match step.next {
+            Next::Ask(..) => drop(self.asked.entry(id).or_default()),
+            // Asked anew, because a twin took the approval, it is still the same hold.
+            Next::Wait(_) => drop(self.asked.entry(id).or_default().get_or_insert(now)),
+            _ => {}
         }
         let decision = step.decision?;
         self.end(id, decision.into(), now);
@@ -56,8 +58,8 @@ impl Tally {
 
     fn end(&mut self, id: u32, end: End, now: UnixMillis) {
         count(Metric::Decision(end), 1);
-        if let Some(asked) = self.asked.remove(&id) {
-            let held = u64::try_from(now.saturating_sub(asked)).unwrap_or_default();
+        if let Some(Some(since)) = self.asked.remove(&id) {
+            let held = u64::try_from(now.saturating_sub(since)).unwrap_or_default();
             record(Metric::Hold(end.outcome()), held);
         }
     }
