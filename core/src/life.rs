@@ -129,7 +129,7 @@ fn start(
 ) -> Step {
     let judged = match judge(engine, &facts, at.now) {
         Ok(judged) => judged,
-        Err(Unjudged::NeedBody) => return Step::new(Next::NeedBody(AwaitingBody::new(facts))),
+        Err(Unjudged::NeedBody) => return Step::new(Next::NeedBody(AwaitingBody::new(facts, engine))),
         Err(Unjudged::Denied(denial, about)) => {
             return deny::unjudged(engine, journal, denial, *about, at.now);
         }

@@ -17,9 +17,10 @@ thread_local! {
 /// `name` and `root_id` of the plugin's configuration in the gateway.
 type Name = [Option<Vec<u8>>; 2];
 
-/// What a filter of one name goes by at this moment.
+/// What a filter of one name goes by at this moment: of the root contexts that live, each with what it was
+/// configured with, the one that the gateway turned to last.
 #[derive(Debug, Default)]
-pub(crate) struct Current(RefCell<Option<Rc<Engine>>>);
+pub(crate) struct Current(RefCell<Vec<(u32, Rc<Engine>)>>);
 
 impl Current {
     /// Of the plugin whose callback this is.
@@ -28,11 +29,30 @@ impl Current {
         BY_NAME.with_borrow_mut(|by_name| Rc::clone(by_name.entry(name).or_default()))
     }
 
-    pub(crate) fn set(&self, engine: Engine) {
-        self.0.replace(Some(Rc::new(engine)));
+    /// The gateway configured `root`.
+    pub(crate) fn set(&self, root: u32, engine: Engine) {
+        self.forget(root);
+        self.0.borrow_mut().push((root, Rc::new(engine)));
+    }
+
+    /// The gateway gave `root` a request. A root that was replaced comes back without being configured again
+    /// when the gateway returns to the very configuration that it has.
+    pub(crate) fn turn_to(&self, root: u32) {
+        let mut roots = self.0.borrow_mut();
+        if roots.last().is_some_and(|(last, _)| *last != root)
+            && let Some(place) = roots.iter().position(|(known, _)| *known == root)
+        {
+            let found = roots.remove(place);
+            roots.push(found);
+        }
+    }
+
+    /// `root` is gone: its configuration was replaced, or refused by the gateway after all.
+    pub(crate) fn forget(&self, root: u32) {
+        self.0.borrow_mut().retain(|(known, _)| *known != root);
     }
 
     pub(crate) fn get(&self) -> Option<Rc<Engine>> {
-        self.0.borrow().clone()
+        self.0.borrow().last().map(|(_, engine)| Rc::clone(engine))
     }
 }

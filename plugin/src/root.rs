@@ -103,6 +103,14 @@ impl Root {
     }
 }
 
+impl Drop for Root {
+    fn drop(&mut self) {
+        if let Some(current) = &self.current {
+            current.forget(self.id);
+        }
+    }
+}
+
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
         self.turn(|worker, now| worker.replied(token, body_size, now));
@@ -113,6 +121,7 @@ impl Context for Root {
     fn on_done(&mut self) -> bool {
         let Some(worker) = self.worker.borrow().clone() else { return true };
         let now = host::now();
+        worker.borrow_mut().refresh(|| now);
         worker.borrow_mut().stop(now);
         self.turn(|_, _| Vec::new());
         self.ends_at.set(Some(now.saturating_add(LAST_WORDS)));
@@ -125,7 +134,7 @@ impl RootContext for Root {
         match Self::load(size) {
             Ok(engine) => {
                 let current = Current::of_this_plugin();
-                current.set(engine);
+                current.set(self.id, engine);
                 self.current = Some(current);
                 metrics::prepare();
                 host::report(hostcalls::set_tick_period(REPORT));
@@ -144,6 +153,9 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        if let Some(current) = &self.current {
+            current.turn_to(self.id);
+        }
         Some(Box::new(Stream::new(id, self.begin())))
     }
 

@@ -69,6 +69,8 @@ pub(crate) struct Worker {
     beat_at: UnixMillis,
     outbox: Outbox,
     in_flight: InFlight,
+    /// Whether the last record is made.
+    stopped: bool,
 }
 
 impl Worker {
@@ -92,14 +94,14 @@ impl Worker {
             beat_at: now.saturating_add(HEARTBEAT),
             outbox,
             in_flight: InFlight::default(),
+            stopped: false,
         })
     }
 
     /// Goes by the configuration of this moment. Both lanes say from where on. The clock is read only then.
     pub(crate) fn refresh(&mut self, now: impl FnOnce() -> UnixMillis) {
-        let Some(engine) = self.current.get().filter(|engine| !Rc::ptr_eq(engine, &self.engine)) else {
-            return;
-        };
+        let other = |engine: &Rc<Engine>| !self.stopped && !Rc::ptr_eq(engine, &self.engine);
+        let Some(engine) = self.current.get().filter(other) else { return };
         let now = now();
         self.outbox.keep([self.journal.held(now, "reloaded", description(&engine))]);
         self.outbox.keep(self.journal.plain(now, "reloaded", description(&engine)));
@@ -108,9 +110,11 @@ impl Worker {
 
     /// The last record: with it a lane is known to be whole.
     pub(crate) fn stop(&mut self, now: UnixMillis) {
+        self.make_room();
         let records = self.journal.stop(now);
         self.outbox.keep(records);
         self.outbox.hurry();
+        self.stopped = true;
     }
 
     /// Whether everything that there was to say has been taken.
@@ -214,14 +218,14 @@ impl Worker {
     }
 
     fn left(&mut self, id: u32, now: UnixMillis) -> Option<Left> {
-        let (journal, waiter) = (&mut self.journal, self.waiter);
+        let journal = &mut self.journal;
         match self.parked.remove(&id)? {
             Parked::Body { .. } | Parked::Keeping(_) => None,
-            Parked::Asking(state) => Some(state.on_client_left(journal, waiter, now)),
-            Parked::Claiming(state) => Some(state.on_client_left(journal, waiter, now)),
+            Parked::Asking(state) => Some(state.on_client_left(journal, now)),
+            Parked::Claiming(state) => Some(state.on_client_left(journal, now)),
             Parked::Held(state) => {
                 unlist(&mut self.by_ticket, state.ticket(), id);
-                Some(state.on_client_left(journal, waiter, now))
+                Some(state.on_client_left(journal, now))
             }
         }
     }
@@ -246,7 +250,9 @@ impl Worker {
     }
 
     fn beat(&mut self, now: UnixMillis) {
-        if now >= self.beat_at {
+        // Further away than one is due when the clock was set back.
+        let waits = (1..=HEARTBEAT).contains(&self.beat_at.saturating_sub(now));
+        if !waits && !self.stopped {
             self.beat_at = now.saturating_add(HEARTBEAT);
             let records = self.journal.heartbeat(now);
             self.outbox.keep(records);

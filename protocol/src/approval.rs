@@ -233,8 +233,8 @@ pub enum OutcomeEvent {
     },
     /// The client left while its request was held.
     ClientLeft {
-        /// The waiter that no longer needs it.
-        waiter: Token,
+        /// The nonce of its ask: others may wait for the same ticket at the same worker.
+        nonce: Token,
     },
 }
 

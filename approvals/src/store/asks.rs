@@ -123,13 +123,17 @@ impl Tx<'_> {
             }
             None => (self.open(gateway, ask, question).await?, "asked"),
         };
-        sqlx::query("INSERT INTO asks (gateway, nonce, ticket, at) VALUES (?, ?, ?, ?)")
-            .bind(&gateway.name)
-            .bind(ask.nonce.to_string())
-            .bind(id.to_string())
-            .bind(self.now)
-            .execute(&mut *self.inner)
-            .await?;
+        sqlx::query(
+            "INSERT INTO asks (gateway, nonce, ticket, at, waiter, held_until) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&gateway.name)
+        .bind(ask.nonce.to_string())
+        .bind(id.to_string())
+        .bind(self.now)
+        .bind(ask.waiter.to_string())
+        .bind(self.now + question.terms.hold_ms)
+        .execute(&mut *self.inner)
+        .await?;
         self.record(id, Entry::event(event).detail(Some(gateway.name.clone()))).await?;
         let ticket = find(&mut *self.inner, id).await?;
         Ok(ticket.ok_or_else(|| refusal("ticket_lost", "the ticket is gone")))

@@ -2,7 +2,7 @@
 
 mod ends;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use countersign_protocol::approval::Ack;
 use countersign_protocol::evidence::{Lane, Record, RecordError};
@@ -110,20 +110,24 @@ impl Tx<'_> {
         gateway: &Gateway,
         lines: Vec<String>,
     ) -> Result<Vec<Ack>, KeepError> {
-        let mut lanes = BTreeSet::new();
+        // Each lane with the first of its records that is sent.
+        let mut lanes = BTreeMap::new();
         for line in lines {
             let record = Record::parse(line)?;
-            let lane = (record.envelope.producer, record.envelope.lane);
-            if !lanes.contains(&lane) {
-                self.own(gateway, lane).await?;
-                lanes.insert(lane);
+            let (lane, seq) = ((record.envelope.producer, record.envelope.lane), record.envelope.seq);
+            match lanes.get_mut(&lane) {
+                Some(first) => *first = seq.min(*first),
+                None => {
+                    self.own(gateway, lane).await?;
+                    lanes.insert(lane, seq);
+                }
             }
             self.note_end(&record).await?;
             self.keep_one(record).await?;
         }
         let mut acked = Vec::with_capacity(lanes.len());
-        for (producer, lane) in lanes {
-            let next = self.advance(producer, lane).await?;
+        for ((producer, lane), first) in lanes {
+            let next = self.advance(producer, lane, first).await?;
             acked.extend(next.checked_sub(1).map(|seq| Ack { producer, lane, seq }));
         }
         Ok(acked)
@@ -173,13 +177,14 @@ impl Tx<'_> {
         if kept == record.hash.to_string() { Ok(()) } else { Err(KeepError::Conflict(Box::new(record))) }
     }
 
-    /// Moves a lane's marks: to its end, and over all that follows without a gap. Returns the latter; all below
-    /// it is kept.
-    async fn advance(&mut self, producer: Token, lane: Lane) -> Result<u64, StoreError> {
+    /// Moves a lane's marks: to its end, and from `first` on over all that follows without a gap. Returns the
+    /// latter. A filter sends what was not acknowledged, from its first on: what is not kept below that was
+    /// acknowledged and is lost here, because the database is an older one, and is a break for ever.
+    async fn advance(&mut self, producer: Token, lane: Lane, first: u64) -> Result<u64, StoreError> {
         let next: i64 = sqlx::query_scalar(
             "UPDATE lanes SET next = (
                  WITH RECURSIVE kept (seq) AS (
-                     SELECT lanes.next UNION ALL
+                     SELECT max(lanes.next, ?3) UNION ALL
                      SELECT kept.seq + 1 FROM kept JOIN evidence AS e
                          ON e.producer = ?1 AND e.lane = ?2 AND e.seq = kept.seq)
                  SELECT max(seq) FROM kept),
@@ -189,6 +194,7 @@ impl Tx<'_> {
         )
         .bind(producer.to_string())
         .bind(name(lane))
+        .bind(i64::try_from(first).unwrap_or(i64::MAX))
         .fetch_one(&mut *self.inner)
         .await?;
         Ok(next.unsigned_abs())

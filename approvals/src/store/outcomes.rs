@@ -48,7 +48,7 @@ impl Tx<'_> {
                 let disbelief = Disbelief { jti: *jti, code, answers, remedy: *remedy };
                 self.disbelieved(gateway, outcome.ticket, disbelief).await
             }
-            OutcomeEvent::ClientLeft { waiter } => self.left(gateway, outcome.ticket, *waiter).await,
+            OutcomeEvent::ClientLeft { nonce } => self.left(gateway, outcome.ticket, *nonce).await,
         }
     }
 
@@ -129,20 +129,28 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn left(&mut self, gateway: &Gateway, ticket: Token, waiter: Token) -> Result<(), StoreError> {
-        let left = sqlx::query(
-            "UPDATE attachments SET left_at = ? WHERE ticket = ? AND waiter = ? AND left_at IS NULL
-             AND waiter IN (SELECT id FROM waiters WHERE gateway = ?)",
+    async fn left(&mut self, gateway: &Gateway, ticket: Token, nonce: Token) -> Result<(), StoreError> {
+        let waiter: Option<Option<String>> = sqlx::query_scalar(
+            "UPDATE asks SET left_at = ? WHERE gateway = ? AND nonce = ? AND ticket = ? AND left_at IS NULL
+             RETURNING waiter",
+        )
+        .bind(self.now)
+        .bind(&gateway.name)
+        .bind(nonce.to_string())
+        .bind(ticket.to_string())
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        let Some(waiter) = waiter else { return Ok(()) };
+        sqlx::query(
+            "UPDATE attachments SET left_at = ?1 WHERE ticket = ?2 AND waiter = ?3 AND left_at IS NULL
+             AND NOT EXISTS (SELECT 1 FROM asks
+                 WHERE ticket = ?2 AND waiter = ?3 AND left_at IS NULL AND held_until > ?1)",
         )
         .bind(self.now)
         .bind(ticket.to_string())
-        .bind(waiter.to_string())
-        .bind(&gateway.name)
+        .bind(waiter)
         .execute(&mut *self.inner)
         .await?;
-        if left.rows_affected() == 0 {
-            return Ok(());
-        }
         self.record(ticket, Entry::event("client_left").detail(Some(gateway.name.clone()))).await?;
         // A hold that is over holds nobody: that client was told to come back, and coming back clears this.
         sqlx::query(

@@ -111,14 +111,12 @@ impl Case<'_> {
                 self.service.post(&path, &self.sessions[who], json!({ "reason": "because" })).await;
             }
             Event::Leave => {
-                let waiter = &self.asked["waiter"];
-                self.outcome(json!({ "ticket": self.ticket, "event": "client_left", "waiter": waiter }))
-                    .await;
+                let nonce = &self.asked["nonce"];
+                self.outcome(json!({ "ticket": self.ticket, "event": "client_left", "nonce": nonce })).await;
             }
             Event::AskAgain => {
-                let mut again = self.asked.clone();
-                again["nonce"] = json!(token());
-                let joined = self.service.ask(&again).await["ticket"] == self.ticket.as_str();
+                self.asked["nonce"] = json!(token());
+                let joined = self.service.ask(&self.asked).await["ticket"] == self.ticket.as_str();
                 assert_eq!(joined, matches!(before, State::Pending | State::Approved));
             }
             Event::Pass(sql) => self.service.sql(sql).await,

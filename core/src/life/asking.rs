@@ -1,8 +1,8 @@
 //! A gate is shut: the question to people, and the wait for the service to take it.
 
+use countersign_protocol::UnixMillis;
 use countersign_protocol::approval::{AskAnswer, AskResult, Outcome, OutcomeEvent};
 use countersign_protocol::request::{Gate, Question};
-use countersign_protocol::{Token, UnixMillis};
 
 use super::case::{Case, Left, Ticket};
 use super::{
@@ -43,6 +43,7 @@ pub(super) fn ask(
     } else {
         let question = question(judged, required, &gates, &facts);
         let case = Case {
+            nonce: at.fresh,
             digest,
             involved: question.involved.clone(),
             gates: gates.clone(),
@@ -150,17 +151,17 @@ impl Asking {
     }
 
     /// The client left before the service took the question; see [`abandoned`] for when it does.
-    pub fn on_client_left(self, journal: &mut Journal, waiter: Token, now: UnixMillis) -> Left {
-        self.0.client_left(journal, waiter, None, now)
+    pub fn on_client_left(self, journal: &mut Journal, now: UnixMillis) -> Left {
+        self.0.client_left(journal, None, now)
     }
 }
 
 /// The service took a question whose client had left meanwhile: what to tell it.
 #[must_use]
-pub fn abandoned(answer: &AskAnswer, waiter: Token) -> Option<Outcome> {
+pub fn abandoned(answer: &AskAnswer) -> Option<Outcome> {
     match answer.result {
         AskResult::Open { ticket, .. } => {
-            Some(Outcome { ticket, event: OutcomeEvent::ClientLeft { waiter } })
+            Some(Outcome { ticket, event: OutcomeEvent::ClientLeft { nonce: answer.nonce } })
         }
         AskResult::Refused { .. } => None,
     }

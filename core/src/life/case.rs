@@ -14,6 +14,8 @@ use crate::journal::Members;
 /// A request that people were asked about.
 #[derive(Debug)]
 pub(super) struct Case {
+    /// Of the ask.
+    pub(super) nonce: Token,
     pub(super) facts: RequestFacts,
     pub(super) digest: Hash,
     pub(super) involved: Vec<Involved>,
@@ -88,16 +90,11 @@ impl Case {
     }
 
     /// The client left. The service is told, so that nobody judges in vain.
-    pub(super) fn client_left(
-        &self,
-        journal: &mut Journal,
-        waiter: Token,
-        ticket: Option<Token>,
-        now: UnixMillis,
-    ) -> Left {
+    pub(super) fn client_left(&self, journal: &mut Journal, ticket: Option<Token>, now: UnixMillis) -> Left {
         let members = Members::default().with("ticket", ticket).with("digest", self.digest);
         let record = journal.held(now, "client_left", members);
-        let tell = ticket.map(|ticket| Outcome { ticket, event: OutcomeEvent::ClientLeft { waiter } });
+        let event = OutcomeEvent::ClientLeft { nonce: self.nonce };
+        let tell = ticket.map(|ticket| Outcome { ticket, event });
         Left { record, tell }
     }
 }

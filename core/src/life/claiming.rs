@@ -1,8 +1,8 @@
 //! The last step before a held request goes on: one atomic use of the grant, acknowledged by the service.
 
+use countersign_protocol::UnixMillis;
 use countersign_protocol::approval::{Claim, ClaimAnswer, ClaimResult, State};
 use countersign_protocol::grant::Grant;
-use countersign_protocol::{Token, UnixMillis};
 
 use super::case::Left;
 use super::held::still_open;
@@ -56,8 +56,8 @@ impl Claiming {
     }
 
     /// The client left; whether the claim still wins is the service's to say, nothing is forwarded.
-    pub fn on_client_left(self, journal: &mut Journal, waiter: Token, now: UnixMillis) -> Left {
-        self.held.on_client_left(journal, waiter, now)
+    pub fn on_client_left(self, journal: &mut Journal, now: UnixMillis) -> Left {
+        self.held.on_client_left(journal, now)
     }
 
     fn again(self, journal: &mut Journal, now: UnixMillis) -> Step {

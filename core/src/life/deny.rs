@@ -12,11 +12,32 @@ use crate::judge::About;
 
 /// Waits for the whole body.
 #[derive(Debug)]
-pub struct AwaitingBody(RequestFacts);
+pub struct AwaitingBody {
+    facts: RequestFacts,
+    /// What was collected with the headers.
+    read: Read,
+}
+
+/// Whether claims and the peer's certificate are read, so that they are collected.
+#[derive(Debug, Clone, Copy)]
+struct Read {
+    claims: bool,
+    certificates: bool,
+}
+
+impl Read {
+    fn by(engine: &Engine) -> Self {
+        Self { claims: engine.reads_claims(), certificates: engine.reads_certificates() }
+    }
+
+    fn covers(self, other: Self) -> bool {
+        (self.claims || !other.claims) && (self.certificates || !other.certificates)
+    }
+}
 
 impl AwaitingBody {
-    pub(super) fn new(facts: RequestFacts) -> Self {
-        Self(facts)
+    pub(super) fn new(facts: RequestFacts, engine: &Engine) -> Self {
+        Self { facts, read: Read::by(engine) }
     }
 
     /// The whole body came.
@@ -28,9 +49,14 @@ impl AwaitingBody {
         trailers: Vec<(Vec<u8>, Vec<u8>)>,
         at: Moment,
     ) -> Step {
-        self.0.body = Some(body);
-        self.0.trailers = trailers;
-        decide(engine, journal, self.0, at)
+        if !self.read.covers(Read::by(engine)) {
+            // What was not collected would count as not there, and another source would name the caller.
+            let detail = "who asks is told otherwise since its headers came: send it again".into();
+            return self.deny(engine, journal, Reason::ServiceUnavailable, detail, at.now);
+        }
+        self.facts.body = Some(body);
+        self.facts.trailers = trailers;
+        decide(engine, journal, self.facts, at)
     }
 
     /// More came than the limit allows.
@@ -54,7 +80,7 @@ impl AwaitingBody {
         now: UnixMillis,
     ) -> Step {
         let text = |name: &[u8]| {
-            let value = self.0.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+            let value = self.facts.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value);
             value.map(|value| String::from_utf8_lossy(value).into_owned())
         };
         let about = About { method: text(b":method"), host: text(b":authority"), ..About::default() };

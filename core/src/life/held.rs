@@ -1,7 +1,7 @@
 //! The request is held: a verdict, or the end of the hold, ends the wait.
 
 use countersign_protocol::approval::{Claim, Outcome, Remedy, State, Verdict};
-use countersign_protocol::grant::{GateRef, Grant};
+use countersign_protocol::grant::Grant;
 use countersign_protocol::{Token, UnixMillis};
 
 use super::case::{Case, Left, Ticket, refused};
@@ -10,7 +10,7 @@ use crate::grant::Refusal;
 use crate::journal::Members;
 use crate::judge::{Unjudged, denial, judge};
 use crate::narrowing;
-use crate::policy::Verdict as PolicyVerdict;
+use crate::policy::{ShutGate, Verdict as PolicyVerdict};
 use crate::refusal::Breach;
 
 /// Waits for a verdict of the service, or for the end of the hold.
@@ -71,8 +71,8 @@ impl Held {
     }
 
     /// The client left.
-    pub fn on_client_left(self, journal: &mut Journal, waiter: Token, now: UnixMillis) -> Left {
-        self.case.client_left(journal, waiter, Some(self.ticket.id), now)
+    pub fn on_client_left(self, journal: &mut Journal, now: UnixMillis) -> Left {
+        self.case.client_left(journal, Some(self.ticket.id), now)
     }
 
     /// Enough people said yes: check what they signed, rule again, then claim.
@@ -169,8 +169,12 @@ pub(super) fn still_open<'a>(engine: &'a Engine, case: &Case, now: UnixMillis) -
         PolicyVerdict::Allow => Ok(judged),
         PolicyVerdict::Deny(reason) => Err(denial(*reason, &judged.ruling)),
         PolicyVerdict::NeedsApproval(required) => {
-            let asked = |gate: &GateRef| case.gates.iter().any(|asked| asked.gate == *gate);
-            match required.gates.iter().find(|shut| !asked(&shut.gate)) {
+            // A group is the same only if the same people are meant by its name.
+            let asked = |shut: &ShutGate| {
+                let group = engine.group(&shut.group);
+                case.gates.iter().any(|asked| asked.gate == shut.gate && Some(&asked.group) == group.as_ref())
+            };
+            match required.gates.iter().find(|shut| !asked(shut)) {
                 None => Ok(judged),
                 Some(shut) => Err(Denial::new(
                     Reason::GatesChanged,

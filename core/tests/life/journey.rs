@@ -145,11 +145,10 @@ fn verdicts_that_are_no_yes_keep_it_waiting_or_end_it() {
 #[test]
 fn a_client_that_leaves_is_reported_with_its_ticket() {
     let mut world = World::new();
-    let (_, held) = world.hold(request("POST", "/things/a/deploy"));
-    let waiter = countersign_protocol::Token([3; 16]);
-    let left = held.on_client_left(&mut world.journal, waiter, world.now);
+    let (enquiry, held) = world.hold(request("POST", "/things/a/deploy"));
+    let left = held.on_client_left(&mut world.journal, world.now);
     assert_eq!(left.record.envelope.kind, "client_left");
-    assert_eq!(left.tell.unwrap().event, OutcomeEvent::ClientLeft { waiter });
+    assert_eq!(left.tell.unwrap().event, OutcomeEvent::ClientLeft { nonce: enquiry.nonce });
 }
 
 #[test]

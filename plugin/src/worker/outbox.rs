@@ -57,6 +57,8 @@ pub(super) struct Outbox {
     plain: Queue,
     flushed_at: UnixMillis,
     pauses: BTreeMap<Kind, Pause>,
+    /// Records that the service ever acknowledged.
+    delivered: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +77,7 @@ impl Outbox {
             plain: Queue::new(PLAIN),
             flushed_at: now,
             pauses: BTreeMap::new(),
+            delivered: 0,
         }
     }
 
@@ -141,7 +144,7 @@ impl Outbox {
         (!self.asks.is_empty() && ready(Kind::Ask))
             || (!self.outcomes.is_empty() && ready(Kind::Outcome))
             || (self.flushed_at == UnixMillis::MIN && ready(Kind::Evidence))
-            || self.claims.iter().any(|(_, _, not_before)| *not_before <= now)
+            || self.claims.iter().any(|(_, _, not_before)| is_due(*not_before, now))
     }
 
     /// The oldest questions, as many as one call takes.
@@ -160,7 +163,7 @@ impl Outbox {
         let beyond = self.held.beyond_batch();
         let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.claims)
             .into_iter()
-            .partition(|(_, claim, not_before)| *not_before <= now && !beyond.contains(&claim.record));
+            .partition(|(_, claim, not_before)| is_due(*not_before, now) && !beyond.contains(&claim.record));
         self.claims = later;
         due.into_iter().map(|(id, claim, _)| (id, claim)).collect()
     }
@@ -177,7 +180,7 @@ impl Outbox {
     /// Records that lay long enough, or are many: both lanes, each in order, one a line.
     pub(super) fn take_lines(&mut self, now: UnixMillis) -> Option<String> {
         let many = self.plain.fills_a_batch() || self.held.fills_a_batch();
-        let due = many || now.saturating_sub(self.flushed_at) >= FLUSH_EVERY;
+        let due = many || !(0..FLUSH_EVERY).contains(&now.saturating_sub(self.flushed_at));
         if !due || (self.plain.is_empty() && self.held.is_empty()) {
             return None;
         }
@@ -195,11 +198,17 @@ impl Outbox {
                 Lane::Plain => self.plain.acknowledge(ack),
             };
             metrics::count(Metric::Acknowledged(ack.lane), kept);
+            self.delivered = self.delivered.saturating_add(kept);
         }
     }
 
+    /// How many records the service ever acknowledged.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
     pub(super) fn may(&self, kind: Kind, now: UnixMillis) -> bool {
-        self.pauses.get(&kind).is_none_or(|pause| pause.until <= now)
+        self.pauses.get(&kind).is_none_or(|pause| is_due(pause.until, now))
     }
 
     /// A call went well: the next may follow at once.
@@ -212,4 +221,9 @@ impl Outbox {
         let length = self.pauses.get(&kind).map_or(PAUSE.0, |pause| (pause.length * 2).min(PAUSE.1));
         self.pauses.insert(kind, Pause { until: now.saturating_add(length), length });
     }
+}
+
+/// Whether a short wait is over. One that is longer than any began before the clock was set back.
+fn is_due(until: UnixMillis, now: UnixMillis) -> bool {
+    !(1..=PAUSE.1).contains(&until.saturating_sub(now))
 }

@@ -161,7 +161,7 @@ impl Worker {
     /// A reply came, or what the gateway gives in place of one.
     pub(crate) fn replied(&mut self, token: u32, body_size: usize, now: UnixMillis) -> Directives {
         let Some(call) = self.in_flight.calls.remove(&token) else { return Vec::new() };
-        let (kind, path) = (call.kind(), call.path());
+        let (kind, path, delivered) = (call.kind(), call.path(), self.outbox.delivered());
         let (fault, directives) = match call {
             Call::Ask(about) => {
                 let (reply, fault) = calls::reply(body_size);
@@ -187,9 +187,11 @@ impl Worker {
                 (fault, self.on_wait(reply))
             }
         };
+        // Evidence that was taken and not acknowledged would be sent again at once, without end.
+        let in_vain = kind == Kind::Evidence && delivered == self.outbox.delivered();
         match fault {
-            None => self.outbox.succeeded(kind),
-            Some(_) => self.outbox.failed(kind, now),
+            None if !in_vain => self.outbox.succeeded(kind),
+            _ => self.outbox.failed(kind, now),
         }
         self.in_flight.health.called(kind, path, fault, now);
         directives
@@ -202,6 +204,7 @@ impl Worker {
     /// Forgets what the service keeps now, and lets go what waited for it.
     fn acknowledge(&mut self, acked: &[Ack]) -> Directives {
         self.outbox.acknowledge(acked);
+        self.make_room();
         let producer = self.journal.producer();
         let held = acked.iter().filter(|ack| ack.lane == Lane::Held && ack.producer == producer);
         let Some(seq) = held.map(|ack| ack.seq).max() else { return Vec::new() };
@@ -234,8 +237,7 @@ impl Worker {
     fn on_ask_one(&mut self, id: u32, answer: Option<AskAnswer>) -> Option<Directive> {
         let Some(Parked::Asking(_)) = self.parked.get(&id) else {
             // Its client left meanwhile.
-            let waiter = self.waiter;
-            self.outbox.tell(answer.and_then(|answer| abandoned(&answer, waiter)));
+            self.outbox.tell(answer.and_then(|answer| abandoned(&answer)));
             return None;
         };
         let at = host::moment()?;
@@ -282,14 +284,12 @@ impl Worker {
 
     /// Every request that waits for the ticket gets its verdict; one that overtook its ticket is kept.
     fn on_verdict(&mut self, verdict: Verdict) -> Directives {
-        let Some(ids) = self.by_ticket.remove(&verdict.ticket) else {
-            if self.parked.values().any(|parked| matches!(parked, Parked::Asking(_))) {
-                self.keep_early(verdict);
-            }
-            return Vec::new();
-        };
+        // Others may still be asking about it.
+        if self.parked.values().any(|parked| matches!(parked, Parked::Asking(_))) {
+            self.keep_early(verdict.clone());
+        }
         let mut directives = Vec::new();
-        for id in ids {
+        for id in self.by_ticket.remove(&verdict.ticket).unwrap_or_default() {
             let Some(at) = host::moment() else { continue };
             match self.parked.remove(&id) {
                 Some(Parked::Held(held)) => {
