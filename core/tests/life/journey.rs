@@ -1,11 +1,16 @@
 //! The ways that a held request goes right.
 
 use countersign_core::denial::Reason;
+use countersign_core::facts::RequestFacts;
 use countersign_core::life::Next;
 use countersign_protocol::approval::{ClaimAnswer, ClaimResult, OutcomeEvent, State};
 use countersign_protocol::evidence::Lane;
 
-use crate::fixture::{World, approved, request, signed, verdict, won};
+use serde_json::json;
+
+use crate::fixture::{
+    IDENTITIES, World, approved, configuration, load, reply, request, signed, verdict, won,
+};
 
 #[test]
 fn an_approved_request_goes_on_after_the_service_counted_it() {
@@ -143,6 +148,33 @@ fn verdicts_that_are_no_yes_keep_it_waiting_or_end_it() {
 }
 
 #[test]
+fn a_gate_that_other_people_open_now_was_not_part_of_the_question() {
+    let mut world = World::new();
+    let (enquiry, held) = world.hold(request("POST", "/things/a/deploy"));
+    let grant = world.grant(&enquiry, &["bo"]);
+    let mut remapped = configuration(json!({}));
+    let identities = IDENTITIES.replace("id: sre }", "id: others }");
+    remapped["bundle"]["files"]["identities.yaml"] = json!(identities);
+    world.engine = load(&remapped);
+    let reply = reply(world.verdict(held, approved(&enquiry, &signed(&grant))));
+    assert_eq!(reply.reason, Reason::GatesChanged);
+}
+
+#[test]
+fn a_body_is_not_judged_with_less_than_its_sources_read() {
+    let mut world = World::new();
+    let headers = RequestFacts { body: None, ..request("POST", "/things/a/deploy") };
+    let Next::NeedBody(state) = world.decide(headers).next else { panic!("no body is wanted") };
+    world.engine = load(&configuration(json!({ "identity": [
+        { "kind": "jwt", "metadata": "people", "principal": { "type": "User" } },
+        { "kind": "header", "name": "x-agent", "peers": ["127.0.0.0/8"], "type": "Agent" },
+    ] })));
+    let at = world.at();
+    let step = state.on_body(&world.engine, &mut world.journal, b"{}".to_vec(), Vec::new(), at);
+    assert_eq!(reply(step).reason, Reason::ServiceUnavailable);
+}
+
+#[test]
 fn a_client_that_leaves_is_reported_with_its_ticket() {
     let mut world = World::new();
     let (enquiry, held) = world.hold(request("POST", "/things/a/deploy"));
@@ -153,7 +185,7 @@ fn a_client_that_leaves_is_reported_with_its_ticket() {
 
 #[test]
 fn observing_lets_everything_go_on_and_says_so() {
-    let mut world = World::with(serde_json::json!({"mode": "observe"}));
+    let mut world = World::with(json!({"mode": "observe"}));
     for (method, path) in [("POST", "/things/a/deploy"), ("PUT", "/things/a"), ("GET", "/nowhere")] {
         let step = world.decide(request(method, path));
         assert!(matches!(step.next, Next::Continue(_)), "{path}: {step:?}");
