@@ -34,8 +34,10 @@ pub fn require() -> Result<()> {
 /// # Errors
 /// As [`require`].
 pub fn require_for_tests() -> Result<()> {
-    // Sets the clock of one of two programs, to show what comes of two that differ.
-    install(&[&NEEDED[..], &[(&["faketime", "--version"], "faketime")]].concat())
+    // One sets the clock of one of two programs, to show what comes of two that differ; the other brings `promtool`.
+    let more: [Needed; 2] =
+        [(&["faketime", "--version"], "faketime"), (&["promtool", "--version"], "prometheus")];
+    install(&[&NEEDED[..], &more].concat())
 }
 
 /// Makes sure, as [`require`] does, that the benchmark's load generator is there.

@@ -13,9 +13,10 @@ type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
 /// In this order: what is quick comes first. Steps name the same packages wherever they can, because other
 /// packages mean other features, and everything would be compiled again.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("formatting", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
     ("dependency rules", rules::check),
+    ("alerts", alerts),
     ("lints", |workspace| cargo(workspace, &["clippy", "--all-targets", "--", "-D", "warnings"])),
     // Not among all targets, because no plain `cargo test` runs them.
     ("lints of gateway tests", |workspace| {
@@ -59,6 +60,14 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     );
     if failed > 0 {
         bail!("{failed} of {} steps failed", results.len());
+    }
+    Ok(())
+}
+
+/// Fires the alerts of `envoy/alerts.yaml` as their tests say.
+fn alerts(workspace: &Workspace) -> Result<()> {
+    for words in [["check", "rules", "envoy/alerts.yaml"], ["test", "rules", "envoy/alerts.test.yaml"]] {
+        run(Command::new("promtool").args(words).current_dir(workspace.root()))?;
     }
     Ok(())
 }
