@@ -13,7 +13,8 @@ use countersign_core::engine::Engine;
 use countersign_core::facts::RequestFacts;
 use countersign_core::journal::{Journal, Members};
 use countersign_core::life::{
-    Asking, AwaitingBody, Claiming, Enquiry, Held, Keeping, Left, Moment, Next, Permit, Reply, Step, decide,
+    Asking, AwaitingBody, Claiming, Enquiry, Held, Keeping, Left, Moment, Next, NoAnswer, Permit, Reply,
+    Step, decide,
 };
 use countersign_protocol::approval::{Ask, Verdict};
 use countersign_protocol::{Token, UnixMillis};
@@ -21,7 +22,7 @@ use countersign_protocol::{Token, UnixMillis};
 use crate::current::Current;
 use crate::host::Pairs;
 use crate::metrics::{Levels, Tally};
-use load::Load;
+use load::{Admission, Load};
 pub(crate) use outbox::Kind;
 use outbox::Outbox;
 use replies::InFlight;
@@ -304,7 +305,7 @@ impl Worker {
                 let withheld_at = Some(now.saturating_add(self.engine.limits().body_wait));
                 self.parked.insert(id, Parked::Body { state, seen: 0, withheld_at });
             }
-            Next::Ask(enquiry, state) => self.ask(id, *enquiry, state, now),
+            Next::Ask(enquiry, state) => return self.ask(id, *enquiry, state, now),
             Next::Claim(claim, not_before, state) => {
                 self.outbox.claim(id, claim, not_before);
                 self.parked.insert(id, Parked::Claiming(state));
@@ -319,15 +320,22 @@ impl Worker {
     }
 
     /// Puts the question into the outbox. Above the caps nobody waits for its answer.
-    fn ask(&mut self, id: u32, mut enquiry: Enquiry, mut state: Asking, now: UnixMillis) {
+    fn ask(&mut self, id: u32, mut enquiry: Enquiry, mut state: Asking, now: UnixMillis) -> Directive {
         let weight = serde_json::to_string(&enquiry.question).map_or(usize::MAX, |text| text.len());
         let principal = &enquiry.question.cedar.principal;
-        if !self.load.add(id, principal, weight, self.engine.limits()) {
-            state = state.without_hold(&mut enquiry, now);
+        match self.load.add(id, principal, weight, self.engine.limits()) {
+            Admission::Hold => {}
+            Admission::Pass => state = state.without_hold(&mut enquiry, now),
+            Admission::Refuse => {
+                let at = Moment { now, fresh: enquiry.nonce };
+                let step = state.on_reply(&self.engine, &mut self.journal, Err(NoAnswer), at);
+                return self.apply(id, step, now);
+            }
         }
         let Enquiry { nonce, digest, question } = enquiry;
         self.outbox.ask(id, Ask { nonce, waiter: self.waiter, digest, question }, weight);
         self.parked.insert(id, Parked::Asking(state));
+        Directive::Stay
     }
 
     /// Says whether people may be asked about anything new: its evidence and its bytes must have room.
