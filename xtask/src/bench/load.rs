@@ -40,6 +40,8 @@ pub(super) struct Run {
     pub(super) refused: u64,
     /// Connections or requests that failed without an answer.
     pub(super) broken: u64,
+    /// Records of evidence that the filter dropped meanwhile.
+    pub(super) dropped: u64,
     /// Until the answer, microseconds: median and 99th percentile.
     pub(super) p50: f64,
     pub(super) p99: f64,
@@ -156,6 +158,7 @@ fn counted_by_wrk(said: &str) -> Result<Run> {
         answers: wrk.requests,
         refused: wrk.status,
         broken: wrk.connect + wrk.read + wrk.write + wrk.timeout,
+        dropped: 0,
         p50: wrk.p50,
         p99: wrk.p99,
     })
@@ -202,6 +205,7 @@ fn counted_by_oha(said: &str) -> Result<Run> {
         answers,
         refused: answers - good.map(|(_, count)| count).sum::<u64>(),
         broken: broken.map(|(_, count)| count).sum(),
+        dropped: 0,
         p50: time("p50"),
         p99: time("p99"),
     })

@@ -109,6 +109,17 @@ impl Server {
         machine::memory(self.id)
     }
 
+    /// How many records its filter has dropped; none without Countersign.
+    ///
+    /// # Errors
+    /// When its console does not say.
+    pub(super) async fn dropped(&self) -> Result<u64> {
+        let stats = reqwest::get(format!("http://{}/stats/prometheus", self.admin)).await?.text().await?;
+        let lines = stats.lines().filter(|line| line.starts_with("countersign_evidence_dropped_total{"));
+        let numbers = lines.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u64>());
+        numbers.sum::<Result<u64, _>>().context("no number")
+    }
+
     /// One of its counters or gauges.
     ///
     /// # Errors

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::load::{Run, Tool};
 use super::machine::{self, Processors};
 use super::server::{Launch, Server};
-use super::stats::Spread;
-use super::variant::{Request, VARIANTS, Variant, nothing};
+use super::stats::{Spread, float};
+use super::variant::{Filter, Request, VARIANTS, Variant, nothing};
 use crate::stack::{Stack, until};
 
 /// Seconds that a gateway is warmed up before it is measured.
@@ -39,6 +39,9 @@ pub(super) struct Speed {
     /// Against the same request without a filter, and with the empty one.
     pub(super) of_none: Option<Spread>,
     pub(super) of_floor: Option<Spread>,
+    /// Of all requests, those whose record was dropped, because the service did not take them in time; nothing
+    /// without Countersign.
+    pub(super) dropped: Option<f64>,
 }
 
 /// A variant with the gateway that serves it.
@@ -118,7 +121,9 @@ impl Field<'_> {
         let Contender { variant, server } = contender;
         let (request, folder) = (variant.request(), self.stack.folder());
         self.tool.run(&request, server.address, WARM, folder).await?;
-        let run = self.tool.run(&request, server.address, seconds, folder).await?;
+        let dropped = server.dropped().await?;
+        let mut run = self.tool.run(&request, server.address, seconds, folder).await?;
+        run.dropped = server.dropped().await?.saturating_sub(dropped);
         ensure!(run.broken == 0, "`{}`: {} requests failed", variant.name, run.broken);
         let wanted = if variant.status() == 200 { 0 } else { run.answers };
         ensure!(run.refused == wanted, "`{}`: {} of {} refused", variant.name, run.refused, run.answers);
@@ -157,10 +162,18 @@ fn summary(runs: &BTreeMap<&'static str, Vec<Run>>) -> Result<Vec<Speed>> {
             p99: spread(variant.name, |run| run.p99)?,
             of_none: rate(none).and_then(|base| own.over(&base)),
             of_floor: rate(floor).and_then(|base| own.over(&base)),
+            dropped: matches!(variant.filter, Filter::Countersign(_))
+                .then(|| dropped(runs.get(variant.name)?))
+                .flatten(),
             rate: own,
         })
     };
     VARIANTS.into_iter().map(|variant| one(variant).context("a variant was not measured")).collect()
+}
+
+fn dropped(runs: &[Run]) -> Option<f64> {
+    let sum = |of: fn(&Run) -> u64| float(runs.iter().map(of).sum());
+    Some(sum(|run| run.dropped) / sum(|run| run.answers))
 }
 
 #[cfg(test)]
@@ -169,7 +182,7 @@ mod tests {
 
     #[test]
     fn each_variant_is_held_against_its_own_request() {
-        let run = |rate: f64| Run { rate, answers: 1, refused: 0, broken: 0, p50: 1.0, p99: 2.0 };
+        let run = |rate: f64| Run { rate, answers: 1, refused: 0, broken: 0, dropped: 0, p50: 1.0, p99: 2.0 };
         let rate = |name: &str| if name.contains("body") { 10.0 } else { 40.0 };
         let runs = VARIANTS.map(|variant| (variant.name, vec![run(rate(variant.name)); 3]));
         for speed in summary(&BTreeMap::from(runs)).unwrap() {
