@@ -80,10 +80,13 @@ impl Pool {
         Ok((Scene::on(world, &world.stack.approvals, set).await?, turn))
     }
 
-    /// Gives a set back after a test that went well.
-    pub(crate) fn give_back(&self, set: Set) {
+    /// Gives a set back after a test that went well: a fault that never happened has shown nothing.
+    pub(crate) fn give_back(&self, set: Set) -> Result<()> {
+        let unmet = set.meddler.unmet();
+        ensure!(unmet.is_empty(), "faults that never happened, of calls to {unmet:?}");
         set.meddler.rest();
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(set);
+        Ok(())
     }
 
     /// Sets that are to be stopped.

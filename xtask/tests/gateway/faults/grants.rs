@@ -87,8 +87,8 @@ fn exchange(scene: &Scene<'_>, key: SigningKey, change: Change) -> Result<()> {
             }
         }
     }));
-    scene.set.meddler.next(ASK, usize::MAX, edit.clone());
-    scene.set.meddler.next(WAIT, usize::MAX, edit);
+    scene.set.meddler.always(ASK, edit.clone());
+    scene.set.meddler.always(WAIT, edit);
     Ok(())
 }
 

@@ -103,8 +103,12 @@ async fn late_claim(scene: &Scene<'_>) -> Result<Played> {
     let request = scene.rotation("claim-late")?;
     let (call, ticket) = scene.hold(&request).await?;
     scene.set.meddler.next(CLAIM, 1, Fault::Late(TOO_LATE));
+    let before = scene.set.meddler.seen(CLAIM);
     scene.approve(&ticket, "ben").await?;
-    Ok(Played { request, tries: vec![call.await??] })
+    let tries = vec![call.await??];
+    let calls = scene.set.meddler.seen(CLAIM) - before;
+    ensure!(calls == 2, "it was claimed in {calls} calls");
+    Ok(Played { request, tries })
 }
 
 async fn broken_ask(scene: &Scene<'_>, fault: &Fault, variant: &str) -> Result<Played> {
