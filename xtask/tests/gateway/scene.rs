@@ -337,10 +337,11 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// A filter's own life is not about a request; of a reload, what the held lane says is enough.
+/// A filter's own life is not about a request; of a reload, what the held lane says is enough. What was dropped
+/// is told in every row: where none expects it, nothing may be missing.
 fn is_told(record: &Record) -> bool {
     match record.envelope.kind.as_str() {
-        "start" | "heartbeat" | "stop" | "gap" => false,
+        "start" | "heartbeat" | "stop" => false,
         "reloaded" => record.envelope.lane == Lane::Held,
         _ => true,
     }
