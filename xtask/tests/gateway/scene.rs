@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use countersign_protocol::Hash;
@@ -21,6 +22,9 @@ use xtask::stack::{Stack, agents, until};
 
 use crate::meddler::Meddler;
 use crate::world::{World, edited, settings};
+
+/// Longer than a filter keeps a record before it sends it.
+const SETTLED: Duration = Duration::from_millis(1_200);
 
 /// Gateways that tests take turns on.
 const SETS: usize = 3;
@@ -271,17 +275,29 @@ impl<'a> Scene<'a> {
     pub(crate) async fn check(&self, row: &Row, played: &Played) -> Result<()> {
         let tries: Vec<String> = played.tries.iter().map(said).collect();
         ensure!(tries == row.client, "the client got {tries:?}, not {:?}", row.client);
-        let arrived = self.world.stage().arrived(&played.request).await?;
-        ensure!(arrived.len() == row.upstream, "it reached the upstream {} times", arrived.len());
-        let changed = arrived.iter().find_map(|arrived| played.request.difference(arrived));
-        ensure!(changed.is_none(), "it was changed: {}", changed.unwrap_or_default());
+        self.arrived(row, played).await?;
         let mut told = Vec::new();
         let right = until("the evidence", async || {
             told = self.told().await?;
             Ok((told == row.evidence).then_some(()))
         });
         let right = right.await;
-        right.with_context(|| format!("the evidence says {told:?}, not {:?}", row.evidence))
+        right.with_context(|| format!("the evidence says {told:?}, not {:?}", row.evidence))?;
+        // Something that comes late must not come at all.
+        tokio::time::sleep(SETTLED).await;
+        self.arrived(row, played).await.context("later")?;
+        let late = self.told().await?;
+        ensure!(late == row.evidence, "later the evidence says {late:?}, not {:?}", row.evidence);
+        Ok(())
+    }
+
+    /// Holds what the upstream got against the row.
+    async fn arrived(&self, row: &Row, played: &Played) -> Result<()> {
+        let arrived = self.world.stage().arrived(&played.request).await?;
+        ensure!(arrived.len() == row.upstream, "it reached the upstream {} times", arrived.len());
+        let changed = arrived.iter().find_map(|arrived| played.request.difference(arrived));
+        ensure!(changed.is_none(), "it was changed: {}", changed.unwrap_or_default());
+        Ok(())
     }
 
     /// What the evidence says since the scene began, in the words of the table.
