@@ -19,6 +19,8 @@ use wire::{Call, Ending};
 pub(crate) const ASK: &str = "/v1/requests";
 pub(crate) const WAIT: &str = "/v1/wait";
 pub(crate) const CLAIM: &str = "/v1/claims";
+pub(crate) const OUTCOME: &str = "/v1/outcomes";
+pub(crate) const EVIDENCE: &str = "/v1/evidence";
 
 /// What happens to a call.
 #[derive(Clone)]

@@ -169,12 +169,13 @@ pub(super) const LOAD: Section = Section {
         ),
         Row {
             id: "flood-denied",
-            when: "A flood of requests is denied",
+            when: "A flood of requests is denied while the service takes no evidence",
             client: &["200"],
             upstream: 1,
-            evidence: &["denied no_route", "gap"],
-            note: "Allowed requests go on meanwhile (the client's here). Each denial is a record; what has no room to \
-                   wait for delivery is dropped, and the next record that is made is a `gap` that says how many.",
+            evidence: &["allowed", "denied forbidden", "gap"],
+            note: "Allowed requests go on meanwhile, each answered at once (the client's here). Each request is a \
+                   record of its own, until 32 MiB wait at a worker: what is made then is dropped. When there is room \
+                   again, a `gap` says how many were; `countersign_evidence_dropped_total` counts them when it happens.",
         },
     ],
 };
