@@ -1,5 +1,7 @@
 //! Something stops: the filter's VM by a trap, the gateway, the approval service.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, ensure};
 use countersign_protocol::evidence::Record;
 use serde_json::{Value, json};
@@ -10,6 +12,7 @@ use xtask::stack::gateway::Options;
 use xtask::stack::until;
 
 use super::Rows;
+use crate::metrics::{self, Samples};
 use crate::scene::{self, Played, Scene, Set};
 use crate::trapping::{MOST_HEADERS, trapping};
 use crate::world::{World, filters, write_bytes};
@@ -43,24 +46,34 @@ async fn vm_traps(world: &World, row: &'static Row) -> Result<()> {
     *code.context("the filter has no code")? = json!({ "local": { "filename": module } });
     let set = Set::of(&world.stack, &approvals, row.id, configuration, &one()).await?;
     let scene = Scene::on(world, &approvals, set).await?;
-    let played = trapped(&scene).await.with_context(|| scene.set.gateway.tail())?;
-    let left = scene.set.meddler.producers();
+    let (left, played) = trapped(&scene).await.with_context(|| scene.set.gateway.tail())?;
     scene.check(row, &played).await?;
+    ensure!(left.len() == 1, "{left:?} made evidence before the trap");
     named(&approvals, &left).await?;
+    // What the VM held is not counted for ever.
+    held(&scene, 0.0).await?;
     scene.set.stop().await?;
     approvals.kill().await
 }
 
-/// One request is held, another traps the VM, a third finds a new one.
-async fn trapped(scene: &Scene<'_>) -> Result<Played> {
+/// Waits until the metric says that so many requests are held.
+async fn held(scene: &Scene<'_>, number: f64) -> Result<()> {
+    let is = |samples: &Samples| samples.get("countersign_held") == Some(&number);
+    metrics::settled(&scene.set.gateway, &format!("{number} requests to be held"), is).await.map(drop)
+}
+
+/// One request is held, another traps the VM, a third finds a new one. Gives the VM that trapped, too.
+async fn trapped(scene: &Scene<'_>) -> Result<(BTreeSet<String>, Played)> {
     let request = scene.rotation("vm-traps")?;
     let (call, ticket) = scene.hold(&request).await?;
+    held(scene, 1.0).await?;
+    let left = scene.set.meddler.producers();
     let mut marked = scene.reading("trap")?;
     for number in 0..=MOST_HEADERS {
         marked = marked.with(&format!("x-part-{number}"), "1")?;
     }
     let trap = scene.answered(&marked).await?;
-    let held = call.await??;
+    let ended = call.await??;
     scene.world.stage().arrived_never(&marked).await?;
     scene.world.stage().arrived_never(&request).await?;
     scene.approve(&ticket, "ben").await?;
@@ -70,11 +83,11 @@ async fn trapped(scene: &Scene<'_>) -> Result<Played> {
     })
     .await?;
     let passed = scene.answered(&request).await?;
-    Ok(Played { request, tries: vec![trap, held, passed] })
+    Ok((left, Played { request, tries: vec![trap, ended, passed] }))
 }
 
 /// The service names these filters as ones whose evidence just ended, and finds nothing else amiss.
-async fn named(approvals: &Approvals, ended: &std::collections::BTreeSet<String>) -> Result<()> {
+async fn named(approvals: &Approvals, ended: &BTreeSet<String>) -> Result<()> {
     until("the gap to be named", async || {
         let breaks = approvals.read("/v1/evidence/breaks").await?;
         let breaks = breaks.as_array().context("no list of breaks")?;
@@ -83,7 +96,7 @@ async fn named(approvals: &Approvals, ended: &std::collections::BTreeSet<String>
         let named = |producer: &String| {
             breaks.iter().any(|one| one.get("producer").and_then(Value::as_str) == Some(producer))
         };
-        Ok(ended.iter().any(named).then_some(()))
+        Ok(ended.iter().all(named).then_some(()))
     })
     .await
 }
