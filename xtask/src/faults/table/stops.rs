@@ -5,9 +5,10 @@ use crate::faults::{Row, Section};
 
 pub(super) const STOPS: Section = Section {
     title: "Something stops",
-    about: "Evidence that was made and not yet delivered goes with a filter that is killed: nothing that went on is \
-            among it, because a held request goes on only when its records are kept. The service lists what ended \
-            without its last record as `silent` (`/v1/evidence/breaks`).",
+    about: "Evidence that was made and not yet delivered goes with a filter that is killed. No held request that went \
+            on is without its claim, because it goes on only when that is kept; the last allows and denials may be \
+            missing. The service lists a filter that ended without its last record as `silent` \
+            (`/v1/evidence/breaks`).",
     rows: &[
         Row {
             id: "vm-traps",
@@ -17,7 +18,7 @@ pub(super) const STOPS: Section = Section {
             evidence: &["needs_approval", "allowed", "needs_approval", "claim", "forwarded", "outcome 201"],
             note: "The request that did it and those held beside it end with Envoy's own 503. `FAIL_RELOAD` starts \
                    a new VM; an approval given meanwhile is found by the same request, sent again (the last try). \
-                   The lanes of the VM that trapped are listed as `silent`.",
+                   The filter that trapped is listed as `silent`.",
         },
         Row {
             id: "gateway-killed",
@@ -34,7 +35,7 @@ pub(super) const STOPS: Section = Section {
             upstream: 0,
             evidence: &["needs_approval"],
             note: "Envoy ends at once: drain it first. The last records (`client_left`, `stop`) may or may not \
-                   get out; without them the lanes are listed as after a kill.",
+                   get out; without them the filter is listed as after a kill.",
         },
         Row {
             id: "gateway-drained",

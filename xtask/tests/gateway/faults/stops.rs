@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use countersign_protocol::evidence::Record;
 use serde_json::{Value, json};
+use tokio::process::Command;
 use xtask::faults::Row;
 use xtask::stack::approvals::{self, Approvals};
 use xtask::stack::client::Answer;
@@ -20,7 +21,15 @@ use crate::world::{World, filters, write_bytes};
 pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
     rows.alone("vm-traps", "", vm_traps)?;
     rows.alone("gateway-killed", "", gateway_killed)?;
-    rows.alone("gateway-quits", "", gateway_quits)?;
+    rows.alone("gateway-quits", "by its console", async |world, row| {
+        gateway_quits(world, row, "console", async |scene, _| {
+            scene.set.gateway.command("/quitquitquit").await
+        })
+        .await
+    })?;
+    rows.alone("gateway-quits", "by SIGTERM", async |world, row| {
+        gateway_quits(world, row, "sigterm", sigterm).await
+    })?;
     rows.alone("gateway-drained", "", gateway_drained)?;
     rows.alone("service-killed", "", service_killed)
 }
@@ -125,13 +134,32 @@ async fn gateway_killed(world: &World, row: &'static Row) -> Result<()> {
     approvals.kill().await
 }
 
-async fn gateway_quits(world: &World, row: &'static Row) -> Result<()> {
-    let approvals = attentive(world, row.id).await?;
-    let set = Set::of(&world.stack, &approvals, row.id, scene::configuration(&world.stack)?, &one()).await?;
+/// Sends SIGTERM to the gateway of that name: to the process that was started with its configuration.
+async fn sigterm(scene: &Scene<'_>, name: &str) -> Result<()> {
+    let configuration = scene.world.stack.folder().join(format!("{name}.json"));
+    let own = |process: &std::fs::DirEntry| {
+        let words = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        words.split(|byte| *byte == 0).any(|word| word == configuration.as_os_str().as_encoded_bytes())
+    };
+    let process = std::fs::read_dir("/proc")?.filter_map(Result::ok).find(own).context("no such gateway")?;
+    let sent = Command::new("kill").arg("-TERM").arg(process.file_name()).status().await?;
+    ensure!(sent.success(), "no signal was sent: {sent}");
+    Ok(())
+}
+
+async fn gateway_quits(
+    world: &World,
+    row: &'static Row,
+    how: &str,
+    quit: impl AsyncFnOnce(&Scene<'_>, &str) -> Result<()>,
+) -> Result<()> {
+    let name = format!("{}-{how}", row.id);
+    let approvals = attentive(world, &name).await?;
+    let set = Set::of(&world.stack, &approvals, &name, scene::configuration(&world.stack)?, &one()).await?;
     let mut scene = Scene::on(world, &approvals, set).await?;
-    let request = scene.rotation(row.id)?;
+    let request = scene.rotation(&name)?;
     let (call, _) = scene.hold(&request).await?;
-    scene.set.gateway.command("/quitquitquit").await?;
+    quit(&scene, &name).await?;
     let ended = answer_or_end(call).await?;
     let status = scene.set.gateway.end().await?;
     ensure!(status.success(), "it ended with {status}\n{}", scene.set.gateway.tail());
