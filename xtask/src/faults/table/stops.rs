@@ -145,8 +145,9 @@ pub(super) const LOAD: Section = Section {
                 "needs_approval",
                 "denied rejected",
             ],
-            note: "They share a ticket; each worker that hears of the yes in time claims it, and one claim wins. The \
-                   others ask anew within their holds; here somebody then says no. Tried on two and on four workers.",
+            note: "They share a ticket; each worker that hears of the yes in time claims it, and one claim wins: there \
+                   is a `claim` of at least one worker and at most of each, which is left out here. The others ask \
+                   anew within their holds; here somebody then says no. Tried on two and on four workers.",
         },
         Row {
             id: "held-200",
