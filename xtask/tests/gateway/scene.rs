@@ -21,6 +21,7 @@ use xtask::stack::ticket::Ticket;
 use xtask::stack::{Stack, agents, until};
 
 use crate::meddler::Meddler;
+use crate::metrics::sample;
 use crate::world::{World, edited, settings};
 
 /// Longer than a filter keeps a record before it sends it.
@@ -269,6 +270,21 @@ impl<'a> Scene<'a> {
     pub(crate) async fn called(&self, path: &str, before: usize) -> Result<()> {
         until(&format!("a call to {path}"), async || Ok((self.set.meddler.seen(path) > before).then_some(())))
             .await
+    }
+
+    /// Plays something that the metric `name` must count as often as said.
+    pub(crate) async fn counting(
+        &self,
+        name: &str,
+        times: f64,
+        play: impl AsyncFnOnce() -> Result<Played>,
+    ) -> Result<Played> {
+        let gateway = &self.set.gateway;
+        let before = sample(gateway, name).await?;
+        let played = play().await?;
+        let counted = sample(gateway, name).await? - before;
+        ensure!(counted == times, "{name} counts {counted}, not {times}");
+        Ok(played)
     }
 
     /// Holds what came of it against the row.

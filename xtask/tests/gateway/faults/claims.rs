@@ -13,7 +13,9 @@ pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
     rows.add("claim-lost", "", async |scene| claimed_again(scene, "claim-lost", Fault::Lost).await)?;
     rows.add("claim-twice", "", async |scene| claimed(scene, "claim-twice", Fault::Twice).await)?;
     rows.add("receipt-forged", "", async |scene| {
-        claimed_again(scene, "receipt-forged", receipts(spoil)).await
+        let counted = r#"countersign_receipts_refused_total{reason="bad_signature"}"#;
+        let play = async || claimed_again(scene, "receipt-forged", receipts(spoil)).await;
+        scene.counting(counted, 1.0, play).await
     })?;
     rows.add("receipt-replayed", "", replayed)?;
     rows.add("claim-never", "", never)

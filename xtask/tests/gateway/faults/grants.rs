@@ -117,7 +117,9 @@ fn read(token: &str) -> Option<Grant> {
 /// It is signed by another key: the service knows of no fault, and the true one counts when the client comes again.
 async fn forged(scene: &Scene<'_>) -> Result<Played> {
     exchange(scene, SigningKey::from_bytes(&[7; 32]), |_| {})?;
-    over_then_passes(scene, scene.role("grant-forged")?).await
+    let counted = r#"countersign_grants_refused_total{reason="bad_signature"}"#;
+    let request = scene.role("grant-forged")?;
+    scene.counting(counted, 1.0, async || over_then_passes(scene, request).await).await
 }
 
 /// Its time is not now: people need not answer again because of that, so it counts when the client comes again.
