@@ -58,7 +58,7 @@ impl Rows<'_> {
                 Err(error) => Err(anyhow::anyhow!("{error:#}")),
             };
             checked.with_context(|| scene.set.gateway.tail())?;
-            world.pool.give_back(scene.set);
+            world.pool.give_back(scene.set)?;
             drop(turn);
             Ok(())
         });

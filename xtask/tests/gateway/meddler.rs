@@ -19,6 +19,8 @@ use wire::{Call, Ending};
 pub(crate) const ASK: &str = "/v1/requests";
 pub(crate) const WAIT: &str = "/v1/wait";
 pub(crate) const CLAIM: &str = "/v1/claims";
+pub(crate) const OUTCOME: &str = "/v1/outcomes";
+pub(crate) const EVIDENCE: &str = "/v1/evidence";
 
 /// What happens to a call.
 #[derive(Clone)]
@@ -48,7 +50,8 @@ type Edit = Arc<dyn Fn(&mut Value) + Send + Sync>;
 /// What happens to the next calls to a path.
 struct Rule {
     path: &'static str,
-    times: usize,
+    /// How many of them are left; nothing for all that come.
+    left: Option<usize>,
     fault: Fault,
 }
 
@@ -107,7 +110,19 @@ impl Meddler {
 
     /// The next `times` calls to `path` meet with `fault`.
     pub(crate) fn next(&self, path: &'static str, times: usize, fault: Fault) {
-        lock(&self.state).rules.push(Rule { path, times, fault });
+        lock(&self.state).rules.push(Rule { path, left: Some(times), fault });
+    }
+
+    /// Every call to `path` meets with `fault` from now on.
+    pub(crate) fn always(&self, path: &'static str, fault: Fault) {
+        lock(&self.state).rules.push(Rule { path, left: None, fault });
+    }
+
+    /// Paths of which fewer calls came than were to meet with something.
+    pub(crate) fn unmet(&self) -> Vec<&'static str> {
+        let state = lock(&self.state);
+        let unmet = state.rules.iter().filter(|rule| rule.left.is_some_and(|left| left > 0));
+        unmet.map(|rule| rule.path).collect()
     }
 
     /// No call meets with anything any more.
@@ -169,8 +184,8 @@ impl State {
     fn meet(&mut self, call: &Call) -> Option<Fault> {
         self.seen.push(call.path.clone());
         self.producers.extend(producers(&call.body));
-        let rule = self.rules.iter_mut().find(|rule| rule.times > 0 && rule.path == call.path)?;
-        rule.times -= 1;
+        let rule = self.rules.iter_mut().find(|rule| rule.left != Some(0) && rule.path == call.path)?;
+        rule.left = rule.left.map(|left| left - 1);
         Some(rule.fault.clone())
     }
 }

@@ -33,7 +33,7 @@ const COUNTED: [(&str, f64); 9] = [
 ];
 
 /// Samples by name with labels, as Prometheus writes them.
-type Samples = BTreeMap<String, f64>;
+pub(crate) type Samples = BTreeMap<String, f64>;
 
 async fn counted(world: &World) -> Result<()> {
     let gateway = world.stack.gateway("metrics", &world.patient()?).await?;
@@ -164,7 +164,7 @@ async fn scrape(gateway: &Gateway) -> Result<String> {
 }
 
 /// Scrapes until the samples of the filter are as they should be.
-async fn settled(gateway: &Gateway, what: &str, is: impl Fn(&Samples) -> bool) -> Result<Samples> {
+pub(crate) async fn settled(gateway: &Gateway, what: &str, is: impl Fn(&Samples) -> bool) -> Result<Samples> {
     let mut last = Samples::new();
     let found = until(what, async || {
         last = samples(&scrape(gateway).await?);
@@ -172,6 +172,11 @@ async fn settled(gateway: &Gateway, what: &str, is: impl Fn(&Samples) -> bool) -
     })
     .await;
     found.map_err(|error| error.context(format!("{last:?}")))
+}
+
+/// Scrapes one of them; what was never counted is 0.
+pub(crate) async fn sample(gateway: &Gateway, name: &str) -> Result<f64> {
+    Ok(samples(&scrape(gateway).await?).get(name).copied().unwrap_or_default())
 }
 
 fn samples(text: &str) -> Samples {

@@ -12,7 +12,7 @@ use xtask::stack::{Stack, template, until};
 use xtask::workspace::Workspace;
 
 use crate::scene::{self, Set};
-use crate::world::filters;
+use crate::world::{filters, settings};
 
 const STATS: &str = "extension_config_discovery.http_filter.countersign";
 
@@ -27,10 +27,13 @@ pub(crate) enum Taken {
 
 /// Where the filter lies.
 pub(crate) struct Reloadable {
-    file: PathBuf,
-    /// As the gateway started with it.
-    filter: Value,
+    path: PathBuf,
+    /// What lies there, as the gateway started with it: the shipped `reload.yaml`, with the settings of the scenes.
+    file: Value,
 }
+
+/// The filter's own configuration in the file.
+const SETTINGS: &str = "/resources/0/typed_config/config/configuration/value";
 
 impl Reloadable {
     /// A gateway with the configuration of the scenes, its filter in a file.
@@ -41,18 +44,18 @@ impl Reloadable {
         options: &Options,
     ) -> Result<(Self, Set)> {
         let mut configuration = scene::configuration(stack)?;
-        let file = stack.folder().join(format!("{name}.filter.json"));
-        let discovery = shipped("discovery.yaml", &[("filter_file", file.display().to_string())])?;
+        let mut own = settings(&mut configuration)?.clone();
+        scene::believe(own.get_mut("approval").context("nobody is asked")?, approvals)?;
+        let mut file = shipped_filter(stack)?;
+        *file.pointer_mut(SETTINGS).context("the filter has no settings")? = Value::Object(own);
+        let path = stack.folder().join(format!("{name}.filter.json"));
+        let discovery = shipped("discovery.yaml", &[("filter_file", path.display().to_string())])?;
         let wasm = filters(&mut configuration)?
             .iter_mut()
             .find(|filter| filter.get("name") == Some(&json!("envoy.filters.http.wasm")));
-        let filter = std::mem::replace(wasm.context("there is no filter")?, discovery);
-        let mut filter = filter.get("typed_config").context("the filter has no configuration")?.clone();
-        let approval =
-            filter.pointer_mut("/config/configuration/value/approval").context("nobody is asked")?;
-        scene::believe(approval, approvals)?;
-        let reloadable = Self { file, filter };
-        reloadable.write(&reloadable.filter)?;
+        *wasm.context("there is no filter")? = discovery;
+        let reloadable = Self { path, file };
+        reloadable.write(&reloadable.file)?;
         let set = Set::as_configured(stack, approvals, name, configuration, options).await?;
         Ok((reloadable, set))
     }
@@ -63,9 +66,8 @@ impl Reloadable {
         gateway: &Gateway,
         files: &BTreeMap<String, String>,
     ) -> Result<Taken> {
-        let mut filter = self.filter.clone();
-        let bundle =
-            filter.pointer_mut("/config/configuration/value/bundle").context("there is no bundle")?;
+        let mut file = self.file.clone();
+        let bundle = file.pointer_mut(&format!("{SETTINGS}/bundle")).context("there is no bundle")?;
         *bundle = xtask::example::bundle(files);
         let count = async || {
             let taken = gateway.stat(&format!("{STATS}.update_success")).await?;
@@ -73,7 +75,7 @@ impl Reloadable {
             anyhow::Ok((taken, refused))
         };
         let before = count().await?;
-        self.write(&filter)?;
+        self.write(&file)?;
         until("the gateway to read its filter again", async || {
             let after = count().await?;
             let taken = if after.0 > before.0 { Taken::Yes } else { Taken::No };
@@ -83,15 +85,10 @@ impl Reloadable {
     }
 
     /// Moves a file into the place that the gateway watches.
-    fn write(&self, filter: &Value) -> Result<()> {
-        let resource = json!({
-            "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
-            "name": "countersign",
-            "typed_config": filter,
-        });
-        let new = self.file.with_extension("new");
-        std::fs::write(&new, json!({ "resources": [resource] }).to_string())?;
-        Ok(std::fs::rename(new, &self.file)?)
+    fn write(&self, file: &Value) -> Result<()> {
+        let new = self.path.with_extension("new");
+        std::fs::write(&new, file.to_string())?;
+        Ok(std::fs::rename(new, &self.path)?)
     }
 }
 
@@ -101,32 +98,33 @@ fn shipped(name: &str, values: &[(&str, String)]) -> Result<Value> {
     template::fill(&std::fs::read_to_string(file)?, values)
 }
 
-/// What `reload.yaml` ships is the filter of `envoy.yaml`, key for key.
-pub(crate) async fn same_filter(world: &crate::world::World) -> Result<()> {
-    let mut values = world.stack.values();
-    values.push(("bundle", xtask::example::bundle(&world.stack.files()?).to_string()));
+/// The shipped `reload.yaml`, filled in for the stack.
+fn shipped_filter(stack: &Stack) -> Result<Value> {
+    let mut values = stack.values();
+    values.push(("bundle", xtask::example::bundle(&stack.files()?).to_string()));
     let used = ["wasm", "audience", "timezone", "bundle", "identity"];
     values.retain(|(name, _)| {
         used.contains(name) || ["approval_token", "approval_issuer", "approval_key"].contains(name)
     });
-    let reload = shipped("reload.yaml", &values)?;
-    let shipped = reload.pointer("/resources/0/typed_config").context("there is no filter")?;
+    shipped("reload.yaml", &values)
+}
+
+/// What `reload.yaml` ships is the filter of `envoy.yaml`, key for key.
+pub(crate) async fn same_filter(world: &crate::world::World) -> Result<()> {
+    let mut reload = shipped_filter(&world.stack)?;
     let mut configuration = world.stack.configuration()?;
+    // The example's change windows are relative to now.
+    let place = reload.pointer_mut(SETTINGS).and_then(Value::as_object_mut);
+    let bundles = [
+        place.context("the filter has no settings")?.remove("bundle"),
+        settings(&mut configuration)?.remove("bundle"),
+    ];
+    ensure!(bundles.iter().all(Option::is_some), "there is no bundle");
     let inline = filters(&mut configuration)?
         .iter()
         .find(|filter| filter.get("name") == Some(&json!("envoy.filters.http.wasm")))
         .and_then(|filter| filter.get("typed_config"));
-    let inline = inline.context("there is no filter")?;
-    for place in ["/config/failure_policy", "/config/name", "/config/root_id", "/config/vm_config"] {
-        ensure!(shipped.pointer(place) == inline.pointer(place), "they differ in {place}");
-    }
-    let settings = |filter: &Value| {
-        let mut settings = filter.pointer("/config/configuration/value").cloned().unwrap_or_default();
-        // The example's change windows are relative to now.
-        settings.as_object_mut().and_then(|settings| settings.remove("bundle"));
-        settings
-    };
-    ensure!(settings(shipped) == settings(inline), "they differ in the filter's own configuration");
-    ensure!(shipped.as_object().map(|keys| keys.len()) == inline.as_object().map(|keys| keys.len()));
+    let shipped = reload.pointer("/resources/0/typed_config");
+    ensure!(shipped.is_some() && shipped == inline, "they differ:\n{shipped:?}\n{inline:?}");
     Ok(())
 }

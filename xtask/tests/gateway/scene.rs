@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use countersign_protocol::Hash;
@@ -20,7 +21,11 @@ use xtask::stack::ticket::Ticket;
 use xtask::stack::{Stack, agents, until};
 
 use crate::meddler::Meddler;
+use crate::metrics::sample;
 use crate::world::{World, edited, settings};
+
+/// Longer than a filter keeps a record before it sends it.
+const SETTLED: Duration = Duration::from_millis(1_200);
 
 /// Gateways that tests take turns on.
 const SETS: usize = 3;
@@ -80,10 +85,13 @@ impl Pool {
         Ok((Scene::on(world, &world.stack.approvals, set).await?, turn))
     }
 
-    /// Gives a set back after a test that went well.
-    pub(crate) fn give_back(&self, set: Set) {
+    /// Gives a set back after a test that went well: a fault that never happened has shown nothing.
+    pub(crate) fn give_back(&self, set: Set) -> Result<()> {
+        let unmet = set.meddler.unmet();
+        ensure!(unmet.is_empty(), "faults that never happened, of calls to {unmet:?}");
         set.meddler.rest();
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(set);
+        Ok(())
     }
 
     /// Sets that are to be stopped.
@@ -264,21 +272,48 @@ impl<'a> Scene<'a> {
             .await
     }
 
+    /// Plays something that the metric `name` must count as often as said.
+    pub(crate) async fn counting(
+        &self,
+        name: &str,
+        times: f64,
+        play: impl AsyncFnOnce() -> Result<Played>,
+    ) -> Result<Played> {
+        let gateway = &self.set.gateway;
+        let before = sample(gateway, name).await?;
+        let played = play().await?;
+        let counted = sample(gateway, name).await? - before;
+        ensure!(counted == times, "{name} counts {counted}, not {times}");
+        Ok(played)
+    }
+
     /// Holds what came of it against the row.
     pub(crate) async fn check(&self, row: &Row, played: &Played) -> Result<()> {
         let tries: Vec<String> = played.tries.iter().map(said).collect();
         ensure!(tries == row.client, "the client got {tries:?}, not {:?}", row.client);
-        let arrived = self.world.stage().arrived(&played.request).await?;
-        ensure!(arrived.len() == row.upstream, "it reached the upstream {} times", arrived.len());
-        let changed = arrived.iter().find_map(|arrived| played.request.difference(arrived));
-        ensure!(changed.is_none(), "it was changed: {}", changed.unwrap_or_default());
+        self.arrived(row, played).await?;
         let mut told = Vec::new();
         let right = until("the evidence", async || {
             told = self.told().await?;
             Ok((told == row.evidence).then_some(()))
         });
         let right = right.await;
-        right.with_context(|| format!("the evidence says {told:?}, not {:?}", row.evidence))
+        right.with_context(|| format!("the evidence says {told:?}, not {:?}", row.evidence))?;
+        // Something that comes late must not come at all.
+        tokio::time::sleep(SETTLED).await;
+        self.arrived(row, played).await.context("later")?;
+        let late = self.told().await?;
+        ensure!(late == row.evidence, "later the evidence says {late:?}, not {:?}", row.evidence);
+        Ok(())
+    }
+
+    /// Holds what the upstream got against the row.
+    async fn arrived(&self, row: &Row, played: &Played) -> Result<()> {
+        let arrived = self.world.stage().arrived(&played.request).await?;
+        ensure!(arrived.len() == row.upstream, "it reached the upstream {} times", arrived.len());
+        let changed = arrived.iter().find_map(|arrived| played.request.difference(arrived));
+        ensure!(changed.is_none(), "it was changed: {}", changed.unwrap_or_default());
+        Ok(())
     }
 
     /// What the evidence says since the scene began, in the words of the table.
@@ -334,10 +369,11 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// A filter's own life is not about a request; of a reload, what the held lane says is enough.
+/// A filter's own life is not about a request; of a reload, what the held lane says is enough. What was dropped
+/// is told in every row: where none expects it, nothing may be missing.
 fn is_told(record: &Record) -> bool {
     match record.envelope.kind.as_str() {
-        "start" | "heartbeat" | "stop" | "gap" => false,
+        "start" | "heartbeat" | "stop" => false,
         "reloaded" => record.envelope.lane == Lane::Held,
         _ => true,
     }

@@ -11,10 +11,16 @@ pub(super) const POLICIES: Section = Section {
         Row {
             id: "policy-gate-more",
             when: "Another gate applies now",
-            client: &["403 gates_changed"],
+            client: &["403 gates_changed", "403 rejected"],
             upstream: 0,
-            evidence: &["needs_approval", "reloaded", "denied gates_changed"],
-            note: "Nobody was asked for it. Sent again, people are asked for both.",
+            evidence: &[
+                "needs_approval",
+                "reloaded",
+                "denied gates_changed",
+                "needs_approval",
+                "denied rejected",
+            ],
+            note: "Nobody was asked for it. Sent again, people are asked for both; here somebody then says no.",
         },
         Row {
             id: "policy-gate-text",

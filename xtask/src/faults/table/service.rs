@@ -83,6 +83,25 @@ pub(super) const SERVICE: Section = Section {
             note: "A poll that fails is made again. The service remembers what a poll was to say until the next one \
                    names it as read.",
         },
+        Row {
+            id: "outcome-broken",
+            when: "It is told that a request went on, and answers with a 5xx, garbage, half an answer, more than \
+                   16 MiB, or a reset, or late",
+            client: &["201"],
+            upstream: 1,
+            evidence: RELEASED,
+            note: "The client has its answer already. The service is told again until it takes it, and counts it once.",
+        },
+        Row {
+            id: "evidence-broken",
+            when: "It answers evidence with a 5xx, garbage, half an answer, more than 16 MiB, or a reset, or late",
+            client: &["200", "201"],
+            upstream: 1,
+            evidence: &["allowed", "needs_approval", "claim", "forwarded", "outcome 201"],
+            note: "Records wait at the worker and are sent again until the service says that it keeps them; one that \
+                   comes twice is kept once, and no lane has a hole. The first try here is of a request that is \
+                   allowed, and is not counted at the upstream.",
+        },
     ],
 };
 

@@ -5,9 +5,10 @@ use crate::faults::{Row, Section};
 
 pub(super) const STOPS: Section = Section {
     title: "Something stops",
-    about: "Evidence that was made and not yet delivered goes with a filter that is killed: nothing that went on is \
-            among it, because a held request goes on only when its records are kept. The service lists what ended \
-            without its last record as `silent` (`/v1/evidence/breaks`).",
+    about: "Evidence that was made and not yet delivered goes with a filter that is killed. No held request that went \
+            on is without its claim, because it goes on only when that is kept; the last allows and denials may be \
+            missing. The service lists a filter that ended without its last record as `silent` \
+            (`/v1/evidence/breaks`).",
     rows: &[
         Row {
             id: "vm-traps",
@@ -17,7 +18,7 @@ pub(super) const STOPS: Section = Section {
             evidence: &["needs_approval", "allowed", "needs_approval", "claim", "forwarded", "outcome 201"],
             note: "The request that did it and those held beside it end with Envoy's own 503. `FAIL_RELOAD` starts \
                    a new VM; an approval given meanwhile is found by the same request, sent again (the last try). \
-                   The lanes of the VM that trapped are listed as `silent`.",
+                   The filter that trapped is listed as `silent`.",
         },
         Row {
             id: "gateway-killed",
@@ -34,7 +35,7 @@ pub(super) const STOPS: Section = Section {
             upstream: 0,
             evidence: &["needs_approval"],
             note: "Envoy ends at once: drain it first. The last records (`client_left`, `stop`) may or may not \
-                   get out; without them the lanes are listed as after a kill.",
+                   get out; without them the filter is listed as after a kill.",
         },
         Row {
             id: "gateway-drained",
@@ -144,8 +145,9 @@ pub(super) const LOAD: Section = Section {
                 "needs_approval",
                 "denied rejected",
             ],
-            note: "They share a ticket; each worker that hears of the yes in time claims it, and one claim wins. The \
-                   others ask anew within their holds; here somebody then says no. Tried on two and on four workers.",
+            note: "They share a ticket; each worker that hears of the yes in time claims it, and one claim wins: there \
+                   is a `claim` of at least one worker and at most of each, which is left out here. The others ask \
+                   anew within their holds; here somebody then says no. Tried on two and on four workers.",
         },
         Row {
             id: "held-200",
@@ -169,12 +171,13 @@ pub(super) const LOAD: Section = Section {
         ),
         Row {
             id: "flood-denied",
-            when: "A flood of requests is denied",
+            when: "A flood of requests is denied while the service takes no evidence",
             client: &["200"],
             upstream: 1,
-            evidence: &["denied no_route", "gap"],
-            note: "Allowed requests go on meanwhile (the client's here). Each denial is a record; what has no room to \
-                   wait for delivery is dropped, and the next record that is made is a `gap` that says how many.",
+            evidence: &["allowed", "denied forbidden", "gap"],
+            note: "Allowed requests go on meanwhile, each answered at once (the client's here). Each request is a \
+                   record of its own, until 32 MiB wait at a worker: what is made then is dropped. When there is room \
+                   again, a `gap` says how many were; `countersign_evidence_dropped_total` counts them when it happens.",
         },
     ],
 };

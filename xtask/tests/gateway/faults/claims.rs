@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::Rows;
@@ -10,22 +10,40 @@ use crate::meddler::{CLAIM, Fault};
 use crate::scene::{Played, Scene};
 
 pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
-    rows.add("claim-lost", "", async |scene| claimed(scene, "claim-lost", &[Fault::Lost]).await)?;
-    rows.add("claim-twice", "", async |scene| claimed(scene, "claim-twice", &[Fault::Twice]).await)?;
-    rows.add("receipt-forged", "", async |scene| claimed(scene, "receipt-forged", &[receipts(spoil)]).await)?;
+    rows.add("claim-lost", "", async |scene| claimed_again(scene, "claim-lost", Fault::Lost).await)?;
+    rows.add("claim-twice", "", async |scene| claimed(scene, "claim-twice", Fault::Twice).await)?;
+    rows.add("receipt-forged", "", async |scene| {
+        let counted = r#"countersign_receipts_refused_total{reason="bad_signature"}"#;
+        let play = async || claimed_again(scene, "receipt-forged", receipts(spoil)).await;
+        scene.counting(counted, 1.0, play).await
+    })?;
     rows.add("receipt-replayed", "", replayed)?;
-    rows.add("claim-never", "", async |scene| {
-        let lost = vec![Fault::Lost; 200];
-        claimed(scene, "claim-never", &lost).await
-    })
+    rows.add("claim-never", "", never)
 }
 
-/// An approved request whose claims meet with `faults`, one after the other.
-async fn claimed(scene: &Scene<'_>, key: &str, faults: &[Fault]) -> Result<Played> {
-    // One that ends by itself is held for a short time.
-    let request = if key == "claim-never" { scene.role(key)? } else { scene.rotation(key)? };
+/// An approved request whose claim meets with `fault`.
+async fn claimed(scene: &Scene<'_>, key: &str, fault: Fault) -> Result<Played> {
+    let request = scene.rotation(key)?;
     let (call, ticket) = scene.hold(&request).await?;
-    faults.iter().for_each(|fault| scene.set.meddler.next(CLAIM, 1, fault.clone()));
+    scene.set.meddler.next(CLAIM, 1, fault);
+    scene.approve(&ticket, "ben").await?;
+    Ok(Played { request, tries: vec![call.await??] })
+}
+
+/// The same, with a fault after which the filter must claim again.
+async fn claimed_again(scene: &Scene<'_>, key: &str, fault: Fault) -> Result<Played> {
+    let before = scene.set.meddler.seen(CLAIM);
+    let played = claimed(scene, key, fault).await?;
+    let calls = scene.set.meddler.seen(CLAIM) - before;
+    ensure!(calls == 2, "it was claimed in {calls} calls");
+    Ok(played)
+}
+
+/// It ends by itself, so it is held for a short time.
+async fn never(scene: &Scene<'_>) -> Result<Played> {
+    let request = scene.role("claim-never")?;
+    let (call, ticket) = scene.hold(&request).await?;
+    scene.set.meddler.always(CLAIM, Fault::Lost);
     scene.approve(&ticket, "ben").await?;
     Ok(Played { request, tries: vec![call.await??] })
 }
@@ -54,10 +72,10 @@ async fn replayed(scene: &Scene<'_>) -> Result<Played> {
     let keep = Arc::clone(&kept);
     let note =
         receipts(move |receipt| keep.lock().unwrap_or_else(PoisonError::into_inner).clone_from(receipt));
-    let early = claimed(scene, "receipt-to-replay", &[note]).await?;
+    let early = claimed(scene, "receipt-to-replay", note).await?;
     let replay =
         receipts(move |receipt| receipt.clone_from(&kept.lock().unwrap_or_else(PoisonError::into_inner)));
-    let mut late = claimed(scene, "receipt-replayed", &[replay]).await?;
+    let mut late = claimed_again(scene, "receipt-replayed", replay).await?;
     late.tries.splice(0..0, early.tries);
     Ok(late)
 }

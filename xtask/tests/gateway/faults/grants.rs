@@ -38,7 +38,7 @@ pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
     let reopened: [(&str, Change); 6] = [
         ("grant-other-audience", |grant| grant.aud = "another-gateway".into()),
         ("grant-other-digest", |grant| grant.digest = Hash::of(b"another request")),
-        ("grant-by-the-requester", |grant| answer_as(grant, "ana")),
+        ("grant-by-the-requester", |grant| answer_as(grant, "ben")),
         ("grant-by-the-owner", |grant| answer_as(grant, "ana")),
         ("grant-without-second-factor", |grant| {
             grant.answers.iter_mut().for_each(|answer| answer.amr = vec!["pwd".into()]);
@@ -87,8 +87,8 @@ fn exchange(scene: &Scene<'_>, key: SigningKey, change: Change) -> Result<()> {
             }
         }
     }));
-    scene.set.meddler.next(ASK, usize::MAX, edit.clone());
-    scene.set.meddler.next(WAIT, usize::MAX, edit);
+    scene.set.meddler.always(ASK, edit.clone());
+    scene.set.meddler.always(WAIT, edit);
     Ok(())
 }
 
@@ -117,7 +117,9 @@ fn read(token: &str) -> Option<Grant> {
 /// It is signed by another key: the service knows of no fault, and the true one counts when the client comes again.
 async fn forged(scene: &Scene<'_>) -> Result<Played> {
     exchange(scene, SigningKey::from_bytes(&[7; 32]), |_| {})?;
-    over_then_passes(scene, scene.role("grant-forged")?).await
+    let counted = r#"countersign_grants_refused_total{reason="bad_signature"}"#;
+    let request = scene.role("grant-forged")?;
+    scene.counting(counted, 1.0, async || over_then_passes(scene, request).await).await
 }
 
 /// Its time is not now: people need not answer again because of that, so it counts when the client comes again.
@@ -138,8 +140,8 @@ async fn over_then_passes(scene: &Scene<'_>, request: Prepared) -> Result<Played
 /// It is wrong: the service hears of it and asks again, and a yes that holds releases the request.
 async fn reopens(scene: &Scene<'_>, id: &str, change: Change) -> Result<Played> {
     let request = match id {
-        // Ben's request, by an agent of Ana's: she is its owner.
-        "grant-by-the-owner" => scene.rotation_for("ben", id)?,
+        // Ben's request, by an agent of Ana's: he asks, she is its owner.
+        "grant-by-the-requester" | "grant-by-the-owner" => scene.rotation_for("ben", id)?,
         "grant-without-second-factor" => return reopens_late(scene, scene.role(id)?, change).await,
         _ => scene.rotation(id)?,
     };

@@ -1,17 +1,22 @@
 //! Many requests at once: on several workers, more than may be held, and a flood that is denied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use countersign_protocol::evidence::Record;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use xtask::example::Call;
 use xtask::faults::Row;
 use xtask::stack::client::Prepared;
 use xtask::stack::gateway::Options;
-use xtask::stack::until;
+use xtask::stack::{Stack, until};
 
 use super::Rows;
+use crate::meddler::{ASK, EVIDENCE, Fault};
+use crate::metrics::{Samples, sample, settled};
 use crate::raw::KeptAlive;
 use crate::scene::{self, Played, Scene, Set, said};
 use crate::world::{World, settings};
@@ -19,7 +24,12 @@ use crate::world::{World, settings};
 /// Requests that are held at once.
 const MANY: usize = 200;
 /// Connections of a flood, and requests on each.
-const FLOOD: (usize, usize) = (20, 250);
+const FLOOD: (usize, usize) = (20, 300);
+/// Bytes of a name in a flood: so long that the records are more than the lane of what is reported later takes.
+const LONG: usize = 8_000;
+
+const DROPPED: &str = r#"countersign_evidence_dropped_total{lane="plain"}"#;
+const BUFFERED: &str = r#"countersign_evidence_buffered_bytes{lane="plain"}"#;
 
 pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
     for workers in [2, 4] {
@@ -92,7 +102,7 @@ async fn asked(scene: &Scene<'_>, times: usize) -> Result<()> {
     .await
 }
 
-/// What the row says for two, for any number. Whoever hears of the yes in time claims, so claims are not counted.
+/// What the row says for two, for any number. Whoever hears of the yes in time claims: one, or more, or all.
 async fn evidence_of_twins(scene: &Scene<'_>, row: &Row, twins: usize) -> Result<()> {
     let each =
         |kind: &str| if row.evidence.iter().filter(|known| **known == kind).count() == 1 { 1 } else { twins };
@@ -102,16 +112,19 @@ async fn evidence_of_twins(scene: &Scene<'_>, row: &Row, twins: usize) -> Result
         ("denied rejected".to_owned(), twins - 1),
         ("needs_approval".to_owned(), 2 * twins - 1),
     ]);
-    let mut counted = BTreeMap::new();
+    let (mut counted, mut claims) = (BTreeMap::new(), 0);
     let right = until("the evidence", async || {
         counted = BTreeMap::new();
-        for kind in scene.told().await?.into_iter().filter(|kind| kind != "claim") {
+        for kind in scene.told().await? {
             *counted.entry(kind).or_insert(0_usize) += 1;
         }
+        claims = counted.remove("claim").unwrap_or_default();
         Ok((counted == expected).then_some(()))
     });
     let right = right.await;
-    right.with_context(|| format!("the evidence says {counted:?}, not {expected:?}"))
+    right.with_context(|| format!("the evidence says {counted:?}, not {expected:?}"))?;
+    ensure!((1..=twins).contains(&claims), "{twins} workers made {claims} claims");
+    Ok(())
 }
 
 /// All are asked before anybody answers.
@@ -136,6 +149,9 @@ async fn held_200(world: &World, row: &'static Row) -> Result<()> {
         Ok((tickets.len() == MANY).then_some(tickets))
     });
     let tickets = tickets.await?;
+    // While a call is on its way, the next questions gather for one after it.
+    let asked = scene.set.meddler.seen(ASK);
+    ensure!(asked <= MANY / 2, "{MANY} questions were asked in {asked} calls");
     for chunk in tickets.chunks(8) {
         try_join_all(chunk.iter().map(async |id| {
             let ticket = approvals.ticket(id).await?;
@@ -188,12 +204,13 @@ async fn capped(world: &World, row: &'static Row, limits: Value, person: &str) -
     scene.approve(&ticket, "cleo").await?;
     let tries = vec![pending, passed, held.await??];
     scene.check(row, &Played { request, tries }).await.with_context(|| scene.set.gateway.tail())?;
+    world.stage().arrived_once(&first).await.context("the request that stayed held")?;
     scene.set.stop().await
 }
 
 /// The cap of one principal is not another's.
 async fn others_are_held(scene: &Scene<'_>) -> Result<()> {
-    let call = xtask::example::Call {
+    let call = Call {
         method: "POST".into(),
         path: "/v1/keys/of-another/rotations".into(),
         justification: None,
@@ -202,7 +219,7 @@ async fn others_are_held(scene: &Scene<'_>) -> Result<()> {
     let token = scene.world.stack.agents.delegated("ben", &["report-bot"])?;
     let other = Prepared::new(&call, Some(&token))?;
     let path = format!("{}?{}", other.path(), scene.set.gateway.address().port());
-    let other = Prepared::new(&xtask::example::Call { path, ..call }, Some(&token))?;
+    let other = Prepared::new(&Call { path, ..call }, Some(&token))?;
     let (call, ticket) = scene.hold(&other).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
     ensure!(!call.is_finished(), "another principal's request was not held");
@@ -211,63 +228,118 @@ async fn others_are_held(scene: &Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What is denied is denied fast, what is allowed goes on meanwhile, and each is on record or counted as dropped.
+/// While the service takes no evidence, the lane of what is reported later runs over. What is denied is denied fast
+/// all the same, what is allowed goes on, and in the end each request is on record or counted as dropped.
 async fn flood(world: &World, row: &'static Row) -> Result<()> {
+    let begun = Instant::now();
     let approvals = world.stack.approvals(row.id, Default::default()).await?;
-    let set = Set::start(&world.stack, &approvals, row.id).await?;
+    let options = Options { workers: 1, ..Options::default() };
+    let set = Set::of(&world.stack, &approvals, row.id, without_logs(&world.stack)?, &options).await?;
     let scene = Scene::on(world, &approvals, set).await?;
-    let denied = scene.call_for(
-        "ana",
-        &xtask::example::Call {
-            method: "DELETE".into(),
-            path: "/v1/builds/4711".into(),
-            justification: None,
-            body: None,
-        },
-    )?;
-    let gateway = scene.set.gateway.address();
-    let one = async |denied: Prepared| {
-        let mut connection = KeptAlive::open(gateway).await?;
-        for _ in 0..FLOOD.1 {
-            let answer = connection.send(&denied).await?;
-            ensure!(said(&answer) == "403 no_route", "answered {}", said(&answer));
-        }
-        anyhow::Ok(())
-    };
-    let flood = try_join_all((0..FLOOD.0).map(|_| one(denied.clone())));
-    let request = scene.reading("flood")?;
-    let allowed = async {
-        let (mut slowest, mut last) = (Duration::ZERO, None);
-        for _ in 0..20 {
-            let begun = Instant::now();
-            last = Some(scene.answered(&request).await?);
-            slowest = slowest.max(begun.elapsed());
-        }
-        anyhow::Ok((slowest, last.context("nothing was allowed")?))
-    };
-    let (_, (slowest, last)) = tokio::try_join!(flood, allowed)?;
-    ensure!(slowest < Duration::from_secs(5), "an allowed request took {slowest:?}");
-    ensure!(row.client == [said(&last)], "answered {}", said(&last));
-    world.stage().arrived_never(&denied).await?;
-    counted(&scene, FLOOD.0 * FLOOD.1).await.with_context(|| scene.set.gateway.tail())?;
+    scene.set.meddler.always(EVIDENCE, Fault::Status(503));
+    let path = format!("/v1/builds/{}/logs", "x".repeat(LONG));
+    let call = Call { method: "GET".into(), path, justification: None, body: None };
+    let denied = scene.call_for("ana", &call)?;
+    let denials = try_join_all((0..FLOOD.0).map(|_| denials(&scene, &denied)));
+    let (_, mut allowed) = tokio::try_join!(denials, pass(&scene, row, 0..20))?;
+    dropped(&scene).await?;
+    allowed.extend(pass(&scene, row, 20..40).await?);
+    scene.set.meddler.rest();
+    let empty = |samples: &Samples| samples.get(BUFFERED) == Some(&0.0);
+    settled(&scene.set.gateway, "the lane to be delivered", empty).await?;
+    // The first finds the lane as the last one left it.
+    allowed.extend(pass(&scene, row, 40..42).await?);
+    arrived(&scene, row, &allowed, &denied).await?;
+    let records = accounted(&scene, FLOOD.0 * FLOOD.1 + allowed.len(), begun).await;
+    on_record(&scene, row, &records.with_context(|| scene.set.gateway.tail())?).await?;
     scene.set.stop().await?;
     approvals.kill().await
 }
 
-/// The denials on record, and those that the gaps count.
-async fn counted(scene: &Scene<'_>, expected: usize) -> Result<()> {
-    until("all denials to be accounted for", async || {
-        let mut found = 0;
-        for record in scene.records().await? {
-            let line: Value = serde_json::from_str(&record.line)?;
-            found += match record.envelope.kind.as_str() {
-                "denied" => 1,
-                "gap" => usize::try_from(line.get("dropped").and_then(Value::as_u64).unwrap_or(0))?,
-                _ => 0,
-            };
-        }
-        ensure!(found <= expected, "{found} denials of {expected}");
-        Ok((found == expected).then_some(()))
+/// Nobody may read logs: the record of such a denial names the build, however long that is.
+fn without_logs(stack: &Stack) -> Result<Value> {
+    let mut configuration = scene::configuration(stack)?;
+    let mut files = scene::files(stack)?;
+    let forbid = "@id(\"no-logs\") forbid (principal, action == Deploy::Action::\"read-logs\", resource);\n";
+    files.get_mut("limits.cedar").context("there are no limits")?.push_str(forbid);
+    settings(&mut configuration)?.insert("bundle".into(), xtask::example::bundle(&files));
+    Ok(configuration)
+}
+
+/// One connection's part of the flood.
+async fn denials(scene: &Scene<'_>, denied: &Prepared) -> Result<()> {
+    let mut connection = KeptAlive::open(scene.set.gateway.address()).await?;
+    for _ in 0..FLOOD.1 {
+        let answer = connection.send(denied).await?;
+        ensure!(said(&answer) == "403 forbidden", "answered {}", said(&answer));
+    }
+    Ok(())
+}
+
+/// Requests that are allowed, one after the other, each answered soon.
+async fn pass(scene: &Scene<'_>, row: &Row, numbers: Range<usize>) -> Result<Vec<Prepared>> {
+    let mut sent = Vec::new();
+    for number in numbers {
+        let request = scene.reading(&format!("flood-{number}"))?;
+        let begun = Instant::now();
+        let answer = scene.answered(&request).await?;
+        let time = begun.elapsed();
+        ensure!(time < Duration::from_secs(2), "an allowed request took {time:?}");
+        ensure!(row.client == [said(&answer)], "answered {}", said(&answer));
+        sent.push(request);
+    }
+    Ok(sent)
+}
+
+/// Waits until records are dropped.
+async fn dropped(scene: &Scene<'_>) -> Result<()> {
+    let is = |samples: &Samples| samples.get(DROPPED).is_some_and(|dropped| *dropped > 0.0);
+    settled(&scene.set.gateway, "what is dropped to be counted", is).await.map(drop)
+}
+
+async fn arrived(scene: &Scene<'_>, row: &Row, allowed: &[Prepared], denied: &Prepared) -> Result<()> {
+    let calls = scene.world.stack.upstream.calls().await?;
+    let times = |request: &Prepared| calls.iter().filter(|call| call.path == request.path()).count();
+    ensure!(times(denied) == 0, "what is denied reached the upstream");
+    let lost = allowed.iter().find(|request| times(request) != row.upstream);
+    ensure!(lost.is_none(), "it reached the upstream {} times: {lost:?}", lost.map_or(0, times));
+    Ok(())
+}
+
+/// All records, when with those that the gaps count they are as many as the requests. A heartbeat may be dropped, too.
+async fn accounted(scene: &Scene<'_>, requests: usize, begun: Instant) -> Result<Vec<Record>> {
+    until("all requests to be accounted for", async || {
+        let records = scene.records().await?;
+        let kept = records.iter().filter(|record| ["allowed", "denied"].contains(&&*record.envelope.kind));
+        let found = kept.count() + in_gaps(&records)?;
+        let heartbeats = usize::try_from(begun.elapsed().as_secs() / 60)?;
+        ensure!(found <= requests + heartbeats, "{found} records of {requests} requests");
+        Ok((found >= requests).then_some(records))
     })
     .await
+}
+
+/// How many records the gaps say are missing.
+fn in_gaps(records: &[Record]) -> Result<usize> {
+    let gaps = records.iter().filter(|record| record.envelope.kind == "gap");
+    let dropped = gaps.map(|record| {
+        let line: Value = serde_json::from_str(&record.line)?;
+        anyhow::Ok(usize::try_from(line.get("dropped").and_then(Value::as_u64).context("a gap of nothing")?)?)
+    });
+    dropped.sum()
+}
+
+/// The evidence says what the row does, as often as it may, and counts as the metric does.
+async fn on_record(scene: &Scene<'_>, row: &Row, records: &[Record]) -> Result<()> {
+    let gaps = in_gaps(records)?;
+    ensure!(gaps > 0, "nothing was dropped");
+    let counted = sample(&scene.set.gateway, DROPPED).await?;
+    ensure!(counted == gaps as f64, "the gaps count {gaps}, the metric {counted}");
+    let told: BTreeSet<String> = scene.told().await?.into_iter().collect();
+    let expected: BTreeSet<String> = row.evidence.iter().map(|&word| word.to_owned()).collect();
+    ensure!(told == expected, "the evidence says {told:?}, not {expected:?}");
+    let gap = records.iter().find(|record| record.envelope.kind == "gap").context("no gap")?;
+    let next = records.iter().find(|record| record.envelope.prev == gap.hash);
+    ensure!(next.is_some_and(|next| next.envelope.kind == "allowed"), "after the gap comes {next:?}");
+    Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use xtask::faults::Row;
+use xtask::stack::client::{Answer, Prepared};
 use xtask::stack::gateway::Options;
 use xtask::stack::until;
 
@@ -23,17 +24,29 @@ struct Change {
     row: &'static str,
     make: fn(Files) -> Result<Files>,
     taken: Taken,
-    /// Whether the client tries again afterwards.
-    again: bool,
+    then: Then,
 }
 
+/// What happens when the client has its answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    /// It tries again.
+    Again,
+    /// It tries again, and people are asked for both gates.
+    Both,
+}
+
+/// What [`does_not_load`] puts into the gates.
+const MISSPELT: &str = "@aproval(\"security\")";
+
 const CHANGES: [Change; 6] = [
-    Change { row: "policy-gate-more", make: gate_more, taken: Taken::Yes, again: false },
-    Change { row: "policy-forbid-more", make: forbid_more, taken: Taken::Yes, again: true },
-    Change { row: "policy-gate-text", make: gate_text, taken: Taken::Yes, again: false },
-    Change { row: "policy-permit-gone", make: permit_gone, taken: Taken::Yes, again: true },
-    Change { row: "policy-does-not-load", make: does_not_load, taken: Taken::No, again: false },
-    Change { row: "policy-elsewhere", make: elsewhere, taken: Taken::Yes, again: false },
+    Change { row: "policy-gate-more", make: gate_more, taken: Taken::Yes, then: Then::Both },
+    Change { row: "policy-forbid-more", make: forbid_more, taken: Taken::Yes, then: Then::Again },
+    Change { row: "policy-gate-text", make: gate_text, taken: Taken::Yes, then: Then::Nothing },
+    Change { row: "policy-permit-gone", make: permit_gone, taken: Taken::Yes, then: Then::Again },
+    Change { row: "policy-does-not-load", make: does_not_load, taken: Taken::No, then: Then::Nothing },
+    Change { row: "policy-elsewhere", make: elsewhere, taken: Taken::Yes, then: Then::Nothing },
 ];
 
 pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
@@ -73,18 +86,42 @@ async fn play(world: &World, row: &'static Row, change: Change) -> Result<()> {
 async fn changed(scene: &Scene<'_>, reloadable: &Reloadable, base: Files, change: Change) -> Result<Played> {
     let request = scene.rotation(change.row)?;
     let (call, ticket) = scene.hold(&request).await?;
-    let taken = reloadable.policies(&scene.set.gateway, &(change.make)(base)?).await?;
+    let new = (change.make)(base)?;
+    let taken = reloadable.policies(&scene.set.gateway, &new).await?;
     ensure!(taken == change.taken, "the new policies: {taken:?}");
     if taken == Taken::No {
+        explained(scene, &new)?;
         let read = scene.answered(&scene.reading("still-in-force")?).await?;
         ensure!(read.status == 200, "the policies before are not in force: {}", read.status);
     }
     scene.approve(&ticket, "ben").await?;
     let mut tries = vec![call.await??];
-    if change.again {
-        tries.push(scene.answered(&request).await?);
+    match change.then {
+        Then::Nothing => {}
+        Then::Again => tries.push(scene.answered(&request).await?),
+        Then::Both => tries.push(asked_for_both(scene, &request).await?),
     }
     Ok(Played { request, tries })
+}
+
+/// People are asked about the gate from before and about the new one; one of them says no.
+async fn asked_for_both(scene: &Scene<'_>, request: &Prepared) -> Result<Answer> {
+    let (call, ticket) = scene.hold(request).await?;
+    let mut gates: Vec<_> = ticket.gates().iter().filter_map(|gate| gate.get("id")?.as_str()).collect();
+    gates.sort_unstable();
+    ensure!(gates == ["key-rotation", "rotation-needs-sre"], "people are asked for {gates:?}");
+    scene.world.answer(&ticket, "cleo", "reject", "seen enough").await?;
+    call.await?
+}
+
+/// The gateway's log names file, line and reason of what does not load.
+fn explained(scene: &Scene<'_>, files: &Files) -> Result<()> {
+    let before = files.get("gates.cedar").and_then(|text| text.split_once(MISSPELT)).context("no mistake")?.0;
+    let place = format!("gates.cedar:{}", 1 + before.matches('\n').count());
+    let log = scene.set.gateway.log();
+    let explained = log.lines().any(|line| line.contains(&place) && line.contains("aproval"));
+    ensure!(explained, "the log does not say what is wrong at `{place}`");
+    Ok(())
 }
 
 /// The filter of the policies before has said its last word.
@@ -125,7 +162,7 @@ fn permit_gone(files: Files) -> Result<Files> {
 }
 
 fn does_not_load(files: Files) -> Result<Files> {
-    edited(files, "gates.cedar", "@approval(\"security\")", "@aproval(\"security\")")
+    edited(files, "gates.cedar", "@approval(\"security\")", MISSPELT)
 }
 
 fn elsewhere(files: Files) -> Result<Files> {

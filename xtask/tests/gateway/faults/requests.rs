@@ -8,6 +8,7 @@ use xtask::example::Call;
 use xtask::faults::Row;
 use xtask::stack::client::{Answer, Prepared};
 use xtask::stack::gateway::Options;
+use xtask::stack::ticket::Ticket;
 
 use super::Rows;
 use crate::http2;
@@ -123,8 +124,19 @@ async fn approved(
     request: Prepared,
     call: impl Future<Output = Result<Answer>>,
 ) -> Result<Played> {
+    approved_if(scene, request, call, |_| Ok(())).await
+}
+
+/// The same, if what people are shown is right.
+async fn approved_if(
+    scene: &Scene<'_>,
+    request: Prepared,
+    call: impl Future<Output = Result<Answer>>,
+    is_right: impl FnOnce(&Ticket) -> Result<()>,
+) -> Result<Played> {
     let people = async {
         let ticket = scene.approvals.pending(request.path()).await?;
+        is_right(&ticket)?;
         scene.approve(&ticket, "ben").await?;
         std::future::pending::<Result<()>>().await
     };
@@ -138,7 +150,15 @@ async fn approved(
 async fn over_http2(scene: &Scene<'_>, trailers: &[(&'static str, &'static str)]) -> Result<Played> {
     let request = deploy(scene, &format!("http2-{}", trailers.len()), 10)?;
     let call = http2::send(scene.set.gateway.address(), &request, trailers);
-    approved(scene, request.clone(), call).await
+    let field =
+        |&(name, value): &(&str, &str)| json!({ "name": name, "value": { "text": value }, "bound": true });
+    let expected: Value = trailers.iter().map(field).collect();
+    approved_if(scene, request.clone(), call, |ticket| {
+        let shown = ticket.part("/question/request/trailers");
+        ensure!(*shown == expected, "people are shown the trailers {shown}");
+        Ok(())
+    })
+    .await
 }
 
 /// The client sends its whole request, then closes its half of the connection.

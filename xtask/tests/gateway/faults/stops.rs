@@ -1,8 +1,11 @@
 //! Something stops: the filter's VM by a trap, the gateway, the approval service.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, ensure};
 use countersign_protocol::evidence::Record;
 use serde_json::{Value, json};
+use tokio::process::Command;
 use xtask::faults::Row;
 use xtask::stack::approvals::{self, Approvals};
 use xtask::stack::client::Answer;
@@ -10,6 +13,7 @@ use xtask::stack::gateway::Options;
 use xtask::stack::until;
 
 use super::Rows;
+use crate::metrics::{self, Samples};
 use crate::scene::{self, Played, Scene, Set};
 use crate::trapping::{MOST_HEADERS, trapping};
 use crate::world::{World, filters, write_bytes};
@@ -17,7 +21,15 @@ use crate::world::{World, filters, write_bytes};
 pub(super) fn add(rows: &mut Rows<'_>) -> Result<()> {
     rows.alone("vm-traps", "", vm_traps)?;
     rows.alone("gateway-killed", "", gateway_killed)?;
-    rows.alone("gateway-quits", "", gateway_quits)?;
+    rows.alone("gateway-quits", "by its console", async |world, row| {
+        gateway_quits(world, row, "console", async |scene, _| {
+            scene.set.gateway.command("/quitquitquit").await
+        })
+        .await
+    })?;
+    rows.alone("gateway-quits", "by SIGTERM", async |world, row| {
+        gateway_quits(world, row, "sigterm", sigterm).await
+    })?;
     rows.alone("gateway-drained", "", gateway_drained)?;
     rows.alone("service-killed", "", service_killed)
 }
@@ -43,24 +55,34 @@ async fn vm_traps(world: &World, row: &'static Row) -> Result<()> {
     *code.context("the filter has no code")? = json!({ "local": { "filename": module } });
     let set = Set::of(&world.stack, &approvals, row.id, configuration, &one()).await?;
     let scene = Scene::on(world, &approvals, set).await?;
-    let played = trapped(&scene).await.with_context(|| scene.set.gateway.tail())?;
-    let left = scene.set.meddler.producers();
+    let (left, played) = trapped(&scene).await.with_context(|| scene.set.gateway.tail())?;
     scene.check(row, &played).await?;
+    ensure!(left.len() == 1, "{left:?} made evidence before the trap");
     named(&approvals, &left).await?;
+    // What the VM held is not counted for ever.
+    held(&scene, 0.0).await?;
     scene.set.stop().await?;
     approvals.kill().await
 }
 
-/// One request is held, another traps the VM, a third finds a new one.
-async fn trapped(scene: &Scene<'_>) -> Result<Played> {
+/// Waits until the metric says that so many requests are held.
+async fn held(scene: &Scene<'_>, number: f64) -> Result<()> {
+    let is = |samples: &Samples| samples.get("countersign_held") == Some(&number);
+    metrics::settled(&scene.set.gateway, &format!("{number} requests to be held"), is).await.map(drop)
+}
+
+/// One request is held, another traps the VM, a third finds a new one. Gives the VM that trapped, too.
+async fn trapped(scene: &Scene<'_>) -> Result<(BTreeSet<String>, Played)> {
     let request = scene.rotation("vm-traps")?;
     let (call, ticket) = scene.hold(&request).await?;
+    held(scene, 1.0).await?;
+    let left = scene.set.meddler.producers();
     let mut marked = scene.reading("trap")?;
     for number in 0..=MOST_HEADERS {
         marked = marked.with(&format!("x-part-{number}"), "1")?;
     }
     let trap = scene.answered(&marked).await?;
-    let held = call.await??;
+    let ended = call.await??;
     scene.world.stage().arrived_never(&marked).await?;
     scene.world.stage().arrived_never(&request).await?;
     scene.approve(&ticket, "ben").await?;
@@ -70,11 +92,11 @@ async fn trapped(scene: &Scene<'_>) -> Result<Played> {
     })
     .await?;
     let passed = scene.answered(&request).await?;
-    Ok(Played { request, tries: vec![trap, held, passed] })
+    Ok((left, Played { request, tries: vec![trap, ended, passed] }))
 }
 
 /// The service names these filters as ones whose evidence just ended, and finds nothing else amiss.
-async fn named(approvals: &Approvals, ended: &std::collections::BTreeSet<String>) -> Result<()> {
+async fn named(approvals: &Approvals, ended: &BTreeSet<String>) -> Result<()> {
     until("the gap to be named", async || {
         let breaks = approvals.read("/v1/evidence/breaks").await?;
         let breaks = breaks.as_array().context("no list of breaks")?;
@@ -83,7 +105,7 @@ async fn named(approvals: &Approvals, ended: &std::collections::BTreeSet<String>
         let named = |producer: &String| {
             breaks.iter().any(|one| one.get("producer").and_then(Value::as_str) == Some(producer))
         };
-        Ok(ended.iter().any(named).then_some(()))
+        Ok(ended.iter().all(named).then_some(()))
     })
     .await
 }
@@ -112,13 +134,32 @@ async fn gateway_killed(world: &World, row: &'static Row) -> Result<()> {
     approvals.kill().await
 }
 
-async fn gateway_quits(world: &World, row: &'static Row) -> Result<()> {
-    let approvals = attentive(world, row.id).await?;
-    let set = Set::of(&world.stack, &approvals, row.id, scene::configuration(&world.stack)?, &one()).await?;
+/// Sends SIGTERM to the gateway of that name: to the process that was started with its configuration.
+async fn sigterm(scene: &Scene<'_>, name: &str) -> Result<()> {
+    let configuration = scene.world.stack.folder().join(format!("{name}.json"));
+    let own = |process: &std::fs::DirEntry| {
+        let words = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        words.split(|byte| *byte == 0).any(|word| word == configuration.as_os_str().as_encoded_bytes())
+    };
+    let process = std::fs::read_dir("/proc")?.filter_map(Result::ok).find(own).context("no such gateway")?;
+    let sent = Command::new("kill").arg("-TERM").arg(process.file_name()).status().await?;
+    ensure!(sent.success(), "no signal was sent: {sent}");
+    Ok(())
+}
+
+async fn gateway_quits(
+    world: &World,
+    row: &'static Row,
+    how: &str,
+    quit: impl AsyncFnOnce(&Scene<'_>, &str) -> Result<()>,
+) -> Result<()> {
+    let name = format!("{}-{how}", row.id);
+    let approvals = attentive(world, &name).await?;
+    let set = Set::of(&world.stack, &approvals, &name, scene::configuration(&world.stack)?, &one()).await?;
     let mut scene = Scene::on(world, &approvals, set).await?;
-    let request = scene.rotation(row.id)?;
+    let request = scene.rotation(&name)?;
     let (call, _) = scene.hold(&request).await?;
-    scene.set.gateway.command("/quitquitquit").await?;
+    quit(&scene, &name).await?;
     let ended = answer_or_end(call).await?;
     let status = scene.set.gateway.end().await?;
     ensure!(status.success(), "it ended with {status}\n{}", scene.set.gateway.tail());
