@@ -55,6 +55,23 @@ pub(super) const POLICIES: Section = Section {
             note: "It stays held and goes on when people say yes.",
         },
         Row {
+            id: "policy-back",
+            when: "Everything is forbidden, and the policies before come back",
+            client: &["201"],
+            upstream: 1,
+            evidence: &[
+                "needs_approval",
+                "reloaded",
+                "reloaded",
+                "allowed",
+                "claim",
+                "forwarded",
+                "outcome 201",
+            ],
+            note: "Envoy takes the filter again that it has, and configures nothing. It and what it holds go by its own \
+                   policies from the next call on; another call that they allow passes meanwhile.",
+        },
+        Row {
             id: "policy-does-not-load",
             when: "The new policies do not load",
             client: &["201"],

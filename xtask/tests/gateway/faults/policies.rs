@@ -35,17 +35,20 @@ enum Then {
     Again,
     /// It tries again, and people are asked for both gates.
     Both,
+    /// The policies before came back meanwhile, byte for byte.
+    Back,
 }
 
 /// What [`does_not_load`] puts into the gates.
 const MISSPELT: &str = "@aproval(\"security\")";
 
-const CHANGES: [Change; 6] = [
+const CHANGES: [Change; 7] = [
     Change { row: "policy-gate-more", make: gate_more, taken: Taken::Yes, then: Then::Both },
     Change { row: "policy-forbid-more", make: forbid_more, taken: Taken::Yes, then: Then::Again },
     Change { row: "policy-gate-text", make: gate_text, taken: Taken::Yes, then: Then::Nothing },
     Change { row: "policy-permit-gone", make: permit_gone, taken: Taken::Yes, then: Then::Again },
     Change { row: "policy-does-not-load", make: does_not_load, taken: Taken::No, then: Then::Nothing },
+    Change { row: "policy-back", make: forbid_all, taken: Taken::Yes, then: Then::Back },
     Change { row: "policy-elsewhere", make: elsewhere, taken: Taken::Yes, then: Then::Nothing },
 ];
 
@@ -73,17 +76,24 @@ async fn play(world: &World, row: &'static Row, change: Change) -> Result<()> {
     let earlier = Scene::on(world, &world.stack.approvals, set).await?;
     earlier.all_stopped().await?;
     let scene = Scene::on(world, &world.stack.approvals, earlier.set).await?;
-    let played = changed(&scene, &reloadable, base, change).await;
+    let played = changed(&scene, &reloadable, [base, marked], change).await;
     let checked = async {
         scene.check(row, &played?).await?;
-        if change.taken == Taken::Yes { stopped(&scene).await } else { Ok(()) }
+        let replaced = change.taken == Taken::Yes && change.then != Then::Back;
+        if replaced { stopped(&scene).await } else { Ok(()) }
     };
     checked.await.with_context(|| scene.set.gateway.tail())?;
     *shared = Some((reloadable, scene.set));
     Ok(())
 }
 
-async fn changed(scene: &Scene<'_>, reloadable: &Reloadable, base: Files, change: Change) -> Result<Played> {
+/// `marked` are the policies in force, made of `base`.
+async fn changed(
+    scene: &Scene<'_>,
+    reloadable: &Reloadable,
+    [base, marked]: [Files; 2],
+    change: Change,
+) -> Result<Played> {
     let request = scene.rotation(change.row)?;
     let (call, ticket) = scene.hold(&request).await?;
     let new = (change.make)(base)?;
@@ -94,14 +104,30 @@ async fn changed(scene: &Scene<'_>, reloadable: &Reloadable, base: Files, change
         let read = scene.answered(&scene.reading("still-in-force")?).await?;
         ensure!(read.status == 200, "the policies before are not in force: {}", read.status);
     }
+    if change.then == Then::Back {
+        back(scene, reloadable, &marked).await?;
+    }
     scene.approve(&ticket, "ben").await?;
     let mut tries = vec![call.await??];
     match change.then {
-        Then::Nothing => {}
+        Then::Nothing | Then::Back => {}
         Then::Again => tries.push(scene.answered(&request).await?),
         Then::Both => tries.push(asked_for_both(scene, &request).await?),
     }
     Ok(Played { request, tries })
+}
+
+/// What is held has gone over to the new policies when those before come back.
+async fn back(scene: &Scene<'_>, reloadable: &Reloadable, before: &Files) -> Result<()> {
+    until("what is held to go by the new policies", async || {
+        let kinds = scene.kinds().await?;
+        Ok(kinds.iter().any(|kind| kind == "reloaded").then_some(()))
+    })
+    .await?;
+    ensure!(reloadable.policies(&scene.set.gateway, before).await? == Taken::Yes, "they do not come back");
+    let read = scene.answered(&scene.reading("in-force-again")?).await?;
+    ensure!(read.status == 200, "the policies that came back are not in force: {}", read.status);
+    Ok(())
 }
 
 /// People are asked about the gate from before and about the new one; one of them says no.
@@ -148,6 +174,10 @@ fn forbid_more(files: Files) -> Result<Files> {
     let forbid =
         "@id(\"no-rotation\") forbid (principal, action == Deploy::Action::\"rotate-key\", resource);\n";
     appended(files, "limits.cedar", forbid)
+}
+
+fn forbid_all(files: Files) -> Result<Files> {
+    appended(files, "limits.cedar", "@id(\"nothing\") forbid (principal, action, resource);\n")
 }
 
 fn gate_text(files: Files) -> Result<Files> {
