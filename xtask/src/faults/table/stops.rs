@@ -16,8 +16,9 @@ pub(super) const STOPS: Section = Section {
             client: &["503", "503", "201"],
             upstream: 1,
             evidence: &["needs_approval", "allowed", "needs_approval", "claim", "forwarded", "outcome 201"],
-            note: "The request that did it and those held beside it end with Envoy's own 503. `FAIL_RELOAD` starts \
-                   a new VM; an approval given meanwhile is found by the same request, sent again (the last try). \
+            note: "The request that did it and those held beside it end with Envoy's own 503: the \
+                   one at once, the others when `stream_idle_timeout` is over, for nothing wakes them before. \
+                   `FAIL_RELOAD` starts a new VM; an approval given meanwhile is found by the same request, sent again (the last try). \
                    The filter that trapped is listed as `silent`.",
         },
         Row {
