@@ -115,8 +115,15 @@ impl Tx<'_> {
         question: &Question,
         people: &[Member],
     ) -> Result<Result<Ticket, Refusal>, StoreError> {
-        let (id, event) = match self.open_ticket(gateway, ask, question).await? {
-            Some(id) => (id, "joined"),
+        let open = match self.open_ticket(gateway, ask, question).await? {
+            Some(ticket) if asks_others(&ticket.question, question) => {
+                self.close_outdated(&ticket).await?;
+                None
+            }
+            open => open,
+        };
+        let (id, event) = match open {
+            Some(ticket) => (ticket.id, "joined"),
             None if !could_pass(question, people, self.now) => {
                 let detail = "not enough people may approve this, so it would never pass";
                 return Ok(Err(refusal("nobody_can_approve", detail)));
@@ -139,23 +146,32 @@ impl Tx<'_> {
         Ok(ticket.ok_or_else(|| refusal("ticket_lost", "the ticket is gone")))
     }
 
-    /// The ticket that a question joins.
+    /// The ticket that is open for the same request of the same principal.
     async fn open_ticket(
         &mut self,
         gateway: &Gateway,
         ask: &Ask,
         question: &Question,
-    ) -> Result<Option<Token>, StoreError> {
-        let id: Option<String> = sqlx::query_scalar(
-            "SELECT id FROM tickets WHERE audience = ? AND principal = ? AND digest = ?
+    ) -> Result<Option<Ticket>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT * FROM current WHERE audience = ? AND principal = ? AND digest = ?
              AND state IN ('pending', 'approved')",
-        )
-        .bind(&gateway.audience)
-        .bind(&question.cedar.principal)
-        .bind(ask.digest.to_string())
-        .fetch_optional(&mut *self.inner)
-        .await?;
-        Ok(id.and_then(|id| id.parse().ok()))
+        );
+        let query = query.bind(&gateway.audience).bind(&question.cedar.principal);
+        Ok(query.bind(ask.digest.to_string()).fetch_optional(&mut *self.inner).await?)
+    }
+
+    /// Closes a ticket that other people were asked about than would be now.
+    async fn close_outdated(&mut self, ticket: &Ticket) -> Result<(), StoreError> {
+        let (from, to) = match ticket.state {
+            State::Approved => (State::Approved, "revoked"),
+            _ => (State::Pending, "cancelled"),
+        };
+        if self.settle(ticket, from, to, None).await? {
+            self.record(ticket.id, Entry::event(to).code("group_changed")).await?;
+            self.tell(ticket.id).await?;
+        }
+        Ok(())
     }
 
     async fn open(&mut self, gateway: &Gateway, ask: &Ask, question: &Question) -> Result<Token, StoreError> {
@@ -180,6 +196,14 @@ impl Tx<'_> {
         .await?;
         Ok(id)
     }
+}
+
+/// Whether a gate that both questions name is for another group in each: the group's name means other people since.
+/// Gates that only one of them has are the gateway's to judge.
+fn asks_others(known: &Question, asked: &Question) -> bool {
+    known.gates.iter().any(|known| {
+        asked.gates.iter().any(|asked| asked.gate.id == known.gate.id && asked.group != known.group)
+    })
 }
 
 /// Refuses what no policy can have asked for.

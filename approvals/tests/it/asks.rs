@@ -66,6 +66,21 @@ async fn a_lapsed_ticket_is_not_joined() {
 }
 
 #[tokio::test]
+async fn a_group_that_means_other_people_now_is_asked_anew() {
+    let service = Service::start().await;
+    let first = ask(question());
+    let ticket = service.ask(&first).await["ticket"].as_str().unwrap().to_owned();
+    let mut corrected = question();
+    corrected["gates"][0]["group"]["id"] = json!("dba");
+    let again =
+        json!({ "nonce": token(), "waiter": token(), "digest": first["digest"], "question": corrected });
+    let anew = service.ask(&again).await;
+    assert_eq!(anew["result"], "open");
+    assert_ne!(anew["ticket"], ticket.as_str());
+    assert_eq!(service.show(&ticket).await["state"], "cancelled");
+}
+
+#[tokio::test]
 async fn what_nobody_could_approve_is_not_asked() {
     let service = Service::start().await;
     let code = async |question| service.ask(&ask(question)).await["code"].clone();

@@ -54,9 +54,12 @@ pub struct Counts {
     pub breaks: usize,
 }
 
-/// All that was said, from one moment on: the upstream is asked first, so all else must know of what arrived.
+/// All that was said, while the load goes on: the upstream is asked first, so all else must know of what arrived
+/// by then, and last, so it must know of all that is said to have come back from it.
 pub(super) struct View {
     calls: Vec<Arrived>,
+    /// How often each path had arrived in the end.
+    arrived: BTreeMap<String, usize>,
     kept: Kept,
     sent: BTreeMap<String, Sent>,
     said: Vec<Said>,
@@ -66,11 +69,23 @@ pub(super) struct View {
 
 impl View {
     async fn of(stack: &Stack, site: &Site) -> Result<Self> {
-        let mut calls = stack.upstream.calls().await?;
-        calls.retain(|call| call.path.contains(&site.tag));
+        let ours = async || {
+            let mut calls = stack.upstream.calls().await?;
+            calls.retain(|call| call.path.contains(&site.tag));
+            anyhow::Ok(calls)
+        };
+        let calls = ours().await?;
         let kept = Kept::read(&site.database()).await?;
         let (sent, said, lives) = (site.ledger.sent(), site.ledger.said(), site.lives());
-        Ok(Self { calls, kept, sent, said, lives, violations: site.ledger.trouble() })
+        let mut arrived = BTreeMap::new();
+        for call in ours().await? {
+            *arrived.entry(call.path).or_default() += 1;
+        }
+        Ok(Self { calls, arrived, kept, sent, said, lives, violations: site.ledger.trouble() })
+    }
+
+    fn arrivals(&self, path: &str) -> usize {
+        self.arrived.get(path).copied().unwrap_or_default()
     }
 
     fn violated(&mut self, what: String) {

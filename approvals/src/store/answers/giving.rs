@@ -181,7 +181,7 @@ impl Tx<'_> {
     }
 
     /// Closes a ticket that is in state `from`; `false` when it is not.
-    async fn settle(
+    pub(in crate::store) async fn settle(
         &mut self,
         ticket: &Ticket,
         from: State,

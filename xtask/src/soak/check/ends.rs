@@ -102,7 +102,7 @@ pub(super) fn check_outcomes(view: &mut View) {
     for (path, claims) in view.kept.claims_by_path() {
         let said =
             claims.iter().filter(|claim| claim.outcome == "forwarded" && claim.status.is_some()).count();
-        let arrived = view.calls.iter().filter(|call| call.path == path).count();
+        let arrived = view.arrivals(path);
         if said > arrived {
             found.push(format!("`{path}` is said to have been answered {said} times and arrived {arrived}"));
         }

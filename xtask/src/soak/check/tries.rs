@@ -22,7 +22,7 @@ pub(super) fn check(view: &mut View) {
         }
         let answered =
             |attempt: &&Try| matches!(&attempt.how, Ended::Answered(answer) if answer.status < 300);
-        let (done, arrived) = (sent.tries.iter().filter(answered).count(), arrivals(view, path));
+        let (done, arrived) = (sent.tries.iter().filter(answered).count(), view.arrivals(path));
         if done > arrived {
             found.push(format!("`{path}` was answered {done} times and arrived {arrived} times"));
         }
@@ -36,13 +36,6 @@ pub(super) fn check(view: &mut View) {
 /// While the load goes on, a try may not have ended yet.
 fn view_is_complete(view: &View) -> bool {
     view.lives.iter().all(|life| life.dead.is_some())
-}
-
-fn arrivals(view: &View, path: &str) -> usize {
-    // They are in the order of their paths.
-    let from = view.calls.partition_point(|call| call.path.as_str() < path);
-    let to = view.calls.partition_point(|call| call.path.as_str() <= path);
-    to.saturating_sub(from)
 }
 
 fn wrong(view: &View, sent: &Sent, attempt: &Try) -> Option<&'static str> {

@@ -27,9 +27,9 @@ const MANY: usize = 200;
 const FLOOD: (usize, usize) = (20, 300);
 /// Bytes of a name in a flood: so long that the records are more than the lane of what is reported later takes.
 const LONG: usize = 8_000;
-
-/// Most lines that the filter may log in the flood.
+/// Most lines that the filter may log in a flood.
 const FEW: usize = 12;
+
 const DROPPED: &str = r#"countersign_evidence_dropped_total{lane="plain"}"#;
 const BUFFERED: &str = r#"countersign_evidence_buffered_bytes{lane="plain"}"#;
 
