@@ -75,8 +75,10 @@ impl View {
             anyhow::Ok(calls)
         };
         let calls = ours().await?;
+        // What people were told is kept by then: the database is read after it.
+        let said = site.ledger.said();
         let kept = Kept::read(&site.database()).await?;
-        let (sent, said, lives) = (site.ledger.sent(), site.ledger.said(), site.lives());
+        let (sent, lives) = (site.ledger.sent(), site.lives());
         let mut arrived = BTreeMap::new();
         for call in ours().await? {
             *arrived.entry(call.path).or_default() += 1;
