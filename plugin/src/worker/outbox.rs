@@ -227,3 +227,22 @@ impl Outbox {
 fn is_due(until: UnixMillis, now: UnixMillis) -> bool {
     !(1..=PAUSE.1).contains(&until.saturating_sub(now))
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::journal::{Journal, Members};
+    use countersign_protocol::Token;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_nothing() {
+        let noon = 43_200_000;
+        assert!(is_due(noon, noon) && !is_due(noon + PAUSE.1, noon) && is_due(noon + PAUSE.1 + 1, noon));
+        let mut outbox = Outbox::new(noon);
+        outbox.keep([Journal::new(Token([7; 16])).held(noon, "asked", Members::default())]);
+        outbox.failed(Kind::Ask, noon);
+        assert!(!outbox.may(Kind::Ask, noon + 1) && outbox.take_lines(noon + 1).is_none());
+        assert!(outbox.may(Kind::Ask, 0) && outbox.take_lines(0).is_some_and(|lines| lines.ends_with("}\n")));
+    }
+}
