@@ -15,8 +15,12 @@ use super::Options;
 use super::ledger::Said;
 use super::site::{Shared, Site};
 use crate::example::Factor;
+use crate::stack::approvals::AUDITOR;
 use crate::stack::now;
 use crate::stack::ticket::Ticket;
+
+/// Everybody who says something, and the auditor, whose eyes find what waits.
+pub(super) const ALL: [&str; 4] = ["ben", "cleo", "dora", AUDITOR];
 
 /// How often somebody says the same again to a service that does not answer.
 const TRIES: usize = 100;
@@ -90,17 +94,21 @@ async fn say(site: &Shared, ticket: &Ticket, person: &'static str, kind: &'stati
     if kind == "approve" {
         site.ledger.approved.notify_waiters();
     }
+    let mut last = None;
     for _ in 0..TRIES {
-        if let Ok((status, reply)) = once(site, ticket, person, kind).await {
-            site.ledger.replied(number, status);
-            if status >= 500 {
-                site.ledger.complain(format!("`{kind}` of {person} was answered {status}: {reply}"));
+        match once(site, ticket, person, kind).await {
+            Ok((status, reply)) => {
+                site.ledger.replied(number, status);
+                if status >= 500 {
+                    site.ledger.complain(format!("`{kind}` of {person} was answered {status}: {reply}"));
+                }
+                return status == 200;
             }
-            return status == 200;
+            Err(error) => last = Some(error),
         }
         sleep(Duration::from_millis(100)).await;
     }
-    site.ledger.complain(format!("`{kind}` of {person} was never answered"));
+    site.ledger.complain(format!("`{kind}` of {person} was never answered: {last:#?}"));
     false
 }
 

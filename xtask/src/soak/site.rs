@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::Options;
 use super::gateways::{Life, Line, SLOTS, Slot, local, quiet_port};
 use super::ledger::{Ledger, lock};
+use super::people;
 use crate::stack::agents::DEMO;
 use crate::stack::approvals::{self, Approvals};
 use crate::stack::{Stack, now};
@@ -74,6 +75,10 @@ impl Site {
             tag,
         });
         let site = Self { shared, slots: Default::default(), service: Mutex::default() };
+        // A code counts once: whose log-in is lost in a kill could not log in again before the next code.
+        for person in people::ALL {
+            site.approvals.log_in(person).await?;
+        }
         for (number, place) in site.slots.iter().enumerate() {
             let mut slot = Slot::new(stack, &site, number).await?;
             slot.start(stack, &site).await?;
