@@ -8,6 +8,7 @@
 //! Sources: <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>, and for what the
 //! specification leaves open `proxy-wasm-cpp-host` and Envoy's `source/extensions/common/wasm/context.cc`.
 
+mod cluster;
 mod filter;
 mod guest;
 mod host;
@@ -15,6 +16,7 @@ mod imports;
 mod load;
 mod outcome;
 
+pub use cluster::{Answer, Call, CallId, Cluster, Fields, Response, Sent, Time};
 pub use filter::Filter;
 pub use load::LoadError;
 pub use outcome::{Level, LogLine, Outcome, Verdict};

@@ -10,6 +10,7 @@ pub mod id;
 pub mod jws;
 pub mod person;
 pub mod quorum;
+pub mod recording;
 pub mod request;
 
 pub use id::{Hash, Token};
