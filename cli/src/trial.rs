@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use countersign_core::bundle::Bundle;
-use countersign_host_test::{Filter, Level, Outcome, Verdict};
+use countersign_host_test::{Filter, Level, Trial, Verdict};
 use serde_json::{Map, Value};
 
 /// What a replay ends with, too, when the filter trapped.
@@ -29,12 +29,12 @@ fn fill(text: &str, bundle: &Bundle) -> Result<String> {
 }
 
 /// Nothing that is loaded depends on randomness, so any seed will do.
-fn configure(wasm: &[u8], configuration: &str) -> Result<Outcome> {
+fn configure(wasm: &[u8], configuration: &str) -> Result<Trial> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     Ok(Filter::load(wasm)?.configure(configuration.as_bytes(), now, 0))
 }
 
-fn show(filter: &Path, outcome: &Outcome) -> ExitCode {
+fn show(filter: &Path, outcome: &Trial) -> ExitCode {
     for line in outcome.log.iter().filter(|line| line.level >= Level::Error) {
         eprintln!("{line}");
     }

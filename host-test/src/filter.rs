@@ -1,21 +1,21 @@
 //! A filter: compiled once, then started and configured as often as one likes.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, Instance, InstancePre, Module, Result, Store, Trap, WasmParams, WasmResults};
+use wasmtime::{AsContextMut, Config, Engine, Instance, InstancePre, Module, Result};
 
-use crate::host::{Host, Phase};
+use crate::host::Host;
 use crate::imports;
 use crate::load::{LoadError, check_exports, check_imports};
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{Trial, Verdict};
+use crate::plugin::Plugin;
+use crate::process::Process;
+use crate::vm::Vm;
 
-/// Instructions that start and configuration may take together, some ten seconds of them. Copying a byte counts
-/// as one.
-const FUEL: u64 = 20_000_000_000;
-/// The root context. 0 is the VM itself.
-pub(crate) const ROOT: u32 = 1;
-
-/// A filter that is ready to start.
+/// A filter that is ready to start. Clones share what was compiled.
+#[derive(Clone)]
 pub struct Filter(InstancePre<Host>);
 
 impl Filter {
@@ -38,65 +38,20 @@ impl Filter {
     /// `at` is the time since the Unix epoch that the filter sees; it stands still. `seed` decides what it gets
     /// as randomness.
     #[must_use]
-    pub fn configure(&self, configuration: &[u8], at: Duration, seed: u64) -> Outcome {
-        let mut store = Store::new(self.0.module().engine(), Host::new(configuration, at, seed));
-        store.limiter(|host| &mut host.limits);
-        let verdict = match self.start(&mut store, configuration.len()) {
-            Ok(true) => Verdict::Accepted,
-            Ok(false) => Verdict::Refused,
-            Err(error) => Verdict::Trapped(format!("`{}`: {}", store.data().phase.callback(), why(&error))),
-        };
-        Outcome { verdict, log: store.into_data().log }
+    pub fn configure(&self, configuration: &[u8], at: Duration, seed: u64) -> Trial {
+        let process = Rc::new(RefCell::new(Process::new(at, seed)));
+        let plugin = Plugin { configuration: configuration.into(), ..Plugin::default() };
+        let started = Vm::start(self, 0, Rc::clone(&process)).map_err(Verdict::Trapped);
+        let configured = started.and_then(|mut vm| vm.configure(&Rc::new(plugin)));
+        let log = process.borrow_mut().take_log();
+        Trial { verdict: configured.err().unwrap_or(Verdict::Accepted), log }
     }
 
-    /// Envoy's order: `WasmBase::startVm`, then `ContextBase::onStart` and `onConfigure`.
-    fn start(&self, store: &mut Store<Host>, size: usize) -> Result<bool> {
-        store.set_fuel(FUEL)?;
-        let instance = self.0.instantiate(&mut *store)?;
-        let mut vm = Vm { store, instance };
-        vm.initialise()?;
-        vm.callback::<_, ()>(Phase::ContextCreate, (ROOT, 0))?;
-        if vm.callback::<_, u32>(Phase::VmStart, (ROOT, 0))? == Some(0) {
-            return Ok(false);
-        }
-        let size = u32::try_from(size)?;
-        Ok(vm.callback::<_, u32>(Phase::Configure, (ROOT, size))? != Some(0))
-    }
-}
-
-/// An instance of a filter, with its memory.
-struct Vm<'a> {
-    store: &'a mut Store<Host>,
-    instance: Instance,
-}
-
-impl Vm<'_> {
-    /// A WASI reactor begins with `_initialize`, and `main` when it has one; a command with `_start`.
-    fn initialise(&mut self) -> Result<()> {
-        if self.call::<_, ()>("_initialize", ())?.is_none() {
-            self.call::<_, ()>("_start", ())?;
-        } else if self.call::<_, u32>("main", (0_u32, 0_u32))?.is_none() {
-            self.call::<_, u32>("__main_void", ())?;
-        }
-        Ok(())
+    pub(crate) fn engine(&self) -> &Engine {
+        self.0.module().engine()
     }
 
-    fn callback<P: WasmParams, R: WasmResults>(&mut self, phase: Phase, params: P) -> Result<Option<R>> {
-        self.store.data_mut().phase = phase;
-        self.call(phase.callback(), params)
-    }
-
-    /// Nothing when the filter does not export it.
-    fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> Result<Option<R>> {
-        let Some(function) = self.instance.get_func(&mut *self.store, name) else { return Ok(None) };
-        function.typed::<P, R>(&*self.store)?.call(&mut *self.store, params).map(Some)
-    }
-}
-
-fn why(error: &wasmtime::Error) -> String {
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => format!("ran for more than {FUEL} instructions"),
-        Some(trap) => trap.to_string(),
-        None => format!("{error:#}"),
+    pub(crate) fn instantiate(&self, store: impl AsContextMut<Data = Host>) -> Result<Instance> {
+        self.0.instantiate(store)
     }
 }

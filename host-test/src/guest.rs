@@ -1,8 +1,12 @@
 //! The module as a host function sees it: its memory, bounds-checked, and its allocator.
 
+use std::cell::RefMut;
+
 use wasmtime::{Caller, Error, Memory, Result, Trap};
 
 use crate::host::Host;
+use crate::process::Process;
+use crate::stream::Stream;
 
 /// What a host function answers when it is not `Ok` (0). Specification of ABI 0.2.1, `proxy_status_t`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +17,7 @@ pub(crate) enum Status {
     InvalidMemoryAccess = 6,
     Empty = 7,
     CasMismatch = 8,
+    InternalFailure = 10,
     Unimplemented = 12,
 }
 
@@ -67,6 +72,9 @@ impl From<Error> for Fault {
     }
 }
 
+/// The functions through which a module gives the host memory; the first that it has is used.
+pub(crate) const ALLOCATORS: [&str; 2] = ["malloc", "proxy_on_memory_allocate"];
+
 /// A module that called a host function. Addresses and sizes are `u32` in the ABI, held wider so that sums
 /// cannot overflow.
 pub(crate) struct Guest<'a>(pub(crate) Caller<'a, Host>);
@@ -80,7 +88,20 @@ impl Guest<'_> {
         self.0.data_mut()
     }
 
+    /// What all VMs share. It must not be held across anything else of the guest.
+    pub(crate) fn process(&self) -> RefMut<'_, Process> {
+        self.0.data().process.borrow_mut()
+    }
+
+    /// The request that the call is about, if it is about one.
+    pub(crate) fn stream(&mut self) -> Option<&mut Stream> {
+        self.host_mut().stream()
+    }
+
     fn memory(&mut self) -> Result<Memory, Fault> {
+        if let Some(memory) = self.host().memory {
+            return Ok(memory);
+        }
         self.0.get_export("memory").and_then(wasmtime::Extern::into_memory).ok_or(Fault::Memory)
     }
 
@@ -126,9 +147,14 @@ impl Guest<'_> {
     }
 
     fn allocate(&mut self, size: u32) -> Result<u32, Fault> {
-        let allocators = ["malloc", "proxy_on_memory_allocate"];
-        let found = allocators.into_iter().find_map(|name| self.0.get_export(name)?.into_func());
-        let allocate = found.ok_or(Fault::Memory)?.typed::<u32, u32>(&self.0)?;
+        let known = self.host().allocate.clone();
+        let allocate = match known {
+            Some(allocate) => allocate,
+            None => {
+                let found = ALLOCATORS.into_iter().find_map(|name| self.0.get_export(name)?.into_func());
+                found.ok_or(Fault::Memory)?.typed::<u32, u32>(&self.0)?
+            }
+        };
         match allocate.call(&mut self.0, size)? {
             0 => Err(Fault::Memory),
             at => Ok(at),

@@ -1,94 +1,172 @@
-//! What the host keeps for one VM while it starts.
+//! What the host keeps for one VM: its contexts, what it is doing, and what is to be done after it.
 
-use std::time::Duration;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
-use wasmtime::{Result, StoreLimits, StoreLimitsBuilder, bail};
+use wasmtime::{Memory, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
-use crate::imports::metrics::Metrics;
-use crate::imports::shared::Shared;
-use crate::outcome::{Level, LogLine};
+use crate::cluster::{Response, Time};
+use crate::guest::Status;
+use crate::plugin::Plugin;
+use crate::process::Process;
+use crate::reply::LocalReply;
+use crate::shared::Owner;
+use crate::stream::{Direction, Stream};
 
 /// Of a VM's linear memory. A filter with 10,000 policies needs a fraction of it.
 const MEMORY: usize = 512 << 20;
-/// Of all that a VM has the host keep: log, shared data, queues, names of metrics.
-const KEPT: usize = 16 << 20;
 
-/// How far the VM has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// The module's own start: its start section, `_initialize`, `main`. Few host functions may be called.
-    Initialise,
-    ContextCreate,
-    VmStart,
-    Configure,
-}
-
-impl Phase {
-    pub(crate) fn callback(self) -> &'static str {
-        match self {
-            Self::Initialise => "_initialize",
-            Self::ContextCreate => "proxy_on_context_create",
-            Self::VmStart => "proxy_on_vm_start",
-            Self::Configure => "proxy_on_configure",
-        }
-    }
-}
+/// The context of the VM itself.
+pub(crate) const VM: u32 = 0;
 
 /// The host's side of one VM.
 pub(crate) struct Host {
-    pub(crate) phase: Phase,
-    pub(crate) log: Vec<LogLine>,
+    /// The VM, among all that the process ever had.
+    pub(crate) serial: u64,
+    pub(crate) process: Rc<RefCell<Process>>,
     pub(crate) limits: StoreLimits,
-    pub(crate) random: fastrand::Rng,
-    pub(crate) shared: Shared,
-    pub(crate) metrics: Metrics,
-    configuration: Vec<u8>,
-    now: Duration,
-    kept: usize,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) allocate: Option<TypedFunc<u32, u32>>,
+    /// Whether the module's own start runs: few host functions may be called then.
+    pub(crate) initialising: bool,
+    /// The context whose callback runs.
+    pub(crate) current: u32,
+    /// The context that host functions are about (`proxy_set_effective_context`); 0 for the current one.
+    pub(crate) effective: u32,
+    pub(crate) roots: BTreeMap<u32, Root>,
+    pub(crate) streams: BTreeMap<u32, Box<Stream>>,
+    /// The plugin whose configuration can be read now.
+    pub(crate) configuring: Option<Rc<Plugin>>,
+    /// The answer to a call that a root context is told about.
+    pub(crate) answer: Option<Response>,
+    /// Whether the callback that runs answered its request: what it returns does not matter then.
+    pub(crate) stop_next: bool,
+    /// What waits until the callback that runs is over.
+    pub(crate) deferred: VecDeque<Deferred>,
+    pub(crate) effects: Vec<Effect>,
+    /// Why the VM failed, if it did.
+    pub(crate) failed: Option<String>,
+    next_context: u32,
+    next_token: u32,
+}
+
+/// A root context.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub(crate) plugin: Rc<Plugin>,
+    /// How long between ticks; no ticks when it is zero.
+    pub(crate) period: std::time::Duration,
+    pub(crate) tick_at: Option<Time>,
+    pub(crate) standing: Standing,
+}
+
+/// How far the end of a root context has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is in use.
+    Live,
+    /// It was told that it is done, and has something left to do (`proxy_on_done` gave false).
+    Finishing,
+    /// It said that it is done (`proxy_done`).
+    Done,
+}
+
+/// What a callback asked for, done after it.
+#[derive(Debug)]
+pub(crate) enum Deferred {
+    Continue(u32, Direction),
+    Reply(u32, LocalReply),
+    Reset(u32),
+    Delete(u32),
+}
+
+/// What a VM's gateway has to know.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// A request got its end: its stream's context is gone.
+    Ended(Box<Stream>),
+    /// The whole request is at the upstream.
+    Forwarded(u32),
 }
 
 impl Host {
-    pub(crate) fn new(configuration: &[u8], now: Duration, seed: u64) -> Self {
+    pub(crate) fn new(serial: u64, process: Rc<RefCell<Process>>) -> Self {
         Self {
-            phase: Phase::Initialise,
-            log: Vec::new(),
+            serial,
+            process,
             limits: StoreLimitsBuilder::new().memory_size(MEMORY).trap_on_grow_failure(true).build(),
-            random: fastrand::Rng::with_seed(seed),
-            shared: Shared::default(),
-            metrics: Metrics::default(),
-            configuration: configuration.into(),
-            now,
-            kept: 0,
+            memory: None,
+            allocate: None,
+            initialising: true,
+            current: VM,
+            effective: VM,
+            roots: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            configuring: None,
+            answer: None,
+            stop_next: false,
+            deferred: VecDeque::new(),
+            effects: Vec::new(),
+            failed: None,
+            next_context: 1,
+            next_token: 1,
         }
     }
 
     /// For a store in which nothing runs.
     pub(crate) fn idle() -> Self {
-        Self::new(&[], Duration::ZERO, 0)
+        Self::new(0, Rc::new(RefCell::new(Process::new(Time::ZERO, 0))))
     }
 
-    /// Nanoseconds since the Unix epoch, of both clocks. It stands still: starting takes no time.
-    pub(crate) fn now(&self) -> u64 {
-        u64::try_from(self.now.as_nanos()).unwrap_or(u64::MAX)
+    pub(crate) fn new_context(&mut self) -> u32 {
+        let id = self.next_context;
+        self.next_context = self.next_context.wrapping_add(1).max(1);
+        id
     }
 
-    /// The plugin's configuration, which Envoy shows in these two callbacks only.
-    pub(crate) fn configuration(&self) -> Option<&[u8]> {
-        matches!(self.phase, Phase::ContextCreate | Phase::Configure).then_some(&self.configuration)
+    pub(crate) fn new_token(&mut self) -> u32 {
+        let token = self.next_token;
+        self.next_token = self.next_token.wrapping_add(1).max(1);
+        token
     }
 
-    pub(crate) fn log(&mut self, level: Level, text: &[u8]) -> Result<()> {
-        self.keep(text.len())?;
-        self.log.push(LogLine { level, text: String::from_utf8_lossy(text).into_owned() });
+    pub(crate) fn knows(&self, context: u32) -> bool {
+        context == VM || self.roots.contains_key(&context) || self.streams.contains_key(&context)
+    }
+
+    /// The context that a host function is about.
+    pub(crate) fn context(&self) -> u32 {
+        if self.effective != VM && self.knows(self.effective) { self.effective } else { self.current }
+    }
+
+    /// The request that a host function is about.
+    pub(crate) fn stream(&mut self) -> Option<&mut Stream> {
+        let context = self.context();
+        self.streams.get_mut(&context).map(Box::as_mut)
+    }
+
+    /// The root context of the context that a host function is about.
+    pub(crate) fn root(&self) -> u32 {
+        let context = self.context();
+        self.streams.get(&context).map_or(context, |stream| stream.root)
+    }
+
+    /// The root context of the context that a host function is about has nothing left to do.
+    pub(crate) fn done(&mut self) -> Result<(), Status> {
+        let id = self.root();
+        let root = self.roots.get_mut(&id).filter(|root| root.standing == Standing::Finishing);
+        root.ok_or(Status::NotFound)?.standing = Standing::Done;
+        self.deferred.push_back(Deferred::Delete(id));
         Ok(())
     }
 
-    /// Counts what the host is about to keep. The constant stands for the entry itself.
-    pub(crate) fn keep(&mut self, bytes: usize) -> Result<()> {
-        self.kept = self.kept.saturating_add(bytes).saturating_add(64);
-        if self.kept > KEPT {
-            bail!("the host keeps at most {KEPT} bytes for it, its log included");
-        }
-        Ok(())
+    pub(crate) fn owner(&self) -> Owner {
+        (self.serial, self.root())
+    }
+
+    /// The plugin that a host function is about.
+    pub(crate) fn plugin(&self) -> Option<&Rc<Plugin>> {
+        self.configuring.as_ref().or_else(|| Some(&self.roots.get(&self.root())?.plugin))
     }
 }

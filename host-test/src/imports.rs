@@ -1,15 +1,19 @@
 //! The host functions that a filter may import, and how they are told to wasmtime.
 
-pub(crate) mod metrics;
-mod request;
-pub(crate) mod shared;
+mod bodies;
+mod calls;
+mod headers;
+mod metrics;
+mod properties;
+mod shared;
+mod streams;
 mod system;
 mod wasi;
 
-use wasmtime::{Engine, FuncType, Linker, Result, Val, ValType, bail};
+use wasmtime::{Caller, Engine, IntoFunc, Linker, Result, bail};
 
 use crate::guest::{Errno, Fault, Guest, Status};
-use crate::host::{Host, Phase};
+use crate::host::Host;
 
 /// The module name of proxy-wasm functions.
 const PROXY: &str = "env";
@@ -17,10 +21,11 @@ const PROXY: &str = "env";
 const WASI: &str = "wasi_snapshot_preview1";
 
 /// What Envoy lets a module call while it initialises; any other host function traps.
-const WHILE_INITIALISING: [&str; 11] = [
+const WHILE_INITIALISING: [&str; 13] = [
     "proxy_log",
     "args_get",
     "args_sizes_get",
+    "clock_res_get",
     "clock_time_get",
     "environ_get",
     "environ_sizes_get",
@@ -28,6 +33,7 @@ const WHILE_INITIALISING: [&str; 11] = [
     "fd_prestat_dir_name",
     "fd_prestat_get",
     "fd_write",
+    "poll_oneoff",
     "random_get",
 ];
 
@@ -38,11 +44,52 @@ pub(crate) struct Imports(Linker<Host>);
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<Host>> {
     let mut imports = Imports(Linker::new(engine));
     system::link(&mut imports)?;
-    request::link(&mut imports)?;
+    bodies::link(&mut imports)?;
+    headers::link(&mut imports)?;
+    streams::link(&mut imports)?;
+    calls::link(&mut imports)?;
+    properties::link(&mut imports)?;
     shared::link(&mut imports)?;
     metrics::link(&mut imports)?;
     wasi::link(&mut imports)?;
     Ok(imports.0)
+}
+
+/// Makes host functions of so many parameters, all of them `i32`.
+pub(crate) trait Arity<const N: usize> {
+    /// Defines `name`.
+    fn define<F>(imports: &mut Imports, module: &'static str, name: &'static str, call: F) -> Result<()>
+    where
+        F: Fn(Caller<'_, Host>, [u64; N]) -> Result<i32> + Send + Sync + 'static;
+}
+
+macro_rules! arities {
+    ($($count:literal: $($name:ident)*;)*) => {$(
+        impl Arity<$count> for Imports {
+            fn define<F>(imports: &mut Imports, module: &'static str, name: &'static str, call: F) -> Result<()>
+            where
+                F: Fn(Caller<'_, Host>, [u64; $count]) -> Result<i32> + Send + Sync + 'static,
+            {
+                imports.typed(module, name, move |caller: Caller<'_, Host>, $($name: u32),*| {
+                    call(caller, [$(u64::from($name)),*])
+                })
+            }
+        }
+    )*};
+}
+
+arities! {
+    0: ;
+    1: a;
+    2: a b;
+    3: a b c;
+    4: a b c d;
+    5: a b c d e;
+    6: a b c d e f;
+    8: a b c d e f g h;
+    9: a b c d e f g h i;
+    10: a b c d e f g h i j;
+    12: a b c d e f g h i j k l;
 }
 
 impl Imports {
@@ -51,63 +98,58 @@ impl Imports {
         &mut self,
         name: &'static str,
         call: impl Fn(&mut Guest<'_>, [u64; N]) -> Result<(), Fault> + Send + Sync + 'static,
-    ) -> Result<()> {
-        self.proxy_with(name, [const { ValType::I32 }; N], call)
+    ) -> Result<()>
+    where
+        Self: Arity<N>,
+    {
+        const MEMORY: i32 = Status::InvalidMemoryAccess as i32;
+        <Self as Arity<N>>::define(self, PROXY, name, move |caller, parameters| {
+            run(caller, PROXY, name, MEMORY, |guest| call(guest, parameters))
+        })
     }
 
-    fn proxy_with<const N: usize>(
-        &mut self,
-        name: &'static str,
-        params: [ValType; N],
-        call: impl Fn(&mut Guest<'_>, [u64; N]) -> Result<(), Fault> + Send + Sync + 'static,
-    ) -> Result<()> {
-        self.define(PROXY, name, params, Status::InvalidMemoryAccess as i32, call)
-    }
-
-    /// A WASI function that answers with an error number.
+    /// A WASI function, all of whose parameters are `i32`, that answers with an error number.
     fn wasi<const N: usize>(
         &mut self,
         name: &'static str,
-        params: [ValType; N],
         call: impl Fn(&mut Guest<'_>, [u64; N]) -> Result<(), Fault> + Send + Sync + 'static,
-    ) -> Result<()> {
-        self.define(WASI, name, params, Errno::Fault as i32, call)
+    ) -> Result<()>
+    where
+        Self: Arity<N>,
+    {
+        <Self as Arity<N>>::define(self, WASI, name, move |caller, parameters| {
+            run(caller, WASI, name, Errno::Fault as i32, |guest| call(guest, parameters))
+        })
     }
 
-    fn define<const N: usize>(
+    /// A function of any type.
+    fn typed<P, R>(
         &mut self,
         module: &'static str,
         name: &'static str,
-        params: [ValType; N],
-        memory: i32,
-        call: impl Fn(&mut Guest<'_>, [u64; N]) -> Result<(), Fault> + Send + Sync + 'static,
+        function: impl IntoFunc<Host, P, R>,
     ) -> Result<()> {
-        let function = FuncType::new(self.0.engine(), params, [ValType::I32]);
-        self.0.func_new(module, name, function, move |caller, params, results| {
-            let mut guest = Guest(caller);
-            permit(&guest, module, name)?;
-            let params = std::array::from_fn(|number| params.get(number).map_or(0, unsigned));
-            let code = call(&mut guest, params).map_or_else(|fault| fault.code(memory), |()| Ok(0))?;
-            results.fill(Val::I32(code));
-            Ok(())
-        })?;
-        Ok(())
+        self.0.func_wrap(module, name, function).map(drop)
     }
+}
+
+/// Runs a host function, if it may be called now, and gives what the module gets.
+fn run(
+    caller: Caller<'_, Host>,
+    module: &str,
+    name: &str,
+    memory: i32,
+    call: impl FnOnce(&mut Guest<'_>) -> Result<(), Fault>,
+) -> Result<i32> {
+    let mut guest = Guest(caller);
+    permit(&guest, module, name)?;
+    call(&mut guest).map_or_else(|fault| fault.code(memory), |()| Ok(0))
 }
 
 /// Whether a host function may be called now.
 fn permit(guest: &Guest<'_>, module: &str, name: &str) -> Result<()> {
-    if guest.host().phase == Phase::Initialise && !WHILE_INITIALISING.contains(&name) {
+    if guest.host().initialising && !WHILE_INITIALISING.contains(&name) {
         bail!("`{module}.{name}` must not be called while the module initialises");
     }
     Ok(())
-}
-
-/// An integer of the ABI: addresses, sizes and enumerations are unsigned there.
-fn unsigned(value: &Val) -> u64 {
-    match value {
-        Val::I32(value) => value.cast_unsigned().into(),
-        Val::I64(value) => value.cast_unsigned(),
-        _ => 0,
-    }
 }

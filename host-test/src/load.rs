@@ -52,7 +52,7 @@ impl From<wasmtime::Error> for LoadError {
 
 /// What the host calls, with the number of parameters and of results; all of them are `i32`. Envoy passes over
 /// those that are missing, but not over an allocator.
-const CALLBACKS: [(&str, usize, usize); 9] = [
+const CALLBACKS: [(&str, usize, usize); 21] = [
     ("_initialize", 0, 0),
     ("_start", 0, 0),
     ("main", 2, 1),
@@ -62,6 +62,18 @@ const CALLBACKS: [(&str, usize, usize); 9] = [
     ("proxy_on_context_create", 2, 0),
     ("proxy_on_vm_start", 2, 1),
     ("proxy_on_configure", 2, 1),
+    ("proxy_on_tick", 1, 0),
+    ("proxy_on_queue_ready", 2, 0),
+    ("proxy_on_http_call_response", 5, 0),
+    ("proxy_on_done", 1, 1),
+    ("proxy_on_log", 1, 0),
+    ("proxy_on_delete", 1, 0),
+    ("proxy_on_request_headers", 3, 1),
+    ("proxy_on_request_body", 3, 1),
+    ("proxy_on_request_trailers", 2, 1),
+    ("proxy_on_response_headers", 3, 1),
+    ("proxy_on_response_body", 3, 1),
+    ("proxy_on_response_trailers", 2, 1),
 ];
 
 pub(crate) fn check_exports(module: &Module) -> Result<(), LoadError> {

@@ -1,10 +1,10 @@
-//! What came of configuring a filter.
+//! What came of configuring a filter, and what filters log.
 
 use std::fmt;
 
 /// How a filter took its configuration, and what it said meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Trial {
     /// Whether it would serve.
     pub verdict: Verdict,
     /// Its log, in the order in which it was written.
@@ -21,6 +21,26 @@ pub enum Verdict {
     /// It trapped, or used more instructions or memory than it may: which callback, and why.
     Trapped(String),
 }
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("the filter accepts its configuration"),
+            Self::Refused => f.write_str("the filter refuses its configuration"),
+            Self::Trapped(why) => write!(f, "the filter traps in {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.verdict)?;
+        let grave = self.log.iter().filter(|line| line.level >= Level::Error);
+        grave.into_iter().try_for_each(|line| write!(f, "\n{line}"))
+    }
+}
+
+impl std::error::Error for Trial {}
 
 /// One line that a filter logged.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,10 +16,12 @@ mod configure;
 mod load;
 #[path = "host/released.rs"]
 mod released;
+#[path = "host/streams.rs"]
+mod streams;
 
 use std::time::Duration;
 
-use countersign_host_test::{Filter, LoadError, Outcome};
+use countersign_host_test::{Filter, LoadError, Trial};
 
 /// A Sunday at noon, UTC.
 const AT: Duration = Duration::from_secs(1_795_348_800);
@@ -41,6 +43,6 @@ fn load(imports: &str, body: &str) -> Result<Filter, LoadError> {
     Filter::load(&wat::parse_str(format!("(module {imports} {PRELUDE} {body})")).unwrap())
 }
 
-fn configure(imports: &str, body: &str, configuration: &str) -> Outcome {
+fn configure(imports: &str, body: &str, configuration: &str) -> Trial {
     load(imports, body).unwrap().configure(configuration.as_bytes(), AT, 7)
 }

@@ -3,53 +3,70 @@
 //! Envoy links those for files and sockets too, and they all fail there. Here a filter that imports them is
 //! refused: it has neither.
 
-use wasmtime::ValType::{I32, I64};
-use wasmtime::{FuncType, Result};
+use wasmtime::{Caller, Result};
 
-use super::{Imports, WASI, permit};
+use super::{Imports, WASI, permit, run};
 use crate::guest::{Errno, Fault, Guest};
+use crate::host::Host;
 use crate::outcome::Level;
+
+const FAULT: i32 = Errno::Fault as i32;
 
 /// Bytes that one `random_get` gives at most.
 const RANDOM: u64 = 64 << 10;
 
 pub(super) fn link(imports: &mut Imports) -> Result<()> {
-    imports.wasi("fd_write", [I32, I32, I32, I32], write)?;
-    imports.wasi("fd_read", [I32, I32, I32, I32], |_, _| Err(Errno::NoSystemCall.into()))?;
-    imports.wasi("fd_seek", [I32, I64, I32, I32], |_, _| Ok(()))?;
-    imports.wasi("fd_close", [I32], |_, _| Ok(()))?;
-    imports.wasi("fd_fdstat_get", [I32, I32], |guest, [file, stat]| {
-        level(file)?;
-        // All zero but the right to write, the 7th bit of the second word.
-        guest.write(stat, &[[0; 8], 64_u64.to_le_bytes(), [0; 8]].concat())
-    })?;
-    imports.wasi("fd_prestat_get", [I32, I32], |_, _| Err(Errno::BadFile.into()))?;
-    imports.wasi("fd_prestat_dir_name", [I32, I32, I32], |_, _| Err(Errno::NoSystemCall.into()))?;
+    files(imports)?;
     for name in ["args_get", "environ_get"] {
-        imports.wasi(name, [I32, I32], |_, _| Ok(()))?;
+        imports.wasi(name, |_, [_, _]| Ok(()))?;
     }
     for name in ["args_sizes_get", "environ_sizes_get"] {
-        imports.wasi(name, [I32, I32], |guest, [count, size]| {
+        imports.wasi(name, |guest, [count, size]| {
             guest.write_u32(count, 0)?;
             guest.write_u32(size, 0)
         })?;
     }
-    imports.wasi("clock_time_get", [I32, I64, I32], |guest, [clock, _, time]| match clock {
-        0 | 1 => guest.write(time, &guest.host().now().to_le_bytes()),
-        _ => Err(Errno::NotSupported.into()),
-    })?;
-    imports.wasi("random_get", [I32, I32], random)?;
-    imports.wasi("sched_yield", [], |_, _| Ok(()))?;
+    clocks(imports)?;
+    imports.wasi("random_get", random)?;
+    imports.wasi("sched_yield", |_, []| Ok(()))?;
     exit(imports)
+}
+
+fn files(imports: &mut Imports) -> Result<()> {
+    imports.wasi("fd_write", write)?;
+    imports.wasi("fd_read", |_, [_, _, _, _]| Err(Errno::NoSystemCall.into()))?;
+    imports.typed(WASI, "fd_seek", |caller: Caller<'_, Host>, _: u32, _: i64, _: u32, _: u32| {
+        run(caller, WASI, "fd_seek", FAULT, |_| Ok(()))
+    })?;
+    imports.wasi("fd_close", |_, [_]| Ok(()))?;
+    imports.wasi("fd_fdstat_get", |guest, [file, stat]| {
+        level(file)?;
+        // All zero but the right to write, the 7th bit of the second word.
+        guest.write(stat, &[[0; 8], 64_u64.to_le_bytes(), [0; 8]].concat())
+    })?;
+    imports.wasi("fd_prestat_get", |_, [_, _]| Err(Errno::BadFile.into()))?;
+    imports.wasi("fd_prestat_dir_name", |_, [_, _, _]| Err(Errno::NoSystemCall.into()))
+}
+
+fn clocks(imports: &mut Imports) -> Result<()> {
+    imports.wasi("clock_res_get", |_, [_, _]| Err(Errno::NoSystemCall.into()))?;
+    imports.wasi("poll_oneoff", |_, [_, _, _, _]| Err(Errno::NoSystemCall.into()))?;
+    imports.typed(WASI, "clock_time_get", |caller: Caller<'_, Host>, clock: u32, _: i64, time: u32| {
+        run(caller, WASI, "clock_time_get", FAULT, |guest| {
+            let now = guest.process().nanoseconds();
+            match clock {
+                0 | 1 => guest.write(time.into(), &now.to_le_bytes()),
+                _ => Err(Errno::NotSupported.into()),
+            }
+        })
+    })
 }
 
 /// Envoy lets the module go on after it; what a compiler puts there is `unreachable`.
 fn exit(imports: &mut Imports) -> Result<()> {
-    let function = FuncType::new(imports.0.engine(), [I32], []);
-    imports
-        .0
-        .func_new(WASI, "proc_exit", function, |caller, _, _| permit(&Guest(caller), WASI, "proc_exit"))?;
-    Ok(())
+    imports.typed(WASI, "proc_exit", |caller: Caller<'_, Host>, _: u32| {
+        permit(&Guest(caller), WASI, "proc_exit")
+    })
 }
 
 /// One line of the log, without its line feed.
@@ -62,7 +79,7 @@ fn write(guest: &mut Guest<'_>, [file, vectors, count, written]: [u64; 4]) -> Re
         text.extend(guest.read(word(at), word(size))?);
     }
     if !text.is_empty() {
-        guest.host_mut().log(level, text.strip_suffix(b"\n").unwrap_or(&text))?;
+        guest.process().log(level, text.strip_suffix(b"\n").unwrap_or(&text))?;
     }
     guest.write_u32(written, u32::try_from(text.len()).map_err(|_| Errno::Invalid)?)
 }
@@ -83,7 +100,8 @@ fn random(guest: &mut Guest<'_>, [at, size]: [u64; 2]) -> Result<(), Fault> {
     if size > RANDOM {
         return Err(Errno::Invalid.into());
     }
-    let random = &mut guest.host_mut().random;
-    let bytes: Vec<u8> = (0..size).map(|_| random.u8(..)).collect();
+    let size = usize::try_from(size).map_err(|_| Errno::Invalid)?;
+    let mut bytes = vec![0; size];
+    guest.process().random.fill(&mut bytes);
     guest.write(at, &bytes)
 }

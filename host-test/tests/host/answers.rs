@@ -1,6 +1,6 @@
 //! What host functions answer during the configuration, while there is no request.
 
-use countersign_host_test::{Outcome, Verdict};
+use countersign_host_test::{Trial, Verdict};
 
 use super::configure;
 
@@ -24,7 +24,7 @@ fn status(name: &str, arguments: &[i64]) -> u8 {
             (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1)))
             (i32.const 1))"#
     );
-    let Outcome { verdict, log } = configure(&imports, &body, "abc");
+    let Trial { verdict, log } = configure(&imports, &body, "abc");
     assert_eq!(verdict, Verdict::Accepted, "{name}");
     log[0].text.as_bytes()[0] - b'A'
 }
@@ -108,7 +108,7 @@ fn a_pointer_out_of_memory_is_refused() {
 }
 
 /// Runs these calls one after another; each must answer what it is given with.
-fn answers(imports: &str, calls: &[(&str, i32)]) -> Outcome {
+fn answers(imports: &str, calls: &[(&str, i32)]) -> Trial {
     let checks: String = calls
         .iter()
         .map(|(call, code)| format!("(if (i32.ne {call} (i32.const {code})) (then unreachable))"))

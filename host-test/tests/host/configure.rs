@@ -1,6 +1,6 @@
 //! How a filter takes its configuration.
 
-use countersign_host_test::{Level, Outcome, Verdict};
+use countersign_host_test::{Level, Trial, Verdict};
 
 use super::{AT, configure, load};
 
@@ -8,12 +8,12 @@ const LOG: &str = r#"(import "env" "proxy_log" (func $log (param i32 i32 i32) (r
 const BUFFER: &str =
     r#"(import "env" "proxy_get_buffer_bytes" (func $buffer (param i32 i32 i32 i32 i32) (result i32)))"#;
 
-fn trap(outcome: Outcome) -> String {
+fn trap(outcome: Trial) -> String {
     let Verdict::Trapped(why) = outcome.verdict else { panic!("{outcome:?}") };
     why
 }
 
-fn log(outcome: &Outcome) -> Vec<(Level, &str)> {
+fn log(outcome: &Trial) -> Vec<(Level, &str)> {
     outcome.log.iter().map(|line| (line.level, line.text.as_str())).collect()
 }
 
@@ -37,7 +37,7 @@ fn a_configuration_is_handed_over_and_judged() {
 
 #[test]
 fn callbacks_come_in_the_order_of_envoy_and_may_be_missing() {
-    assert_eq!(configure("", "", "x"), Outcome { verdict: Verdict::Accepted, log: vec![] });
+    assert_eq!(configure("", "", "x"), Trial { verdict: Verdict::Accepted, log: vec![] });
     let say = |letter: usize| format!("(drop (call $log (i32.const 2) (i32.const {letter}) (i32.const 1)))");
     let body = format!(
         r#"(data (i32.const 0) "abcde")

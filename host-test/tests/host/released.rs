@@ -1,6 +1,6 @@
 //! The filter that is released, configured as Envoy would.
 
-use countersign_host_test::{Filter, Level, Outcome, Verdict};
+use countersign_host_test::{Filter, Level, Trial, Verdict};
 use serde_json::{Value, json};
 
 use super::AT;
@@ -26,7 +26,7 @@ fn configuration() -> Value {
     })
 }
 
-fn errors(outcome: &Outcome) -> Vec<&str> {
+fn errors(outcome: &Trial) -> Vec<&str> {
     outcome.log.iter().filter(|line| line.level >= Level::Error).map(|line| line.text.as_str()).collect()
 }
 

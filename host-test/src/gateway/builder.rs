@@ -1,0 +1,188 @@
+//! How a gateway is set up and started.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::run::Agenda;
+use super::workers::Worker;
+use super::{Gateway, Settings, Upstream, empty};
+use crate::cluster::{Cluster, Time};
+use crate::filter::Filter;
+use crate::outcome::{Trial, Verdict};
+use crate::plugin::{FailurePolicy, Plugin};
+use crate::process::Process;
+use crate::vm::{Teardown, Vm};
+
+/// A gateway that is being set up.
+pub struct Builder {
+    filter: Filter,
+    plugin: Plugin,
+    settings: Settings,
+    workers: usize,
+    at: Time,
+    seed: u64,
+    clusters: Vec<(String, Box<dyn Cluster>)>,
+    upstream: Box<dyn Upstream>,
+}
+
+impl Builder {
+    pub(super) fn new(filter: &Filter) -> Self {
+        Self {
+            filter: filter.clone(),
+            plugin: Plugin { headers_pause_alone: true, ..Plugin::default() },
+            settings: Settings {
+                buffer_limit: 1 << 20,
+                idle_timeout: Some(Duration::from_secs(300)),
+                teardown: Teardown::default(),
+            },
+            workers: 1,
+            at: Time::ZERO,
+            seed: 0,
+            clusters: Vec::new(),
+            upstream: Box::new(empty),
+        }
+    }
+
+    /// The filter's configuration, in the bytes that Envoy would hand over: the text of a `StringValue`, or an
+    /// encoded `google.protobuf.Struct`.
+    #[must_use]
+    pub fn configuration(mut self, configuration: impl Into<Vec<u8>>) -> Self {
+        self.plugin.configuration = configuration.into();
+        self
+    }
+
+    /// The plugin's `name` and `root_id`; empty unless they are set.
+    #[must_use]
+    pub fn plugin(mut self, name: &str, root_id: &str) -> Self {
+        (self.plugin.name, self.plugin.root_id) = (name.into(), root_id.into());
+        self
+    }
+
+    /// Whether a filter that pauses a request's header fields still gets its body
+    /// (`allow_on_headers_stop_iteration`, set unless this unsets it).
+    #[must_use]
+    pub fn body_while_headers_pause(mut self, yes: bool) -> Self {
+        self.plugin.headers_pause_alone = yes;
+        self
+    }
+
+    /// What happens when the filter's VM traps.
+    #[must_use]
+    pub fn failure_policy(mut self, policy: FailurePolicy) -> Self {
+        self.plugin.failure = policy;
+        self
+    }
+
+    /// The order of a request's last callbacks.
+    #[must_use]
+    pub fn teardown(mut self, order: Teardown) -> Self {
+        self.settings.teardown = order;
+        self
+    }
+
+    /// How many workers there are, each with a VM of its own; at least one.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// Most bytes of a body that are held back (`per_connection_buffer_limit_bytes`, 1 MiB): above it the answer
+    /// is 413.
+    #[must_use]
+    pub fn buffer_limit(mut self, bytes: usize) -> Self {
+        self.settings.buffer_limit = bytes;
+        self
+    }
+
+    /// How long nothing may happen to a request (`stream_idle_timeout`, 5 minutes); for ever when there is none.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.settings.idle_timeout = timeout;
+        self
+    }
+
+    /// When the gateway starts, since the Unix epoch.
+    #[must_use]
+    pub fn at(mut self, at: Time) -> Self {
+        self.at = at;
+        self
+    }
+
+    /// What randomness follows from.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// A server that the filter may call under this name.
+    #[must_use]
+    pub fn cluster(mut self, name: &str, cluster: impl Cluster + 'static) -> Self {
+        self.clusters.push((name.into(), Box::new(cluster)));
+        self
+    }
+
+    /// What stands behind the gateway; without it, something that answers 200 at once.
+    #[must_use]
+    pub fn upstream(mut self, upstream: impl Upstream + 'static) -> Self {
+        self.upstream = Box::new(upstream);
+        self
+    }
+
+    /// Starts it as Envoy does: the configuration is tried in a VM that is thrown away, then each worker gets its own.
+    ///
+    /// # Errors
+    /// How the filter took its configuration, when it does not accept it.
+    pub fn start(self) -> Result<Gateway, Trial> {
+        let process = Rc::new(RefCell::new(Process::new(self.at, self.seed)));
+        for (name, cluster) in self.clusters {
+            process.borrow_mut().add_cluster(&name, cluster);
+        }
+        let mut gateway = Gateway {
+            filter: self.filter,
+            process,
+            plugin: Rc::new(self.plugin),
+            settings: self.settings,
+            workers: Vec::new(),
+            next_vm: 0,
+            next_stream: 0,
+            agenda: Agenda::default(),
+            clients: BTreeMap::new(),
+            slowed: BTreeSet::new(),
+            outcomes: BTreeMap::new(),
+            upstream: self.upstream,
+        };
+        gateway.start(self.workers).map_err(|verdict| Trial { verdict, log: gateway.take_log() })?;
+        Ok(gateway)
+    }
+}
+
+impl Gateway {
+    fn start(&mut self, workers: usize) -> Result<(), Verdict> {
+        let plugin = Rc::clone(&self.plugin);
+        self.canary(&plugin)?;
+        for _ in 0..workers {
+            let mut vm = self.new_vm()?;
+            let root = vm.configure(&plugin)?;
+            self.workers.push(Worker::new(vm, root, self.now()));
+        }
+        Ok(())
+    }
+
+    /// Tries a configuration in a VM of its own.
+    pub(super) fn canary(&mut self, plugin: &Rc<Plugin>) -> Result<(), Verdict> {
+        self.new_vm()?.configure(plugin).map(drop)
+    }
+
+    pub(super) fn new_vm(&mut self) -> Result<Vm, Verdict> {
+        let serial = self.next_vm;
+        self.next_vm += 1;
+        let mut vm = Vm::start(&self.filter, serial, Rc::clone(&self.process)).map_err(Verdict::Trapped)?;
+        vm.buffer_limit = self.settings.buffer_limit;
+        vm.teardown = self.settings.teardown;
+        Ok(vm)
+    }
+}
