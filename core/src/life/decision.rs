@@ -1,6 +1,7 @@
 //! What became of a request, for the gateway's access log and for metrics.
 
 use countersign_protocol::Token;
+use countersign_protocol::evidence::{Lane, Record};
 use serde::Serialize;
 
 use crate::denial::Reason;
@@ -50,6 +51,16 @@ struct Summary<'a> {
     reason: Option<&'a str>,
     ticket: Option<Token>,
     enforced: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<Reference>,
+}
+
+/// Where the evidence of a decision is found.
+#[derive(Serialize)]
+struct Reference {
+    producer: Token,
+    lane: Lane,
+    seq: u64,
 }
 
 impl Decision {
@@ -57,9 +68,10 @@ impl Decision {
         Self { fate, ticket, enforced: true }
     }
 
-    /// One line of JSON for the gateway's own access log: an independent count of what was decided.
+    /// One line of JSON for the gateway's own access log: an independent count of what was decided, and where the
+    /// record of it is found, unless it was dropped.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub fn summary(&self, record: Option<&Record>) -> String {
         let (decision, reason) = match self.fate {
             Fate::Allowed => ("allowed", None),
             Fate::Countersigned => ("countersigned", None),
@@ -68,7 +80,12 @@ impl Decision {
             Fate::Pending => ("pending", Some(Reason::Pending)),
         };
         let reason = reason.map(|reason| reason.meaning().code);
-        let summary = Summary { decision, reason, ticket: self.ticket, enforced: self.enforced };
+        let record = record.map(|Record { envelope, .. }| Reference {
+            producer: envelope.producer,
+            lane: envelope.lane,
+            seq: envelope.seq,
+        });
+        let summary = Summary { decision, reason, ticket: self.ticket, enforced: self.enforced, record };
         // Numbers, words and nothing: it can always be written.
         serde_json::to_string(&summary).unwrap_or_default()
     }

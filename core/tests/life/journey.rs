@@ -19,7 +19,10 @@ fn an_approved_request_goes_on_after_the_service_counted_it() {
     let receipt = world.receipt(&grant, &claim);
     let step = world.claimed(claiming, won(&claim, &receipt));
     let Next::Continue(permit) = step.next else { panic!("{step:?}") };
-    assert!(step.decision.unwrap().summary().contains(r#""decision":"countersigned""#));
+    let summary = step.decision.unwrap().summary(step.audit.last());
+    assert!(summary.contains(r#""decision":"countersigned""#), "{summary}");
+    let last = &step.audit.last().unwrap().envelope;
+    assert!(summary.contains(&format!(r#""lane":"held","seq":{}}}"#, last.seq)), "{summary}");
     let (record, outcome) = permit.outcome(&mut world.journal, Some(201), world.now).unwrap();
     assert_eq!((record.envelope.lane, record.envelope.kind.as_str()), (Lane::Held, "outcome"));
     assert_eq!(outcome.event, OutcomeEvent::Forwarded { nonce: claim.nonce, status: Some(201) });
