@@ -197,17 +197,19 @@ impl Approvals {
     /// Answers the polls that have something to hear or no more time, as long as the service stands.
     fn answer_polls(&mut self) {
         for poll in std::mem::take(&mut self.polls) {
-            let fault = poll.fault.or_else(|| self.fault(Some(Operation::Wait)));
-            match (self.service.reply(&poll), fault) {
+            // One that fails whenever its answer comes was written down when it came.
+            let sudden = self.fault(Some(Operation::Wait)).filter(|fault| *fault != Fault::NotSent);
+            let sudden = sudden.filter(|fault| poll.fault.is_none() || troubles::is_break(*fault));
+            match (self.service.reply(&poll), sudden) {
                 (_, Some(fault)) if troubles::is_break(fault) => {
                     self.note_fault(fault, Some(Operation::Wait));
                     self.ready.push((poll.call, troubles::broken(fault)));
                 }
-                (Some(reply), fault) => {
-                    if let Some(fault) = fault.filter(|_| poll.fault.is_none()) {
+                (Some(reply), sudden) => {
+                    if let Some(fault) = sudden {
                         self.note_fault(fault, Some(Operation::Wait));
                     }
-                    self.deliver(poll.call, http::ok(&reply), fault);
+                    self.deliver(poll.call, http::ok(&reply), poll.fault.or(sudden));
                 }
                 (None, _) => self.polls.push(poll),
             }

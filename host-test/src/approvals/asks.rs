@@ -74,6 +74,7 @@ impl Service {
                 let id = self.join_or_open(ask.digest, question);
                 let attempt = Attempt { ticket: id, waiter: ask.waiter, held_until, left: false };
                 self.asks.insert(ask.nonce, attempt);
+                self.change(id, |ticket| ticket.asks.push(ask.nonce));
                 id
             }
         };
@@ -136,6 +137,7 @@ impl Service {
             jti: None,
             grant: None,
             answers: Vec::new(),
+            asks: Vec::new(),
             waiters: BTreeMap::new(),
             question,
         };

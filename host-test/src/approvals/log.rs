@@ -12,9 +12,10 @@ pub struct Happened {
     /// To which ticket; none when it is a call that failed or evidence that was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Token>,
-    /// What, `snake_case`: `asked`, `joined`, `approve`, `reject`, `flag`, `refused`, `approved`, `claimed`,
-    /// `lost`, `forwarded`, `reopened`, `dropped`, `revoked`, `client_left`, `cancelled`, `expired`,
-    /// `outcome_unknown`, `false_grant`, `fault`.
+    /// What, `snake_case`. To tickets: `asked`, `joined`, `approve`, `reject`, `flag`, `refused` (an attempt of
+    /// somebody, with the kind of it as the detail), `false_grant`, `approved`, `claimed`, `lost` (a claim),
+    /// `forwarded`, `outcome_unknown`, `reopened`, `revoked`, `client_left`, `cancelled`, `expired`. To calls:
+    /// `not_asked` (a question), `evidence_refused`, `fault` (with the operation as the detail).
     pub event: &'static str,
     /// By whom, when it was a person.
     #[serde(skip_serializing_if = "Option::is_none")]

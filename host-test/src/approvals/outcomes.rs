@@ -54,9 +54,11 @@ impl Service {
         let Some(attempt) = staying else { return };
         attempt.left = true;
         let waiter = attempt.waiter;
-        let others = self.asks.values().any(|attempt| {
-            attempt.ticket == id && attempt.waiter == waiter && !attempt.left && attempt.held_until > now
-        });
+        let asks = self.tickets.get(&id).map(|ticket| ticket.asks.as_slice()).unwrap_or_default();
+        let others = asks
+            .iter()
+            .filter_map(|nonce| self.asks.get(nonce))
+            .any(|attempt| attempt.waiter == waiter && !attempt.left && attempt.held_until > now);
         self.note(Happened::new(now, "client_left").to(id));
         self.change(id, |ticket| {
             if let Some(attachment) = ticket.waiters.get_mut(&waiter).filter(|_| !others) {

@@ -46,6 +46,15 @@ impl Events {
         self.unseen.retain(|_, ticket| kept(*ticket));
     }
 
+    /// Forgets what a waiter has seen.
+    fn seen(&mut self, waiter: Token, cursor: u64) {
+        let seen = (waiter, 0)..=(waiter, cursor);
+        let seen: Vec<_> = self.unseen.range(seen).map(|(key, _)| *key).collect();
+        for key in seen {
+            self.unseen.remove(&key);
+        }
+    }
+
     /// Each ticket with the last that happened to it, in that order.
     fn after(&self, waiter: Token, cursor: u64) -> Vec<(u64, Token)> {
         let mut last = BTreeMap::new();
@@ -80,7 +89,7 @@ impl Service {
     /// Begins a poll. A cursor that was never given means the beginning.
     pub(super) fn begin(&mut self, call: CallId, wait: &Wait, fault: Option<Fault>) -> Poll {
         let cursor = if wait.cursor <= self.events.last { wait.cursor } else { 0 };
-        self.events.unseen.retain(|(waiter, seq), _| *waiter != wait.waiter || *seq > cursor);
+        self.events.seen(wait.waiter, cursor);
         let until = after(self.now, LONGEST_POLL.min(Duration::from_millis(wait.timeout_ms)));
         Poll { call, waiter: wait.waiter, cursor, until, fault }
     }

@@ -194,8 +194,10 @@ impl Service {
         let mut taken: Vec<_> =
             self.tickets.extract_if(.., |_, ticket| closed(ticket)).map(|(_, ticket)| ticket).collect();
         taken.sort_by_key(|ticket| ticket.number);
+        for nonce in taken.iter().flat_map(|ticket| &ticket.asks) {
+            self.asks.remove(nonce);
+        }
         let tickets = &self.tickets;
-        self.asks.retain(|_, attempt| tickets.contains_key(&attempt.ticket));
         self.events.retain(|ticket| tickets.contains_key(&ticket));
         let reports = self.claims.retain(|ticket| tickets.contains_key(&ticket));
         for (nonce, by) in reports {

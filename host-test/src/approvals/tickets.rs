@@ -47,6 +47,8 @@ pub struct Ticket {
     pub jti: Option<Token>,
     pub(super) grant: Option<String>,
     pub(super) answers: Vec<Kept>,
+    /// The nonces of those who asked.
+    pub(super) asks: Vec<Token>,
     pub(super) waiters: BTreeMap<Token, Attachment>,
 }
 
