@@ -18,6 +18,7 @@
 //! Sources: <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>, and for what the
 //! specification leaves open `proxy-wasm-cpp-host` and Envoy's `source/extensions/common/wasm/context.cc`.
 
+pub mod approvals;
 mod cluster;
 mod fields;
 mod filter;

@@ -20,8 +20,8 @@ const WORKSPACE: [(&str, &[&str]); 9] = [
     ("countersign-protocol", &[]),
     ("countersign-core", &["countersign-protocol"]),
     ("countersign-plugin", &["countersign-core", "countersign-protocol"]),
-    // A host for any filter: it knows nothing of what this one decides.
-    ("countersign-host-test", &[]),
+    // A host for any filter: it knows nothing of what this one decides, only how it asks people.
+    ("countersign-host-test", &["countersign-protocol"]),
     ("countersign-cli", &["countersign-core", "countersign-host-test", "countersign-protocol"]),
     // Never core: the service cannot decide, it can only attest who answered what.
     ("countersign-approvals", &["countersign-protocol"]),
@@ -124,7 +124,7 @@ mod tests {
             ("xtask", "proxy-wasm", false),
             ("countersign-floor", "countersign-core", false),
             ("countersign-host-test", "countersign-core", true),
-            ("countersign-host-test", "countersign-protocol", false),
+            ("countersign-host-test", "countersign-approvals", true),
             ("newcomer", "serde", false),
         ];
         for (from, to, dev) in cases {
