@@ -109,7 +109,9 @@ impl Approvals {
 
     /// Says what people do when they are asked about `key`, and how the service fails around `at`, when the request
     /// arrives. Several scripts for one key are used in the order of tickets, the last one for all that follow.
-    /// Failures concern every call of their time: which requests a call is about cannot be told before it is read.
+    /// Failures concern every call of their time, since a batch may be about many requests: the calls that come in
+    /// it, the answers to polls that fall due in it and, when the service is down or resets, the polls that are open.
+    /// Of several at one time the one that was expected first counts. People go on meanwhile.
     pub fn expect(&mut self, key: Key, script: Script, at: Time) {
         self.service.book.expect(key, script.people);
         self.troubles.expect(script.service, millis(at), millis(self.now));

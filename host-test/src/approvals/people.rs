@@ -2,6 +2,8 @@
 
 mod false_grants;
 
+use std::collections::BTreeSet;
+
 use countersign_protocol::approval::State;
 use countersign_protocol::grant::{Answer, Grant, Membership};
 use countersign_protocol::person::{GroupId, Person};
@@ -73,16 +75,21 @@ fn is_in(act: &Act, group: &str) -> bool {
     act.groups.as_ref().is_none_or(|groups| groups.iter().any(|one| one == group))
 }
 
-/// The groups that they are in: those that are asked by their ids, others by their names.
+/// The groups that they are in, in the order of the script: those that are asked by their ids, others by their names.
 fn groups(ticket: &Ticket, act: &Act, issuer: &str) -> Vec<Membership> {
     let gates = &ticket.question.gates;
-    let asked = gates.iter().filter(|gate| is_in(act, &gate.group_name)).map(|gate| gate.group.clone());
-    let named = act.groups.iter().flatten().filter(|name| gates.iter().all(|gate| gate.group_name != **name));
-    let named = named.map(|name| GroupId { issuer: issuer.into(), id: name.clone() });
-    let mut groups: Vec<_> = asked.chain(named).collect();
-    groups.sort();
-    groups.dedup();
-    groups.into_iter().map(|group| Membership { group, since: LONG_SINCE }).collect()
+    let called = |name: &String| -> Vec<GroupId> {
+        let asked = gates.iter().filter(|gate| gate.group_name == *name).map(|gate| gate.group.clone());
+        let asked: Vec<_> = asked.collect();
+        if asked.is_empty() { vec![GroupId { issuer: issuer.into(), id: name.clone() }] } else { asked }
+    };
+    let all = match &act.groups {
+        Some(names) => names.iter().flat_map(called).collect(),
+        None => gates.iter().map(|gate| gate.group.clone()).collect::<Vec<_>>(),
+    };
+    let mut seen = BTreeSet::new();
+    let first = all.into_iter().filter(|group| seen.insert(group.clone()));
+    first.map(|group| Membership { group, since: LONG_SINCE }).collect()
 }
 
 /// Whether somebody may stop a request: approvers of a gate, and those in whose name it was sent.
@@ -126,6 +133,10 @@ impl Service {
     fn answer(&mut self, id: Token, act: &Act, answer: Answer) -> Result<(), Refused> {
         let reason = reason(act)?;
         let Some(ticket) = self.tickets.get(&id) else { return Ok(()) };
+        // To others the real service does not even show it.
+        if !may_stop(ticket, &answer) {
+            return Err(Refused::Ineligible(Ineligible::NotInGroup));
+        }
         let stands = |kept: &&Kept| !kept.dropped && kept.answer.person == answer.person;
         match ticket.answers.iter().find(stands).map(|kept| kept.kind) {
             Some(kind) if kind == act.what => return Ok(()),
@@ -134,8 +145,6 @@ impl Service {
         }
         if act.what == Doing::Approve {
             eligible(&answer, ticket.asked()).map_err(Refused::Ineligible)?;
-        } else if !may_stop(ticket, &answer) {
-            return Err(Refused::Ineligible(Ineligible::NotInGroup));
         }
         if ticket.state != State::Pending {
             return Err(Refused::Closed(ticket.state));

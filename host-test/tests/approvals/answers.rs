@@ -49,6 +49,7 @@ fn only_those_who_may_count() {
         (json!({ "issuer": "https://elsewhere.test" }), "identity_not_comparable"),
         (json!({ "groups": ["dba"] }), "not_in_group"),
         (json!({ "groups": [] }), "not_in_group"),
+        (json!({ "groups": ["dba"], "amr": ["pwd"] }), "not_in_group"),
         (json!({ "amr": ["pwd"] }), "second_factor_missing"),
     ];
     for (person, code) in cases {

@@ -15,14 +15,15 @@ fn batch(bench: &mut Bench) -> Value {
 
 #[test]
 fn each_fault_is_what_the_gateway_makes_of_it() {
-    let cases: [(Fault, Option<(u16, &str)>, usize); 8] = [
+    // The answer, and how many tickets there are.
+    let cases = [
         (Fault::Down, Some((503, "upstream connect error")), 0),
         (Fault::Error, Some((500, "the service failed")), 0),
         (Fault::Silent, None, 0),
         (Fault::Reset, None, 0),
         (Fault::NotSent, None, 0),
         (Fault::Garbage, Some((200, "<!doctype html>")), 0),
-        (Fault::Half, Some((200, "{\"acked\":[],\"items\":[{\"nonce\"")), 1),
+        (Fault::Half, Some((200, r#"{"acked":[],"items":[{"nonce""#)), 1),
         (Fault::AnswerLost, None, 1),
     ];
     for (fault, answer, tickets) in cases {
