@@ -40,6 +40,8 @@ enum Command {
         /// The policy folder.
         folder: PathBuf,
     },
+    /// Decide recorded requests as a gateway with the filter would, and check what comes of them.
+    Replay(countersign_cli::replay::command::Arguments),
     /// Fill in a gateway configuration's `{{ names }}` and print it.
     Render {
         /// The template, such as `envoy/envoy.yaml`.
@@ -67,6 +69,10 @@ fn main() -> Result<ExitCode> {
             }
         }
         Command::Bundle { folder } => print(load(&folder)?.map(|(bundle, _)| bundle.to_json().to_string())),
+        Command::Replay(arguments) => match load(&arguments.policies)? {
+            Some((bundle, _)) => countersign_cli::replay::command::run(&arguments, &bundle),
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Render { template, bundle, file, values } => match load(&bundle)? {
             Some((bundle, _)) => print(Some(render::render(&template, &bundle, file.as_deref(), &values)?)),
             None => Ok(ExitCode::FAILURE),

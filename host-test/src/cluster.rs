@@ -1,5 +1,7 @@
 //! Other servers that a filter calls: what it sends them, and what comes back.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Ordered header or trailer fields as bytes; names in lower case.
@@ -105,4 +107,23 @@ impl Response {
 
 pub(crate) fn find<'a>(fields: &'a Fields, name: &str) -> Option<&'a [u8]> {
     fields.iter().find(|(known, _)| known == name.as_bytes()).map(|(_, value)| value.as_slice())
+}
+
+/// A server that somebody else looks at as well.
+impl<C: Cluster> Cluster for Rc<RefCell<C>> {
+    fn call(&mut self, id: CallId, call: &Call, now: Time) -> Sent {
+        self.borrow_mut().call(id, call, now)
+    }
+
+    fn due(&self) -> Option<Time> {
+        self.borrow().due()
+    }
+
+    fn answers(&mut self, now: Time) -> Vec<(CallId, Answer)> {
+        self.borrow_mut().answers(now)
+    }
+
+    fn forget(&mut self, id: CallId) {
+        self.borrow_mut().forget(id);
+    }
 }

@@ -1,5 +1,7 @@
 //! The approval service, its accounts, and people who answer through its public interface.
 
+mod launcher;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,14 +11,14 @@ use countersign_protocol::evidence::Record;
 use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use super::login::Login;
 use super::process::Process;
 use super::ticket::{Ticket, text};
-use super::{AUDIENCE, until};
+use super::until;
 use crate::example::{Factor, Person};
+use launcher::Launcher;
 
 /// Reads everything, answers nothing.
 pub const AUDITOR: &str = "auditor";
@@ -30,15 +32,6 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// How far its clock is ahead of this machine's, seconds.
     pub clock_ahead: i64,
-}
-
-/// How it is started, each time.
-#[derive(Debug)]
-struct Launcher {
-    binary: PathBuf,
-    folder: PathBuf,
-    options: Options,
-    environment: Vec<(&'static str, String)>,
 }
 
 /// The service, running.
@@ -350,54 +343,4 @@ impl Approvals {
     pub(super) async fn stop(self) -> Result<()> {
         self.kill().await
     }
-}
-
-impl Launcher {
-    fn new(binary: &Path, folder: &Path, options: Options) -> Result<Self> {
-        let environment = match options.clock_ahead {
-            0 => Vec::new(),
-            ahead => clock(ahead)?,
-        };
-        Ok(Self { binary: binary.to_owned(), folder: folder.to_owned(), options, environment })
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.join("approvals")
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.arg("--data").arg(self.data());
-        command
-    }
-
-    async fn add_gateway(&self, name: &str) -> Result<String> {
-        text(&self.prepare(&["gateway", "add", name, "--audience", AUDIENCE]).await?, "token")
-    }
-
-    async fn serve(&self, listen: &str, arguments: &[String]) -> Result<(Process, Value)> {
-        let mut command = self.command();
-        command.args(["--listen", listen]).args(arguments);
-        Process::ready("approvals", command, &self.folder).await
-    }
-
-    /// Runs one of the service's subcommands, which print one line of JSON.
-    async fn prepare(&self, words: &[&str]) -> Result<Value> {
-        let done = self.command().args(words).output().await?;
-        if !done.status.success() {
-            bail!("the approval service refuses {words:?}: {}", String::from_utf8_lossy(&done.stderr));
-        }
-        Ok(serde_json::from_slice(&done.stdout)?)
-    }
-}
-
-/// The environment in which a program's clock is ahead; its timers are as they were. Debian's `faketime` says where its
-/// library lies; it is not run around the program, because what is started here must be what is stopped.
-fn clock(ahead: i64) -> Result<Vec<(&'static str, String)>> {
-    let said = crate::workspace::output(std::process::Command::new("faketime").args(["-f", "+0", "env"]))?;
-    let library = said.lines().find_map(|line| line.strip_prefix("LD_PRELOAD="));
-    let library = library.context("faketime does not say where its library lies")?.to_owned();
-    let monotonic = ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned());
-    Ok(vec![("LD_PRELOAD", library), ("FAKETIME", format!("{ahead:+}s")), monotonic])
 }

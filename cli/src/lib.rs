@@ -1,0 +1,3 @@
+//! What the `countersign` command does, for programs and tests that do it too.
+
+pub mod replay;

@@ -1,0 +1,115 @@
+//! A recorded request as the harness sends it.
+
+use std::net::SocketAddr;
+
+use countersign_host_test::{Fields, Properties, Request, approvals::Key};
+use countersign_protocol::Hash;
+use countersign_protocol::recording::{Bytes, Entry, Fidelity};
+use serde_json::Value;
+
+/// The metadata key under which Envoy keeps what `jwt_authn` verified.
+const JWT: &str = "envoy.filters.http.jwt_authn";
+
+/// The client's port, which no recording has to have.
+const PORT: u16 = 40_000;
+
+/// What the harness sends for an entry. `number` makes what a gateway would draw by lot.
+pub(super) fn request(entry: &Entry, number: u64) -> Request {
+    let mut headers = fields(&entry.request.headers);
+    if entry.fidelity != Fidelity::Gateway {
+        added_by_gateway(&mut headers, number);
+    }
+    let body = entry.request.body.as_ref().map(|body| body.0.as_slice());
+    Request {
+        headers,
+        parts: body.map(|body| parts(body, &entry.request.chunks)).unwrap_or_default(),
+        trailers: fields(&entry.request.trailers),
+        leaves: entry.leaves.map(|after| after.0),
+        properties: properties(entry),
+        ..Request::default()
+    }
+}
+
+/// Which request people are asked about.
+pub(super) fn key(entry: &Entry) -> Key {
+    let value = |name: &str| {
+        let found = entry.request.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| String::from_utf8_lossy(&value.0).into_owned()).unwrap_or_default()
+    };
+    let body = entry.request.body.as_ref().map(|body| body.0.as_slice());
+    Key {
+        method: value(":method"),
+        authority: value(":authority"),
+        path: value(":path"),
+        body_sha256: Hash::of(body.unwrap_or_default()),
+    }
+}
+
+fn fields(recorded: &[(String, Bytes)]) -> Fields {
+    recorded.iter().map(|(name, value)| (name.to_ascii_lowercase().into_bytes(), value.0.clone())).collect()
+}
+
+/// What Envoy's connection manager adds before any filter sees the request, unless it is there.
+fn added_by_gateway(headers: &mut Fields, number: u64) {
+    let id = format!("00000000-0000-4000-8000-{number:012x}");
+    for (name, value) in [("x-forwarded-proto", "http"), ("x-request-id", id.as_str())] {
+        if !headers.iter().any(|(known, _)| known == name.as_bytes()) {
+            headers.push((name.into(), value.into()));
+        }
+    }
+}
+
+/// A body in parts of these sizes; what is left is one more. An empty body is one empty part.
+fn parts(mut body: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
+    let mut parts = Vec::new();
+    for size in sizes {
+        let Some((part, rest)) = body.split_at_checked(*size) else { break };
+        parts.push(part.to_vec());
+        body = rest;
+    }
+    if !body.is_empty() || parts.is_empty() {
+        parts.push(body.to_vec());
+    }
+    parts
+}
+
+fn properties(entry: &Entry) -> Properties {
+    let mut properties = Properties::default();
+    if let Some(address) = entry.peer.address {
+        properties = properties.with(&["source", "address"], SocketAddr::new(address, PORT).to_string());
+    }
+    if let Some(uri) = &entry.peer.uri_san {
+        properties = properties
+            .with(&["connection", "mtls"], [1])
+            .with(&["connection", "uri_san_peer_certificate"], uri.as_str());
+    }
+    if let Some(route) = &entry.route {
+        properties = properties.with(&["xds", "route_name"], route.as_str());
+    }
+    if !entry.claims.is_empty() {
+        properties = properties.metadata(JWT, Value::Object(entry.claims.clone()));
+    }
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_comes_in_its_parts() {
+        let cases: [(&[usize], &[&str]); 5] = [
+            (&[], &["abcdef"]),
+            (&[2, 2], &["ab", "cd", "ef"]),
+            (&[6], &["abcdef"]),
+            (&[4, 9], &["abcd", "ef"]),
+            (&[0, 6], &["", "abcdef"]),
+        ];
+        for (sizes, expected) in cases {
+            let parts = parts(b"abcdef", sizes);
+            let parts: Vec<_> = parts.iter().map(|part| str::from_utf8(part).unwrap()).collect();
+            assert_eq!(parts, expected, "{sizes:?}");
+        }
+        assert_eq!(parts(b"", &[]), [b""]);
+    }
+}

@@ -1,0 +1,121 @@
+//! What a replay runs: a filter, a policy folder and the filter's configuration.
+
+use std::path::Path;
+
+use countersign_core::bundle::Bundle;
+use countersign_host_test::{Filter, LoadError, approvals::Approvals};
+use countersign_protocol::Hash;
+use serde_json::{Map, Value, json};
+
+/// The cluster under which the filter finds the approval service in a replay.
+pub(crate) const CLUSTER: &str = "approvals";
+
+/// A filter and what it is configured with.
+#[derive(Clone)]
+pub struct Setting {
+    /// The filter, compiled.
+    pub filter: Filter,
+    /// SHA-256 of the filter's bytes.
+    pub filter_hash: Hash,
+    /// SHA-256 of the bundle.
+    pub bundle_hash: Hash,
+    configuration: Map<String, Value>,
+}
+
+/// Why a replay cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// A file cannot be read.
+    #[error("cannot read `{path}`: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The filter cannot be used.
+    #[error("`{path}` {error}")]
+    Filter {
+        /// The file.
+        path: String,
+        /// Why.
+        error: LoadError,
+    },
+    /// The configuration is no JSON object.
+    #[error("`{path}` is no JSON object: {error}")]
+    Configuration {
+        /// The file.
+        path: String,
+        /// Why.
+        error: serde_json::Error,
+    },
+}
+
+impl Setting {
+    /// Compiles the filter and reads the configuration, if there is one: without it, nobody is known and the
+    /// audience is `replay`.
+    ///
+    /// # Errors
+    /// See [`SettingError`].
+    pub fn read(filter: &Path, bundle: &Bundle, configuration: Option<&Path>) -> Result<Self, SettingError> {
+        let wasm = read(filter)?;
+        let configuration = match configuration {
+            None => Map::new(),
+            Some(path) => {
+                let path_shown = path.display().to_string();
+                serde_json::from_slice(&read(path)?)
+                    .map_err(|error| SettingError::Configuration { path: path_shown, error })?
+            }
+        };
+        let path = filter.display().to_string();
+        let loaded = Filter::load(&wasm).map_err(|error| SettingError::Filter { path, error })?;
+        Ok(Self {
+            filter: loaded,
+            filter_hash: Hash::of(&wasm),
+            bundle_hash: bundle.hash(),
+            configuration: with_bundle(configuration, bundle),
+        })
+    }
+
+    /// The same filter and configuration with other policies.
+    #[must_use]
+    pub fn with(&self, bundle: &Bundle) -> Self {
+        Self {
+            bundle_hash: bundle.hash(),
+            configuration: with_bundle(self.configuration.clone(), bundle),
+            ..self.clone()
+        }
+    }
+
+    /// The gateway's name in grants and digests.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        self.configuration.get("audience").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The filter's configuration, asking this service in place of the one that it names.
+    #[must_use]
+    pub fn asking(&self, approvals: &Approvals) -> String {
+        let mut members = self.configuration.clone();
+        let approval = json!({
+            "cluster": CLUSTER,
+            "authority": "approvals.replay",
+            "token": approvals.token(),
+            "issuer": approvals.issuer(),
+            "keys": [approvals.jwk()],
+        });
+        members.insert("approval".into(), approval);
+        Value::Object(members).to_string()
+    }
+}
+
+fn with_bundle(mut configuration: Map<String, Value>, bundle: &Bundle) -> Map<String, Value> {
+    configuration.insert("bundle".into(), bundle.to_json());
+    configuration.entry("audience").or_insert_with(|| json!("replay"));
+    configuration.entry("identity").or_insert_with(|| json!([]));
+    configuration
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SettingError> {
+    std::fs::read(path).map_err(|error| SettingError::Read { path: path.display().to_string(), error })
+}

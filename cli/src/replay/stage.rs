@@ -1,0 +1,284 @@
+//! Plays entries one after another in a gateway, and gives each back with all that came of it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use countersign_host_test::approvals::{Approvals, Break, Key, Otherwise, Script};
+use countersign_host_test::{Ended, Forwarded, Gateway, Response, StreamId, Trial};
+use countersign_protocol::recording::{Decision, Entry};
+use countersign_protocol::{Hash, Token};
+use serde::Deserialize;
+
+use super::evidence::{About, Evidence, Place, Said};
+use super::request;
+use super::setting::{CLUSTER, Setting};
+
+/// How long after its end the evidence of a request may still come: ten times as long as a batch waits.
+const LATE: Duration = Duration::from_secs(60);
+
+/// How long what is known of a request is kept for others like it: longer than any approval can be used.
+const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How often what is old is forgotten, in entries.
+const SWEEP: u64 = 4_096;
+
+/// How a replay is set up, besides what it runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Workers of the gateway.
+    pub workers: usize,
+    /// What randomness follows from.
+    pub seed: u64,
+    /// What people do about requests for which the recording does not say.
+    pub otherwise: Otherwise,
+}
+
+/// What of a request could be seen from outside, at any gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// How it ended.
+    pub ended: Ended,
+    /// What the client got.
+    pub response: Response,
+    /// What the upstream got.
+    pub forwarded: Option<Forwarded>,
+    /// The line for the gateway's access log.
+    pub summary: Option<Summary>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What the filter says in the gateway's access log.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Summary {
+    /// What became of the request.
+    pub decision: String,
+    /// The code of the reason.
+    pub reason: Option<String>,
+    /// The ticket at the approval service.
+    pub ticket: Option<Token>,
+    /// Whether it was carried out.
+    pub enforced: bool,
+    record: Option<Place>,
+}
+
+/// An entry and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Played {
+    /// Its place among all entries, from 0.
+    pub number: u64,
+    /// What was recorded.
+    pub entry: Entry,
+    /// What could be seen.
+    pub seen: Seen,
+    /// Its evidence, in the order in which it came.
+    pub records: Vec<Said>,
+}
+
+/// An entry that is on its way.
+struct Open {
+    number: u64,
+    entry: Entry,
+    key: Key,
+}
+
+/// A gateway in which entries are played.
+pub struct Stage {
+    gateway: Gateway,
+    approvals: Rc<RefCell<Approvals>>,
+    open: BTreeMap<StreamId, Open>,
+    /// Ended, and without all of their evidence.
+    ended: Vec<(Open, Seen, Duration)>,
+    evidence: Evidence,
+    number: u64,
+    faults: Vec<String>,
+}
+
+impl Stage {
+    /// Starts the gateway at the time of the first entry.
+    ///
+    /// # Errors
+    /// How the filter took its configuration.
+    pub fn start(setting: &Setting, options: &Options, at: Duration) -> Result<Self, Trial> {
+        let approvals = Approvals::new(options.seed)
+            .with_audience(setting.audience())
+            .otherwise(options.otherwise.clone());
+        let configuration = setting.asking(&approvals);
+        let approvals = Rc::new(RefCell::new(approvals));
+        let gateway = Gateway::builder(&setting.filter)
+            .configuration(configuration)
+            .cluster(CLUSTER, Rc::clone(&approvals))
+            .workers(options.workers)
+            .seed(options.seed)
+            .at(at)
+            .start()?;
+        Ok(Self {
+            gateway,
+            approvals,
+            open: BTreeMap::new(),
+            ended: Vec::new(),
+            evidence: Evidence::default(),
+            number: 0,
+            faults: Vec::new(),
+        })
+    }
+
+    /// Lets time go by until an entry's, and plays it; gives back those that are over meanwhile.
+    pub fn play(&mut self, entry: Entry) -> Vec<Played> {
+        let at = Duration::from_millis(entry.ts.unsigned_abs());
+        self.gateway.run_until(at);
+        let (number, key) = (self.number, request::key(&entry));
+        self.number += 1;
+        let scripted = !entry.people.is_empty() || !entry.service.is_empty();
+        if scripted {
+            let script = Script { people: entry.people.clone(), service: entry.service.clone() };
+            self.approvals.borrow_mut().expect(key.clone(), script, at);
+        }
+        let id = self.gateway.begin(request::request(&entry, number));
+        self.open.insert(id, Open { number, entry, key });
+        if number % SWEEP == SWEEP - 1 {
+            self.sweep();
+        }
+        self.collect(false)
+    }
+
+    /// Lets everything come to its end, and gives back what was still open. The gateway stops: evidence that does
+    /// not come now is lost.
+    pub fn finish(mut self) -> (Vec<Played>, Ending) {
+        self.gateway.settle(KEPT);
+        let mut played = self.collect(false);
+        let delivered = self.gateway.stop(Duration::from_secs(30));
+        played.extend(self.collect(true));
+        if !delivered {
+            self.faults.push("the filter did not deliver its last evidence when the gateway stopped".into());
+        }
+        self.faults
+            .extend(self.gateway.failures().into_iter().map(|why| format!("the filter traps in {why}")));
+        let breaks = self.approvals.borrow().breaks();
+        let ending = Ending { breaks, faults: self.faults, memory: self.gateway.memory() };
+        (played, ending)
+    }
+
+    fn collect(&mut self, all: bool) -> Vec<Played> {
+        let now = self.gateway.now();
+        for (id, outcome) in self.gateway.take_all() {
+            let Some(open) = self.open.remove(&id) else { continue };
+            let summary = outcome.state("countersign").and_then(|line| serde_json::from_str(line).ok());
+            let seen = Seen {
+                summary,
+                took: outcome.at.saturating_sub(outcome.began),
+                ended: outcome.ended,
+                response: outcome.response,
+                forwarded: outcome.forwarded,
+            };
+            self.ended.push((open, seen, now));
+        }
+        let records = self.approvals.borrow_mut().take_records();
+        if let Err(line) = self.evidence.add(records) {
+            self.faults.push(format!("not an evidence record: `{line}`"));
+        }
+        let mut played = Vec::new();
+        for (open, seen, at) in std::mem::take(&mut self.ended) {
+            let records = self.records(&open, &seen);
+            match all || is_whole(&seen, &records) || now > at + LATE {
+                true => played.push(Played { number: open.number, entry: open.entry, seen, records }),
+                false => self.ended.push((open, seen, at)),
+            }
+        }
+        played
+    }
+
+    /// The evidence of a request so far.
+    fn records(&self, open: &Open, seen: &Seen) -> Vec<Said> {
+        let decided = seen.summary.as_ref().and_then(|summary| self.evidence.get(summary.record?));
+        let digest = match decided {
+            Some(said) => said.digest.or_else(|| self.evidence.digest(said.ticket?)),
+            None if seen.summary.is_some() => None,
+            None => self.asked(&open.key),
+        };
+        match (digest, decided) {
+            (Some(digest), _) => self.evidence.of(digest),
+            (None, Some(said)) => vec![said.clone()],
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// The digest of a request whose client left while people were asked.
+    fn asked(&self, key: &Key) -> Option<Hash> {
+        let approvals = self.approvals.borrow();
+        let tickets = approvals.tickets();
+        let found = tickets.iter().rev().find(|ticket| Key::of(&ticket.question.request) == *key);
+        found.map(|ticket| ticket.digest)
+    }
+
+    fn sweep(&mut self) {
+        let before = self.gateway.now().saturating_sub(KEPT);
+        self.evidence.forget(i64::try_from(before.as_millis()).unwrap_or_default());
+        let mut approvals = self.approvals.borrow_mut();
+        approvals.take_closed(before);
+        approvals.take_happened();
+        drop(self.gateway.take_log());
+    }
+}
+
+/// How a replay ended, besides its entries.
+#[derive(Debug)]
+pub struct Ending {
+    /// Where the evidence does not hold together.
+    pub breaks: Vec<Break>,
+    /// What went wrong with filter or harness.
+    pub faults: Vec<String>,
+    /// Linear memory of each worker, bytes.
+    pub memory: Vec<usize>,
+}
+
+/// Whether all evidence of a request is here.
+fn is_whole(seen: &Seen, records: &[Said]) -> bool {
+    let has = |kind: &str| records.iter().any(|said| said.kind == kind);
+    match &seen.summary {
+        Some(summary) if summary.decision == "countersigned" => has("outcome"),
+        Some(_) => !records.is_empty(),
+        None => has("client_left"),
+    }
+}
+
+impl Played {
+    /// What policy said first; nothing when there is no evidence of it.
+    #[must_use]
+    pub fn decision(&self) -> Option<Decision> {
+        let asked = self.records.iter().any(|said| said.kind == "needs_approval");
+        match self.seen.summary.as_ref().map(|summary| summary.decision.as_str()) {
+            _ if asked => Some(Decision::Ask),
+            Some("allowed") => Some(Decision::Allow),
+            Some("denied") => Some(Decision::Deny),
+            Some("countersigned" | "pending" | "needs_approval") => Some(Decision::Ask),
+            _ => None,
+        }
+    }
+
+    /// The code of the refusal, if it was one.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.seen.summary.as_ref()?.reason.as_deref()
+    }
+
+    /// The record of what policy said first.
+    #[must_use]
+    pub fn ruling(&self) -> Option<&Said> {
+        self.records.first()
+    }
+
+    /// The policies that determined what policy said first.
+    #[must_use]
+    pub fn policies(&self) -> &[String] {
+        self.ruling().map(|said| said.policies.as_slice()).unwrap_or_default()
+    }
+
+    /// Who wanted to do what to what.
+    #[must_use]
+    pub fn about(&self) -> About {
+        self.ruling().map(Said::about).unwrap_or_default()
+    }
+}
