@@ -70,8 +70,8 @@ fn main() -> Result<ExitCode> {
         }
         Command::Bundle { folder } => print(load(&folder)?.map(|(bundle, _)| bundle.to_json().to_string())),
         Command::Replay(arguments) => match load(&arguments.policies)? {
-            Some((bundle, _)) => countersign_cli::replay::command::run(&arguments, &bundle),
-            None => Ok(ExitCode::FAILURE),
+            Some((bundle, rules)) => countersign_cli::replay::command::run(&arguments, &bundle, &rules),
+            None => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
         },
         Command::Render { template, bundle, file, values } => match load(&bundle)? {
             Some((bundle, _)) => print(Some(render::render(&template, &bundle, file.as_deref(), &values)?)),
