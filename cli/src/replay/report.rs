@@ -14,6 +14,8 @@ use countersign_core::engine::Rules;
 use countersign_protocol::Hash;
 use serde::Serialize;
 
+pub(crate) use markdown::escaped as markdown_text;
+
 use super::reader::Recording;
 use super::{Setting, Tally};
 

@@ -53,7 +53,7 @@ fn write_failure(out: &mut String, report: &Report, failure: &Failure) -> std::f
 }
 
 /// Text that may come from a request: it is no markup, and stays in its cell.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {
         match letter {
