@@ -13,7 +13,7 @@ mod update;
 mod verify;
 
 pub use evidence::{About, Said};
-pub use reader::{LineError, ReadError, Reader, Recording};
+pub use reader::{ReadError, Reader, Recording};
 pub use request::Chunking;
 pub use run::{Plan, RunError, run};
 pub use setting::{Setting, SettingError};

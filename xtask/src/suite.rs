@@ -29,7 +29,7 @@ const STEPS: [Step; 11] = [
     }),
     ("unit tests", |workspace| cargo(workspace, &["test", "--quiet", "--workspace"])),
     ("the filter", |workspace| plugin::build(workspace).map(drop)),
-    ("the filter's start", start),
+    ("the filter in the harness", start),
     ("gateway tests", |workspace| cargo(workspace, &["test", "--workspace", "--test", "gateway"])),
     ("demo --check", |workspace| demo::run(workspace, true)),
 ];
@@ -72,10 +72,10 @@ fn alerts(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Starts and configures the released filter in the harness.
+/// Runs the released filter in the harness: its start, and the recordings of the examples.
 fn start(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["test", "--workspace", "--test", "host", "--", "--ignored"]);
+    cargo.args(["test", "--workspace", "--test", "host", "--test", "replay", "--", "--ignored"]);
     run(cargo.env("COUNTERSIGN_WASM", workspace.target("countersign.wasm")))
 }
 

@@ -92,6 +92,9 @@ impl Sides {
         let mut stages: Option<[Stage; 2]> = None;
         let mut number = 0;
         while let Some(entry) = reader.entry()? {
+            if !entry.is_whole() {
+                continue;
+            }
             if stages.is_none() {
                 let at = Duration::from_millis(entry.ts.unsigned_abs());
                 let options = options(&arguments.gateway);

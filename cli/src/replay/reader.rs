@@ -1,11 +1,14 @@
 //! Reads recordings entry by entry, and hashes what it reads.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use countersign_protocol::Hash;
-use countersign_protocol::recording::{Entry, VERSION};
+use countersign_protocol::recording::Entry;
+use countersign_recordings::native;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -23,113 +26,68 @@ pub struct Recording {
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file itself.
+    /// The file cannot be opened.
     #[error("cannot read `{path}`: {error}")]
-    File {
+    Open {
         /// The file.
         path: String,
         /// Why.
         error: std::io::Error,
     },
-    /// One of its lines.
-    #[error("`{path}`, line {line}: {error}")]
-    Line {
-        /// The file.
-        path: String,
-        /// From 1.
-        line: u64,
-        /// Why.
-        error: LineError,
-    },
-}
-
-/// Why a line is no entry.
-#[derive(Debug, thiserror::Error)]
-pub enum LineError {
-    /// It has another form.
-    #[error("not an entry of a recording: {0}")]
-    Form(#[from] serde_json::Error),
-    /// It is of another version.
-    #[error("version {0}, this reads version {VERSION}")]
-    Version(u8),
-    /// It comes before the one before it.
-    #[error("it is older than the entry before it: sort the recording by `ts`")]
-    Order,
+    /// Something in it.
+    #[error(transparent)]
+    Native(#[from] native::ReadError),
 }
 
 /// A recording that is being read.
 pub struct Reader {
     path: PathBuf,
-    lines: BufReader<File>,
-    hash: Sha256,
-    line: u64,
+    native: native::Reader<BufReader<Hashed>>,
+    hash: Rc<RefCell<Sha256>>,
     entries: u64,
-    last: i64,
-    text: Vec<u8>,
+}
+
+/// A file that is hashed as it is read.
+struct Hashed {
+    file: File,
+    hash: Rc<RefCell<Sha256>>,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let size = self.file.read(buffer)?;
+        self.hash.borrow_mut().update(buffer.get(..size).unwrap_or_default());
+        Ok(size)
+    }
 }
 
 impl Reader {
-    /// Opens a recording.
+    /// Opens a recording in the native form.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let file = File::open(path);
-        let file = file.map_err(|error| ReadError::File { path: path.display().to_string(), error })?;
-        Ok(Self {
-            path: path.into(),
-            lines: BufReader::with_capacity(1 << 20, file),
-            hash: Sha256::new(),
-            line: 0,
-            entries: 0,
-            last: i64::MIN,
-            text: Vec::new(),
-        })
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|error| ReadError::Open { path: name.clone(), error })?;
+        let hash = Rc::new(RefCell::new(Sha256::new()));
+        let file = BufReader::with_capacity(1 << 20, Hashed { file, hash: Rc::clone(&hash) });
+        Ok(Self { path: path.into(), native: native::Reader::new(name, file), hash, entries: 0 })
     }
 
-    /// The next entry; nothing at the end. Empty lines are passed over.
+    /// The next entry; nothing at the end.
     ///
     /// # Errors
     /// When the file cannot be read on, or the line is no entry.
     pub fn entry(&mut self) -> Result<Option<Entry>, ReadError> {
-        loop {
-            self.text.clear();
-            let read = self.lines.read_until(b'\n', &mut self.text);
-            let read =
-                read.map_err(|error| ReadError::File { path: self.path.display().to_string(), error })?;
-            if read == 0 {
-                return Ok(None);
-            }
-            self.line += 1;
-            self.hash.update(&self.text);
-            if self.text.trim_ascii().is_empty() {
-                continue;
-            }
-            let entry = self.parsed().map_err(|error| ReadError::Line {
-                path: self.path.display().to_string(),
-                line: self.line,
-                error,
-            })?;
-            self.entries += 1;
-            return Ok(Some(entry));
-        }
-    }
-
-    fn parsed(&mut self) -> Result<Entry, LineError> {
-        let entry: Entry = serde_json::from_slice(&self.text)?;
-        if entry.v != VERSION {
-            return Err(LineError::Version(entry.v));
-        }
-        if std::mem::replace(&mut self.last, entry.ts) > entry.ts {
-            return Err(LineError::Order);
-        }
+        let entry = self.native.next().transpose()?;
+        self.entries += u64::from(entry.is_some());
         Ok(entry)
     }
 
-    /// What was read so far.
+    /// What was read, when all of it was.
     #[must_use]
     pub fn recording(&self) -> Recording {
-        let sha256 = Hash(self.hash.clone().finalize().into());
+        let sha256 = Hash(self.hash.borrow().clone().finalize().into());
         Recording { path: self.path.clone(), sha256, entries: self.entries }
     }
 }
@@ -138,40 +96,16 @@ impl Reader {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> (Vec<String>, Option<String>) {
+    #[test]
+    fn what_was_read_is_named_by_its_hash() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.jsonl");
-        std::fs::write(&path, text).unwrap();
+        let line = r#"{"v":1,"id":"a","ts":1,"fidelity":"client","request":{"headers":[]}}"#;
+        let text = format!("{line}\n\n{}\n", line.replace(r#""id":"a""#, r#""id":"b""#));
+        std::fs::write(&path, &text).unwrap();
         let mut reader = Reader::open(&path).unwrap();
-        let mut ids = Vec::new();
-        loop {
-            match reader.entry() {
-                Ok(Some(entry)) => ids.push(entry.id),
-                Ok(None) => {
-                    assert_eq!(reader.recording().sha256, Hash::of(text.as_bytes()));
-                    return (ids, None);
-                }
-                Err(error) => {
-                    return (ids, Some(error.to_string().replace(&path.display().to_string(), "r")));
-                }
-            }
-        }
-    }
-
-    fn line(id: &str, ts: i64) -> String {
-        format!(r#"{{"v":1,"id":"{id}","ts":{ts},"fidelity":"client","request":{{"headers":[]}}}}"#)
-    }
-
-    #[test]
-    fn entries_are_read_in_order_and_what_is_wrong_is_named() {
-        let (one, two) = (line("a", 1), line("b", 1));
-        assert_eq!(read(&format!("{one}\n\n{two}")), (vec!["a".into(), "b".into()], None));
-        let (ids, error) = read(&format!("{}\n{one}\n", line("b", 2)));
-        let order = "`r`, line 2: it is older than the entry before it: sort the recording by `ts`";
-        assert_eq!((ids, error.as_deref()), (vec!["b".to_owned()], Some(order)));
-        let error = read(&one.replace(r#""v":1"#, r#""v":2"#)).1.unwrap();
-        assert_eq!(error, "`r`, line 1: version 2, this reads version 1");
-        let error = read(&one.replace("ts", "time")).1.unwrap();
-        assert!(error.contains("line 1: not an entry of a recording: unknown field `time`"), "{error}");
+        while reader.entry().unwrap().is_some() {}
+        let recording = reader.recording();
+        assert_eq!((recording.entries, recording.sha256), (2, Hash::of(text.as_bytes())));
     }
 }

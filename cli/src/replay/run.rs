@@ -63,7 +63,8 @@ pub fn run(
                     (sender, scope.spawn(move || job(setting, plan, path, &receiver)))
                 })
                 .unzip();
-            let read = distribute(&mut reader, &senders, &mut number, progress);
+            let counts = (&mut number, &mut tally.partial);
+            let read = distribute(&mut reader, &senders, counts, progress);
             drop(senders);
             let tallies = jobs.into_iter().map(|job| job.join().map_err(|_| RunError::Job)?);
             let tallies: Result<Vec<Tally>, RunError> = tallies.collect();
@@ -76,14 +77,20 @@ pub fn run(
     Ok((recordings, tally))
 }
 
-/// Gives each entry to the job that has had those like it: what can be joined comes to one gateway.
+/// Gives each entry to the job that has had those like it: what can be joined comes to one gateway. An entry
+/// without its whole body is none that could be judged as it was.
 fn distribute(
     reader: &mut Reader,
     senders: &[SyncSender<(u64, Entry)>],
-    number: &mut u64,
+    (number, partial): (&mut u64, &mut u64),
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), ReadError> {
     while let Some(entry) = reader.entry()? {
+        if !entry.is_whole() {
+            *partial += 1;
+            *number += 1;
+            continue;
+        }
         let place = usize::try_from(likeness(&entry)).unwrap_or(0) % senders.len().max(1);
         // A job that is gone says why when it is joined.
         if senders.get(place).is_none_or(|sender| sender.send((*number, entry)).is_err()) {

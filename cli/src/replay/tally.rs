@@ -69,6 +69,8 @@ pub struct Case {
 pub struct Tally {
     /// All that was decided.
     pub decisions: Decisions,
+    /// Entries that were not replayed, because the source did not keep their whole body.
+    pub partial: u64,
     /// Entries that had expectations.
     pub expected: u64,
     /// Entries of which something is not as it must be.
@@ -146,6 +148,7 @@ impl Tally {
     /// Adds what another job counted.
     pub fn join(&mut self, other: Self) {
         self.decisions.join(other.decisions);
+        self.partial += other.partial;
         self.expected += other.expected;
         self.failing += other.failing;
         self.failures.extend(other.failures);

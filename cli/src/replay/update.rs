@@ -23,7 +23,7 @@ pub(super) fn permitted() -> Result<()> {
     Ok(())
 }
 
-/// Gives every entry what came of it as its expectation. Each file is replaced at once, or stays as it was.
+/// Gives every entry that was replayed what came of it as its expectation. Each file is replaced at once, or stays as it was.
 ///
 /// # Errors
 /// When a file cannot be read again or written.
@@ -40,7 +40,7 @@ fn write_one(path: &Path, came: &BTreeMap<u64, Expect>, number: &mut u64) -> Res
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     let mut reader = Reader::open(path)?;
     while let Some(mut entry) = reader.entry()? {
-        entry.expect = came.get(number).cloned();
+        entry.expect = came.get(number).cloned().or(entry.expect);
         *number += 1;
         serde_json::to_writer(&mut file, &entry)?;
         file.write_all(b"\n")?;

@@ -33,6 +33,9 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         decisions.deny,
         decisions.unknown
     )?;
+    if report.tally.partial > 0 {
+        writeln!(out, "  {} were left out: their bodies were not recorded whole", report.tally.partial)?;
+    }
     writeln!(out, "  filter     {}  {}", report.filter.sha256, report.filter.path.display())?;
     writeln!(out, "  policies   {}  {}", report.bundle.sha256, report.bundle.path.display())?;
     for recording in &report.recordings {
