@@ -8,7 +8,7 @@ use wasmtime::{AsContextMut, Config, Engine, Instance, InstancePre, Module, Resu
 
 use crate::host::Host;
 use crate::imports;
-use crate::load::{LoadError, check_exports, check_imports};
+use crate::load::{Abi, LoadError, check_exports, check_imports};
 use crate::outcome::{Trial, Verdict};
 use crate::plugin::Plugin;
 use crate::process::Process;
@@ -16,7 +16,10 @@ use crate::vm::Vm;
 
 /// A filter that is ready to start. Clones share what was compiled.
 #[derive(Clone)]
-pub struct Filter(InstancePre<Host>);
+pub struct Filter {
+    module: InstancePre<Host>,
+    pub(crate) abi: Abi,
+}
 
 impl Filter {
     /// Compiles a filter, checks what it exports and resolves what it imports.
@@ -26,10 +29,10 @@ impl Filter {
     pub fn load(wasm: &[u8]) -> Result<Self, LoadError> {
         let engine = Engine::new(Config::new().consume_fuel(true))?;
         let module = Module::from_binary(&engine, wasm)?;
-        check_exports(&module)?;
-        let linker = imports::linker(&engine)?;
+        let abi = check_exports(&module)?;
+        let linker = imports::linker(&engine, abi)?;
         check_imports(&module, &linker)?;
-        Ok(Self(linker.instantiate_pre(&module)?))
+        Ok(Self { module: linker.instantiate_pre(&module)?, abi })
     }
 
     /// Starts the filter in a new VM and gives it a configuration, in the bytes that Envoy would hand over: the
@@ -48,10 +51,10 @@ impl Filter {
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        self.0.module().engine()
+        self.module.module().engine()
     }
 
     pub(crate) fn instantiate(&self, store: impl AsContextMut<Data = Host>) -> Result<Instance> {
-        self.0.instantiate(store)
+        self.module.instantiate(store)
     }
 }

@@ -113,12 +113,13 @@ impl Gateway {
         if !failed || self.plugin.failure != FailurePolicy::FailReload || now < worker.started + BACK_OFF {
             return;
         }
+        worker.started = now;
         let plugin = Rc::clone(&self.plugin);
         let Ok(mut vm) = self.new_vm() else { return };
         let Ok(root) = vm.configure(&plugin) else { return };
         if let Some(worker) = self.workers.get_mut(number) {
             worker.vms.push(vm);
-            (worker.root, worker.started) = (root, now);
+            worker.root = root;
         }
     }
 
