@@ -27,6 +27,11 @@ pub(crate) fn write(fields: &Fields) -> Vec<u8> {
     out
 }
 
+/// Most fields that are read (proxy-wasm-cpp-host, `limits.h`).
+const MOST: usize = 1024;
+/// Most bytes that are read as fields.
+const MOST_BYTES: usize = 1 << 20;
+
 /// Reads the ABI's form. As in Envoy, what cannot be read is no fields.
 pub(crate) fn read(bytes: &[u8]) -> Fields {
     read_all(bytes).unwrap_or_default()
@@ -34,7 +39,7 @@ pub(crate) fn read(bytes: &[u8]) -> Fields {
 
 fn read_all(bytes: &[u8]) -> Option<Fields> {
     let (count, mut rest) = number(bytes)?;
-    if count > bytes.len() / 10 {
+    if bytes.len() > MOST_BYTES || count > MOST || count > rest.len() / 8 {
         return None;
     }
     let mut sizes = Vec::with_capacity(count);
@@ -51,7 +56,7 @@ fn read_all(bytes: &[u8]) -> Option<Fields> {
         fields.push((name, value));
         rest = after;
     }
-    Some(fields)
+    rest.is_empty().then_some(fields)
 }
 
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
@@ -61,7 +66,8 @@ fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
 
 fn part(bytes: &[u8], size: usize) -> Option<(Vec<u8>, &[u8])> {
     let (part, rest) = bytes.split_at_checked(size)?;
-    Some((part.into(), rest.split_first()?.1))
+    let (end, rest) = rest.split_first()?;
+    (*end == 0).then(|| (part.into(), rest))
 }
 
 /// The first value of a field.
@@ -115,6 +121,12 @@ mod tests {
             assert_eq!(read(&whole[..size]), Fields::new(), "{size}");
         }
         assert_eq!(read(&[255; 64]), Fields::new());
+        assert_eq!(read(&[&whole[..], b"\0"].concat()), Fields::new());
+        let unended = [&whole[..whole.len() - 1], b"!"].concat();
+        assert_eq!(read(&unended), Fields::new());
+        let many = |count: usize| vec![(b"n".to_vec(), Vec::new()); count];
+        assert_eq!(read(&write(&many(MOST))).len(), MOST);
+        assert_eq!(read(&write(&many(MOST + 1))), Fields::new());
     }
 
     #[test]

@@ -56,6 +56,21 @@ pub struct Gateway {
     upstream: Box<dyn Upstream>,
 }
 
+/// What one worker has in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// VMs: the one that new requests go to, and failed ones that still have requests.
+    pub vms: usize,
+    /// Linear memory of all of them, bytes. It never shrinks, so this is also the most that they ever had.
+    pub linear: usize,
+    /// Root contexts: more than one after a reload while requests of the old configuration are open.
+    pub roots: usize,
+    /// Requests that have not ended.
+    pub requests: usize,
+    /// Bytes of bodies that are held back for them, outside the VMs.
+    pub held: usize,
+}
+
 /// How the gateway is set up, besides its filter.
 #[derive(Debug, Clone)]
 struct Settings {
@@ -94,10 +109,16 @@ impl Gateway {
         self.process.borrow().metrics.all().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Linear memory of each worker's VM, bytes.
+    /// Linear memory of each worker's current VM, bytes.
     #[must_use]
     pub fn memory(&self) -> Vec<usize> {
         self.workers.iter().map(Worker::memory).collect()
+    }
+
+    /// What each worker has in memory.
+    #[must_use]
+    pub fn usage(&self) -> Vec<Usage> {
+        self.workers.iter().map(Worker::usage).collect()
     }
 
     /// Why the VMs of workers failed, in the order of workers; those that replaced them count for themselves.

@@ -18,6 +18,7 @@ pub(crate) enum Status {
     Empty = 7,
     CasMismatch = 8,
     InternalFailure = 10,
+    BrokenConnection = 11,
     Unimplemented = 12,
 }
 
@@ -25,8 +26,11 @@ pub(crate) enum Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Errno {
     BadFile = 8,
+    /// The number that Envoy's host gives for what is no directory.
+    NoDirectory = 20,
     Fault = 21,
     Invalid = 28,
+    NoEntry = 44,
     NoSystemCall = 52,
     NotSupported = 58,
 }

@@ -8,6 +8,7 @@ use wasmtime::{Memory, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
 use crate::cluster::{Response, Time};
 use crate::guest::Status;
+use crate::load::Abi;
 use crate::plugin::Plugin;
 use crate::process::Process;
 use crate::reply::LocalReply;
@@ -24,6 +25,7 @@ pub(crate) const VM: u32 = 0;
 pub(crate) struct Host {
     /// The VM, among all that the process ever had.
     pub(crate) serial: u64,
+    pub(crate) abi: Abi,
     pub(crate) process: Rc<RefCell<Process>>,
     pub(crate) limits: StoreLimits,
     pub(crate) memory: Option<Memory>,
@@ -59,6 +61,8 @@ pub(crate) struct Root {
     pub(crate) period: std::time::Duration,
     pub(crate) tick_at: Option<Time>,
     pub(crate) standing: Standing,
+    /// What `proxy_get_status` tells: how a call failed, and while the filter is told of it, why.
+    pub(crate) status: (u32, &'static str),
 }
 
 /// How far the end of a root context has come.
@@ -91,9 +95,10 @@ pub(crate) enum Effect {
 }
 
 impl Host {
-    pub(crate) fn new(serial: u64, process: Rc<RefCell<Process>>) -> Self {
+    pub(crate) fn new(serial: u64, abi: Abi, process: Rc<RefCell<Process>>) -> Self {
         Self {
             serial,
+            abi,
             process,
             limits: StoreLimitsBuilder::new().memory_size(MEMORY).trap_on_grow_failure(true).build(),
             memory: None,
@@ -116,7 +121,7 @@ impl Host {
 
     /// For a store in which nothing runs.
     pub(crate) fn idle() -> Self {
-        Self::new(0, Rc::new(RefCell::new(Process::new(Time::ZERO, 0))))
+        Self::new(0, Abi::V0_2_1, Rc::new(RefCell::new(Process::new(Time::ZERO, 0))))
     }
 
     pub(crate) fn new_context(&mut self) -> u32 {

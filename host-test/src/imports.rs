@@ -9,19 +9,21 @@ mod shared;
 mod streams;
 mod system;
 mod wasi;
+mod wasi_files;
 
-use wasmtime::{Caller, Engine, IntoFunc, Linker, Result, bail};
+use wasmtime::{Caller, Engine, FuncType, IntoFunc, Linker, Result, Val, ValType, bail};
 
 use crate::guest::{Errno, Fault, Guest, Status};
 use crate::host::Host;
+use crate::load::Abi;
 
 /// The module name of proxy-wasm functions.
 const PROXY: &str = "env";
-/// The module name of WASI functions.
-const WASI: &str = "wasi_snapshot_preview1";
+/// The module names of WASI functions.
+const WASI: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
 /// What Envoy lets a module call while it initialises; any other host function traps.
-const WHILE_INITIALISING: [&str; 13] = [
+const WHILE_INITIALISING: [&str; 40] = [
     "proxy_log",
     "args_get",
     "args_sizes_get",
@@ -29,29 +31,57 @@ const WHILE_INITIALISING: [&str; 13] = [
     "clock_time_get",
     "environ_get",
     "environ_sizes_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_datasync",
     "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_fdstat_set_rights",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
     "fd_prestat_dir_name",
     "fd_prestat_get",
+    "fd_pwrite",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_sync",
+    "fd_tell",
     "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
     "poll_oneoff",
     "random_get",
+    "sock_accept",
+    "sock_recv",
+    "sock_send",
+    "sock_shutdown",
 ];
 
 /// Host functions under their names.
 pub(crate) struct Imports(Linker<Host>);
 
-/// All of them.
-pub(crate) fn linker(engine: &Engine) -> Result<Linker<Host>> {
+/// All that a module of this ABI may import.
+pub(crate) fn linker(engine: &Engine, abi: Abi) -> Result<Linker<Host>> {
     let mut imports = Imports(Linker::new(engine));
-    system::link(&mut imports)?;
-    bodies::link(&mut imports)?;
+    system::link(&mut imports, abi)?;
+    bodies::link(&mut imports, abi)?;
     headers::link(&mut imports)?;
-    streams::link(&mut imports)?;
+    streams::link(&mut imports, abi)?;
     calls::link(&mut imports)?;
     properties::link(&mut imports)?;
     shared::link(&mut imports)?;
     metrics::link(&mut imports)?;
     wasi::link(&mut imports)?;
+    wasi_files::link(&mut imports)?;
     Ok(imports.0)
 }
 
@@ -112,14 +142,39 @@ impl Imports {
     fn wasi<const N: usize>(
         &mut self,
         name: &'static str,
-        call: impl Fn(&mut Guest<'_>, [u64; N]) -> Result<(), Fault> + Send + Sync + 'static,
+        call: impl Fn(&mut Guest<'_>, [u64; N]) -> Result<(), Fault> + Clone + Send + Sync + 'static,
     ) -> Result<()>
     where
         Self: Arity<N>,
     {
-        <Self as Arity<N>>::define(self, WASI, name, move |caller, parameters| {
-            run(caller, WASI, name, Errno::Fault as i32, |guest| call(guest, parameters))
-        })
+        for module in WASI {
+            let call = call.clone();
+            <Self as Arity<N>>::define(self, module, name, move |caller, parameters| {
+                run(caller, module, name, Errno::Fault as i32, |guest| call(guest, parameters))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A WASI function some of whose parameters are `i64` (`I`, the others `i`).
+    fn wasi_of(
+        &mut self,
+        name: &'static str,
+        parameters: &str,
+        call: impl Fn(&mut Guest<'_>, &[u64]) -> Result<(), Fault> + Clone + Send + Sync + 'static,
+    ) -> Result<()> {
+        let kinds = parameters.chars().map(|kind| if kind == 'I' { ValType::I64 } else { ValType::I32 });
+        let ty = FuncType::new(self.0.engine(), kinds, [ValType::I32]);
+        for module in WASI {
+            let call = call.clone();
+            self.0.func_new(module, name, ty.clone(), move |caller, parameters, results| {
+                let parameters: Vec<u64> = parameters.iter().map(number).collect();
+                let code = run(caller, module, name, Errno::Fault as i32, |guest| call(guest, &parameters))?;
+                results.iter_mut().for_each(|result| *result = Val::I32(code));
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// A function of any type.
@@ -130,6 +185,15 @@ impl Imports {
         function: impl IntoFunc<Host, P, R>,
     ) -> Result<()> {
         self.0.func_wrap(module, name, function).map(drop)
+    }
+}
+
+/// An argument as it is written, whatever its size.
+fn number(value: &Val) -> u64 {
+    match value {
+        Val::I32(value) => value.cast_unsigned().into(),
+        Val::I64(value) => value.cast_unsigned(),
+        _ => 0,
     }
 }
 

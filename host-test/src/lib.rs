@@ -40,7 +40,7 @@ mod vm;
 
 pub use cluster::{Answer, Call, CallId, Cluster, Fields, Response, Sent, Time};
 pub use filter::Filter;
-pub use gateway::{Builder, Gateway, StreamId, Upstream};
+pub use gateway::{Builder, Gateway, StreamId, Upstream, Usage};
 pub use load::LoadError;
 pub use message::{Ended, Forwarded, Outcome, Request};
 pub use outcome::{Level, LogLine, Trial, Verdict};

@@ -11,7 +11,9 @@ pub enum LoadError {
     #[error("is no WebAssembly module that can be compiled: {0}")]
     Module(String),
     /// It speaks another version of proxy-wasm, or none.
-    #[error("does not speak proxy-wasm 0.2.1: it exports no function `proxy_abi_version_0_2_1`")]
+    #[error(
+        "does not speak proxy-wasm 0.1.0, 0.2.0 or 0.2.1: it exports no function such as `proxy_abi_version_0_2_1`"
+    )]
     AbiVersion,
     /// It has no memory under this name.
     #[error("exports no memory `memory`")]
@@ -50,6 +52,24 @@ impl From<wasmtime::Error> for LoadError {
     }
 }
 
+/// The version of proxy-wasm that a module speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Abi {
+    /// Without streams as parameters; header callbacks do not tell whether more comes.
+    V0_1_0,
+    V0_2_0,
+    V0_2_1,
+}
+
+const ABIS: [(&str, Abi); 3] = [
+    ("proxy_abi_version_0_1_0", Abi::V0_1_0),
+    ("proxy_abi_version_0_2_0", Abi::V0_2_0),
+    ("proxy_abi_version_0_2_1", Abi::V0_2_1),
+];
+
+/// The callbacks whose parameters ABI 0.1.0 has fewer of.
+const HEADERS: [&str; 2] = ["proxy_on_request_headers", "proxy_on_response_headers"];
+
 /// What the host calls, with the number of parameters and of results; all of them are `i32`. Envoy passes over
 /// those that are missing, but not over an allocator.
 const CALLBACKS: [(&str, usize, usize); 21] = [
@@ -76,11 +96,12 @@ const CALLBACKS: [(&str, usize, usize); 21] = [
     ("proxy_on_response_trailers", 2, 1),
 ];
 
-pub(crate) fn check_exports(module: &Module) -> Result<(), LoadError> {
+/// Checks what a module exports, and gives the version that it speaks: the first that it names.
+pub(crate) fn check_exports(module: &Module) -> Result<Abi, LoadError> {
     let function = |name: &str| matches!(module.get_export(name), Some(ExternType::Func(_)));
-    if !function("proxy_abi_version_0_2_1") {
-        return Err(LoadError::AbiVersion);
-    }
+    let known = |name: &str| ABIS.into_iter().find(|(known, _)| *known == name);
+    let abi = module.exports().find_map(|export| Some(known(export.name())?.1));
+    let abi = abi.ok_or(LoadError::AbiVersion)?;
     if !matches!(module.get_export("memory"), Some(ExternType::Memory(_))) {
         return Err(LoadError::Memory);
     }
@@ -88,6 +109,7 @@ pub(crate) fn check_exports(module: &Module) -> Result<(), LoadError> {
         return Err(LoadError::Allocator);
     }
     for (name, params, results) in CALLBACKS {
+        let params = if abi == Abi::V0_1_0 && HEADERS.contains(&name) { params - 1 } else { params };
         let i32s = |number| std::iter::repeat_n(ValType::I32, number);
         let wanted = FuncType::new(module.engine(), i32s(params), i32s(results));
         match module.get_export(name) {
@@ -98,7 +120,7 @@ pub(crate) fn check_exports(module: &Module) -> Result<(), LoadError> {
             }
         }
     }
-    Ok(())
+    Ok(abi)
 }
 
 pub(crate) fn check_imports(module: &Module, linker: &Linker<Host>) -> Result<(), LoadError> {

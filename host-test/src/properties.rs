@@ -8,6 +8,7 @@ use prost::Message as _;
 use prost_types::value::Kind;
 use serde_json::{Map, Value};
 
+use crate::cluster::Fields;
 use crate::fields;
 use crate::stream::{Flow, Stream};
 
@@ -138,9 +139,9 @@ fn request(stream: &Stream, path: &[&[u8]]) -> Option<Vec<u8>> {
         [b"id"] => header(b"x-request-id"),
         [b"protocol"] => Some(b"HTTP/1.1".into()),
         [b"time"] => Some(u64::try_from(stream.began.as_nanos()).ok()?.to_le_bytes().into()),
-        [b"size"] => Some(size(flow)),
+        [b"size"] => Some(size(flow, headers)),
         [b"headers"] => headers.map(fields::write),
-        [b"headers", name] => header(name),
+        [b"headers", name] => joined(headers?, name),
         _ => None,
     }
 }
@@ -157,8 +158,8 @@ fn response(stream: &Stream, path: &[&[u8]]) -> Option<Vec<u8>> {
         [b"flags"] => Some(0_u64.to_le_bytes().into()),
         [b"size"] => Some((stream.reached.body.len() as u64).to_le_bytes().into()),
         [b"headers"] => headers.map(fields::write),
-        [b"headers", name] => fields::first(headers?, name).map(<[u8]>::to_vec),
-        [b"trailers", name] => fields::first(flow.trailers.as_ref()?, name).map(<[u8]>::to_vec),
+        [b"headers", name] => joined(headers?, name),
+        [b"trailers", name] => joined(flow.trailers.as_ref()?, name),
         _ => None,
     }
 }
@@ -170,9 +171,18 @@ fn split_query(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn size(flow: &Flow) -> Vec<u8> {
-    let bytes = flow.buffered.as_ref().map_or(0, Vec::len) + flow.part.len();
-    (bytes as u64).to_le_bytes().into()
+/// What the header fields say, or else what came so far.
+fn size(flow: &Flow, headers: Option<&Fields>) -> Vec<u8> {
+    let said = headers.and_then(|headers| fields::first(headers, b"content-length"));
+    let said = said.and_then(|said| str::from_utf8(said).ok()?.parse().ok());
+    said.unwrap_or(flow.received).to_le_bytes().into()
+}
+
+/// All values of a field, with commas between them.
+fn joined(headers: &Fields, name: &[u8]) -> Option<Vec<u8>> {
+    let values = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    let values: Vec<&[u8]> = values.map(|(_, value)| value.as_slice()).collect();
+    (!values.is_empty()).then(|| values.join(&b','))
 }
 
 #[cfg(test)]

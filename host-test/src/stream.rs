@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::cluster::{Fields, Response, Time};
 use crate::message::{Ended, Forwarded};
 use crate::properties::Properties;
+use crate::reply::LocalReply;
 
 /// Which way something goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +21,17 @@ pub(crate) enum Direction {
 pub(crate) struct Flow {
     pub(crate) headers: Fields,
     pub(crate) trailers: Option<Fields>,
+    /// Whether header fields came.
+    pub(crate) begun: bool,
     pub(crate) iteration: Iteration,
     /// Whether the header fields went on.
     pub(crate) headers_continued: bool,
     /// What was held back of the body; nothing is not the same as no bytes.
     pub(crate) buffered: Option<Vec<u8>>,
+    /// Whether holding back too much ends the request; otherwise its sender is slowed down.
+    pub(crate) limited: bool,
+    /// Bytes of the body that came.
+    pub(crate) received: u64,
     /// The part of the body that the filter looks at.
     pub(crate) part: Vec<u8>,
     /// Whether the sender has sent everything.
@@ -69,6 +76,8 @@ pub(crate) struct Stream {
     /// Whether the filter knows the context.
     pub(crate) created: bool,
     pub(crate) began: Time,
+    /// When something happened to it last.
+    pub(crate) active: Time,
     pub(crate) request: Flow,
     pub(crate) response: Flow,
     pub(crate) properties: Properties,
@@ -78,6 +87,13 @@ pub(crate) struct Stream {
     pub(crate) forwarded: Option<Forwarded>,
     /// What reached the client so far.
     pub(crate) reached: Response,
+    /// Whether the client gets header fields alone: it sent `HEAD`.
+    pub(crate) head: bool,
+    pub(crate) grpc: bool,
+    /// Whether a callback for the request itself runs: an answer waits until it is over.
+    pub(crate) deciding: bool,
+    /// The answer that waits.
+    pub(crate) prepared: Option<LocalReply>,
     /// Whether an answer of the gateway itself is on its way.
     pub(crate) local: bool,
     /// Whether that answer passes the filter by, because its VM failed.
@@ -96,12 +112,17 @@ impl Stream {
             root,
             created: false,
             began,
+            active: began,
             request: Flow::default(),
             response: Flow::default(),
             properties,
             state: BTreeMap::new(),
             forwarded: None,
             reached: Response::default(),
+            head: false,
+            grpc: false,
+            deciding: false,
+            prepared: None,
             local: false,
             failed: false,
             details: String::new(),

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use wasmtime::{Instance, Result, Store, Trap, TypedFunc, WasmParams, WasmResults};
 
+use crate::cluster::Time;
 use crate::filter::Filter;
 use crate::guest::ALLOCATORS;
 use crate::host::{Deferred, Host, VM};
@@ -36,7 +37,7 @@ impl Vm {
     /// # Errors
     /// Why it trapped.
     pub(crate) fn start(filter: &Filter, serial: u64, process: Rc<RefCell<Process>>) -> Result<Self, String> {
-        let mut store = Store::new(filter.engine(), Host::new(serial, process));
+        let mut store = Store::new(filter.engine(), Host::new(serial, filter.abi, process));
         store.limiter(|host| &mut host.limits);
         let started = Self::initialise(&mut store, filter);
         let exports = started.map_err(|error| format!("`_initialize`: {}", why(&error)))?;
@@ -57,7 +58,7 @@ impl Vm {
         } else if run::<_, u32>(store, instance, "main", (0_u32, 0_u32))?.is_none() {
             run::<(), u32>(store, instance, "__main_void", ())?;
         }
-        Exports::find(store, instance)
+        Exports::find(store, instance, filter.abi)
     }
 
     pub(crate) fn host(&self) -> &Host {
@@ -66,6 +67,10 @@ impl Vm {
 
     pub(crate) fn host_mut(&mut self) -> &mut Host {
         self.store.data_mut()
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.host().process.borrow().now
     }
 
     /// Bytes of linear memory.

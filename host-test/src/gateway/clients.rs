@@ -7,7 +7,7 @@ use super::run::{Event, Key};
 use super::{Gateway, StreamId};
 use crate::cluster::{Fields, Time};
 use crate::message::{Outcome, Request};
-use crate::stream::{Direction, Iteration, Stream};
+use crate::stream::{Direction, Flow, Stream};
 
 /// A request that has not ended, and what of it is still to come.
 pub(super) struct Client {
@@ -20,8 +20,6 @@ pub(super) struct Client {
     gap: Duration,
     /// What is to happen to it.
     pub(super) plans: Vec<Key>,
-    /// When something happened to it last.
-    pub(super) active: Time,
 }
 
 impl Gateway {
@@ -45,7 +43,6 @@ impl Gateway {
             trailers: request.trailers,
             gap: request.gap,
             plans: Vec::new(),
-            active: now,
         };
         let end = client.parts.is_empty() && client.trailers.is_empty();
         self.clients.insert(id, client);
@@ -85,14 +82,11 @@ impl Gateway {
         loop {
             let stopped = self.with_vm(id, |vm, context| {
                 let flow = vm.host().streams.get(&context).map(|stream| &stream.request);
-                flow.is_some_and(|flow| {
-                    let held = flow.buffered.as_ref().map_or(0, Vec::len);
-                    flow.iteration == Iteration::AllStopped && held >= limit
-                })
+                let held = |flow: &Flow| flow.buffered.as_ref().map_or(0, Vec::len);
+                flow.is_some_and(|flow| limit > 0 && !flow.limited && held(flow) > limit)
             });
             let now = self.now();
             let Some(client) = self.clients.get_mut(&id) else { return };
-            client.active = now;
             if stopped == Some(true) {
                 self.slowed.insert(id);
                 return;

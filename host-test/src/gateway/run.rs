@@ -116,8 +116,10 @@ impl Gateway {
     /// Answers a request to which nothing has happened for too long, or looks again when that may be.
     pub(super) fn watch(&mut self, id: StreamId) {
         let (now, Some(timeout)) = (self.now(), self.settings.idle_timeout) else { return };
-        let Some(client) = self.clients.get(&id) else { return };
-        let at = client.active + timeout;
+        let active =
+            self.with_vm(id, |vm, context| vm.host().streams.get(&context).map(|stream| stream.active));
+        let Some(active) = active.flatten() else { return };
+        let at = active + timeout;
         if at > now {
             return self.plan(id, at, Event::Idle(id));
         }

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Gateway;
+use super::{Gateway, Usage};
 use crate::cluster::Time;
 use crate::host::Standing;
 use crate::outcome::{Trial, Verdict};
 use crate::plugin::{FailurePolicy, Plugin};
+use crate::stream::Flow;
 use crate::vm::Vm;
 
 /// How long after the last start a failed VM is not replaced (`reload_config`, at least so long).
@@ -41,6 +42,27 @@ impl Worker {
 
     pub(super) fn memory(&self) -> usize {
         self.vms.last().map_or(0, Vm::memory)
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        let held = |flow: &Flow| flow.buffered.as_ref().map_or(0, Vec::len) + flow.part.len();
+        let of = |vm: &Vm| {
+            let streams = vm.host().streams.values();
+            Usage {
+                vms: 1,
+                linear: vm.memory(),
+                roots: vm.host().roots.len(),
+                requests: vm.host().streams.len(),
+                held: streams.map(|stream| held(&stream.request) + held(&stream.response)).sum(),
+            }
+        };
+        self.vms.iter().map(of).fold(Usage::default(), |all, vm| Usage {
+            vms: all.vms + vm.vms,
+            linear: all.linear + vm.linear,
+            roots: all.roots + vm.roots,
+            requests: all.requests + vm.requests,
+            held: all.held + vm.held,
+        })
     }
 
     pub(super) fn failures(&self) -> impl Iterator<Item = String> {
@@ -113,12 +135,13 @@ impl Gateway {
         if !failed || self.plugin.failure != FailurePolicy::FailReload || now < worker.started + BACK_OFF {
             return;
         }
+        worker.started = now;
         let plugin = Rc::clone(&self.plugin);
         let Ok(mut vm) = self.new_vm() else { return };
         let Ok(root) = vm.configure(&plugin) else { return };
         if let Some(worker) = self.workers.get_mut(number) {
             worker.vms.push(vm);
-            (worker.root, worker.started) = (root, now);
+            worker.root = root;
         }
     }
 

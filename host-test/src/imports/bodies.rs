@@ -6,6 +6,7 @@ use wasmtime::Result;
 
 use super::Imports;
 use crate::guest::{Fault, Guest, Status};
+use crate::load::Abi;
 use crate::stream::{Direction, Flow};
 
 /// The buffer types of ABI 0.2.1, `proxy_buffer_type_t`.
@@ -15,7 +16,13 @@ const CALL_RESPONSE_BODY: u64 = 4;
 const PLUGIN_CONFIGURATION: u64 = 7;
 const LAST: u64 = 8;
 
-pub(super) fn link(imports: &mut Imports) -> Result<()> {
+pub(super) fn link(imports: &mut Imports, abi: Abi) -> Result<()> {
+    if abi == Abi::V0_1_0 {
+        imports.proxy("proxy_get_configuration", |guest, [pointer, size]| {
+            let plugin = guest.host().configuring.clone();
+            guest.give(plugin.as_ref().map_or(&[], |plugin| &plugin.configuration), pointer, size)
+        })?;
+    }
     imports.proxy("proxy_get_buffer_bytes", get)?;
     imports.proxy("proxy_get_buffer_status", |guest, [kind, length, flags]| {
         let size = u32::try_from(buffer(guest, kind)?.len()).map_err(|_| Fault::Memory)?;
@@ -25,11 +32,8 @@ pub(super) fn link(imports: &mut Imports) -> Result<()> {
     imports.proxy("proxy_set_buffer_bytes", set)
 }
 
+/// What lies behind the end is no bytes.
 fn get(guest: &mut Guest<'_>, [kind, start, length, pointer, size]: [u64; 5]) -> Result<(), Fault> {
-    if kind > LAST || start + length > u32::MAX.into() {
-        buffer(guest, kind)?;
-        return Err(Status::BadArgument.into());
-    }
     let start = usize::try_from(start).map_err(|_| Fault::Memory)?;
     let length = usize::try_from(length).map_err(|_| Fault::Memory)?;
     let bytes = buffer(guest, kind)?;

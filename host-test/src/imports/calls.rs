@@ -13,8 +13,10 @@ pub(super) fn link(imports: &mut Imports) -> Result<()> {
     imports.proxy("proxy_http_call", http)?;
     grpc(imports)?;
     imports.proxy("proxy_get_status", |guest, [code, pointer, size]| {
-        guest.write_u32(code, 0)?;
-        guest.give(&[], pointer, size)
+        let root = guest.host().root();
+        let (status, why) = guest.host().roots.get(&root).map_or((0, ""), |root| root.status);
+        guest.write_u32(code, status)?;
+        guest.give(why.as_bytes(), pointer, size)
     })
 }
 

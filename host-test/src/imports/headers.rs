@@ -6,6 +6,7 @@ use super::Imports;
 use crate::cluster::Fields;
 use crate::fields;
 use crate::guest::{Fault, Guest, Status};
+use crate::load::Abi;
 use crate::stream::{Direction, Stream};
 
 /// The maps of ABI 0.2.1, `proxy_header_map_type_t`; 4 and 5 belong to gRPC calls.
@@ -41,10 +42,17 @@ pub(super) fn link(imports: &mut Imports) -> Result<()> {
         check(map)?;
         let key = guest.read(key, size)?;
         let logging = guest.stream().is_some_and(|stream| stream.logging);
-        let missing = if logging { Status::NotFound } else { Status::BadArgument };
-        let fields = readable(guest, map).ok_or(missing)?;
-        let value = fields::first(fields, &key).ok_or(Status::NotFound)?.to_vec();
-        guest.give(&value, pointer, length)
+        let fields = readable(guest, map);
+        if fields.is_none() && !logging {
+            return Err(Status::BadArgument.into());
+        }
+        let value = fields.and_then(|fields| fields::first(fields, &key)).map(<[u8]>::to_vec);
+        match value {
+            // ABI 0.1.0 does not tell a field that is missing from one that is empty.
+            None if guest.host().abi == Abi::V0_1_0 => guest.give(&[], pointer, length),
+            None => Err(Status::NotFound.into()),
+            Some(value) => guest.give(&value, pointer, length),
+        }
     })?;
     imports.proxy("proxy_add_header_map_value", |guest, p: [u64; 5]| change(guest, p, fields::add))?;
     imports.proxy("proxy_replace_header_map_value", |guest, p: [u64; 5]| change(guest, p, fields::set))?;
@@ -81,14 +89,16 @@ fn readable<'a>(guest: &'a mut Guest<'_>, map: u64) -> Option<&'a Fields> {
 }
 
 fn of_stream(stream: &Stream, map: u64) -> Option<&Fields> {
-    let (flow, logged) = match map {
-        REQUEST_HEADERS | REQUEST_TRAILERS => (&stream.request, map == REQUEST_HEADERS),
-        _ => (&stream.response, true),
+    let flow = match map {
+        REQUEST_HEADERS | REQUEST_TRAILERS => &stream.request,
+        _ => &stream.response,
     };
-    let logging = stream.logging && logged;
+    let logging = stream.logging;
     match map {
         REQUEST_HEADERS | RESPONSE_HEADERS => (flow.sees.headers || logging).then_some(&flow.headers),
-        REQUEST_TRAILERS | RESPONSE_TRAILERS if flow.sees.trailers || logging => flow.trailers.as_ref(),
+        // While the access log is written, Envoy has no trailer fields of the request.
+        REQUEST_TRAILERS if flow.sees.trailers && !stream.logging => flow.trailers.as_ref(),
+        RESPONSE_TRAILERS if flow.sees.trailers || logging => flow.trailers.as_ref(),
         _ => None,
     }
 }

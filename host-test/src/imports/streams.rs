@@ -6,6 +6,7 @@ use super::Imports;
 use crate::fields;
 use crate::guest::{Fault, Guest, Status};
 use crate::host::Deferred;
+use crate::load::Abi;
 use crate::reply::LocalReply;
 use crate::stream::Direction;
 
@@ -17,7 +18,31 @@ const UPSTREAM: u64 = 3;
 /// The last of gRPC's status codes (`UNAUTHENTICATED`).
 const LAST_GRPC: u64 = 16;
 
-pub(super) fn link(imports: &mut Imports) -> Result<()> {
+pub(super) fn link(imports: &mut Imports, abi: Abi) -> Result<()> {
+    match abi {
+        Abi::V0_1_0 => old(imports)?,
+        Abi::V0_2_0 | Abi::V0_2_1 => of_streams(imports)?,
+    }
+    imports.proxy("proxy_send_local_response", reply)?;
+    imports.proxy("proxy_set_effective_context", |guest, [context]| {
+        let context = u32::try_from(context).map_err(|_| Status::BadArgument)?;
+        if !guest.host().knows(context) {
+            return Err(Status::BadArgument.into());
+        }
+        guest.host_mut().effective = context;
+        Ok(())
+    })?;
+    imports.proxy("proxy_done", |guest, []| guest.host_mut().done().map_err(Fault::Status))
+}
+
+/// ABI 0.1.0 has a function for each direction, and none that ends a request.
+fn old(imports: &mut Imports) -> Result<()> {
+    imports.proxy("proxy_continue_request", |guest, []| proceed(guest, Direction::Request))?;
+    imports.proxy("proxy_continue_response", |guest, []| proceed(guest, Direction::Response))?;
+    imports.proxy("proxy_clear_route_cache", |_, []| Ok(()))
+}
+
+fn of_streams(imports: &mut Imports) -> Result<()> {
     imports.proxy("proxy_continue_stream", |guest, [stream]| match stream {
         REQUEST => proceed(guest, Direction::Request),
         RESPONSE => proceed(guest, Direction::Response),
@@ -34,17 +59,7 @@ pub(super) fn link(imports: &mut Imports) -> Result<()> {
             guest.host_mut().deferred.push_back(Deferred::Reset(context));
         }
         Ok(())
-    })?;
-    imports.proxy("proxy_send_local_response", reply)?;
-    imports.proxy("proxy_set_effective_context", |guest, [context]| {
-        let context = u32::try_from(context).map_err(|_| Status::BadArgument)?;
-        if !guest.host().knows(context) {
-            return Err(Status::BadArgument.into());
-        }
-        guest.host_mut().effective = context;
-        Ok(())
-    })?;
-    imports.proxy("proxy_done", |guest, []| guest.host_mut().done().map_err(Fault::Status))
+    })
 }
 
 /// Envoy takes this without a request too, and nothing happens.

@@ -3,6 +3,7 @@
 use wasmtime::{Instance, Result, Store, TypedFunc, WasmParams, WasmResults};
 
 use crate::host::Host;
+use crate::load::Abi;
 use crate::stream::Direction;
 
 type Callback<P, R> = Option<TypedFunc<P, R>>;
@@ -27,9 +28,17 @@ pub(super) struct Exports {
     response: Way,
 }
 
+/// The callback for header fields.
+#[derive(Clone)]
+pub(super) enum Headers {
+    /// ABI 0.1.0: it is not told whether more comes.
+    Old(Callback<One, u32>),
+    New(Callback<Two, u32>),
+}
+
 /// The callbacks of one direction.
 struct Way {
-    headers: Callback<Two, u32>,
+    headers: Headers,
     body: Callback<Two, u32>,
     trailers: Callback<One, u32>,
 }
@@ -37,8 +46,8 @@ struct Way {
 impl Exports {
     /// # Errors
     /// When one has another type than the ABI gives it; the types were checked when the filter was loaded.
-    pub(super) fn find(store: &mut Store<Host>, instance: Instance) -> Result<Self> {
-        let mut finder = Finder { store, instance };
+    pub(super) fn find(store: &mut Store<Host>, instance: Instance, abi: Abi) -> Result<Self> {
+        let mut finder = Finder { store, instance, abi };
         Ok(Self {
             context_create: finder.get("proxy_on_context_create")?,
             vm_start: finder.get("proxy_on_vm_start")?,
@@ -50,19 +59,19 @@ impl Exports {
             log: finder.get("proxy_on_log")?,
             delete: finder.get("proxy_on_delete")?,
             request: Way {
-                headers: finder.get("proxy_on_request_headers")?,
+                headers: finder.headers("proxy_on_request_headers")?,
                 body: finder.get("proxy_on_request_body")?,
                 trailers: finder.get("proxy_on_request_trailers")?,
             },
             response: Way {
-                headers: finder.get("proxy_on_response_headers")?,
+                headers: finder.headers("proxy_on_response_headers")?,
                 body: finder.get("proxy_on_response_body")?,
                 trailers: finder.get("proxy_on_response_trailers")?,
             },
         })
     }
 
-    pub(super) fn headers(&self, direction: Direction) -> (&'static str, Callback<Two, u32>) {
+    pub(super) fn headers(&self, direction: Direction) -> (&'static str, Headers) {
         match direction {
             Direction::Request => ("proxy_on_request_headers", self.request.headers.clone()),
             Direction::Response => ("proxy_on_response_headers", self.response.headers.clone()),
@@ -87,9 +96,17 @@ impl Exports {
 struct Finder<'a> {
     store: &'a mut Store<Host>,
     instance: Instance,
+    abi: Abi,
 }
 
 impl Finder<'_> {
+    fn headers(&mut self, name: &str) -> Result<Headers> {
+        Ok(match self.abi {
+            Abi::V0_1_0 => Headers::Old(self.get(name)?),
+            Abi::V0_2_0 | Abi::V0_2_1 => Headers::New(self.get(name)?),
+        })
+    }
+
     fn get<P: WasmParams, R: WasmResults>(&mut self, name: &str) -> Result<Callback<P, R>> {
         let function = self.instance.get_func(&mut *self.store, name);
         function.map(|function| function.typed(&mut *self.store)).transpose()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Vm;
 use crate::cluster::Answer;
+use crate::guest::Status;
 use crate::host::{Root, Standing};
 use crate::outcome::Verdict;
 use crate::plugin::Plugin;
@@ -21,6 +22,7 @@ impl Vm {
             period: Duration::ZERO,
             tick_at: None,
             standing: Standing::Live,
+            status: (0, ""),
         };
         self.host_mut().roots.insert(id, root);
         self.host_mut().configuring = Some(Rc::clone(plugin));
@@ -79,8 +81,9 @@ impl Vm {
 
     /// The answer to a call came, or what Envoy gives in its place.
     pub(crate) fn answered(&mut self, root: u32, token: u32, answer: Answer) {
-        if !self.host().roots.contains_key(&root) {
-            return;
+        let Some(known) = self.host_mut().roots.get_mut(&root) else { return };
+        if answer == Answer::Reset {
+            known.status = (Status::BrokenConnection as u32, "reset");
         }
         let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let (mut sizes, mut response) = ((0, 0, 0), None);
@@ -92,14 +95,18 @@ impl Vm {
         let callback = ("proxy_on_http_call_response", self.exports.call_response.clone());
         self.call(root, callback, (root, token, sizes.0, sizes.1, sizes.2));
         self.host_mut().answer = None;
+        if let Some(known) = self.host_mut().roots.get_mut(&root) {
+            known.status.1 = "";
+        }
         self.after_call();
     }
 
     /// Nobody uses a root context any more. It may have something left to do.
     pub(crate) fn shut_down(&mut self, id: u32) {
-        let Some(root) = self.host_mut().roots.get_mut(&id) else { return };
-        root.standing = Standing::Finishing;
         let done = self.call(id, ("proxy_on_done", self.exports.done.clone()), id);
+        if let Some(root) = self.host_mut().roots.get_mut(&id).filter(|_| done == Some(0)) {
+            root.standing = Standing::Finishing;
+        }
         self.after_call();
         if done != Some(0) {
             self.delete_root(id);
