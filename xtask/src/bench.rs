@@ -8,6 +8,7 @@ mod load;
 mod machine;
 mod page;
 mod policies;
+mod replay;
 mod server;
 mod speed;
 mod stats;
@@ -29,6 +30,7 @@ use goals::Goal;
 use held::Held;
 use load::Tool;
 use machine::{Machine, Processors};
+use replay::Replays;
 use speed::{Field, Plan, Speed};
 
 /// The page that the figures go into.
@@ -56,10 +58,14 @@ struct Scale {
     starts: usize,
     /// Requests that are held.
     held: usize,
+    /// Requests that are replayed.
+    replayed: u64,
 }
 
-const FULL: Scale = Scale { speed: Plan { rounds: 7, seconds: 5 }, starts: 5, held: 10_000 };
-const QUICK: Scale = Scale { speed: Plan { rounds: 3, seconds: 1 }, starts: 1, held: 1_000 };
+const FULL: Scale =
+    Scale { speed: Plan { rounds: 7, seconds: 5 }, starts: 5, held: 10_000, replayed: 1_000_000 };
+const QUICK: Scale =
+    Scale { speed: Plan { rounds: 3, seconds: 1 }, starts: 1, held: 1_000, replayed: 50_000 };
 
 /// All that one run measured.
 #[derive(Debug, Clone, Serialize)]
@@ -71,6 +77,7 @@ struct Figures {
     cost: Vec<Cost>,
     sizes: Sizes,
     held: Held,
+    replay: Replays,
     goals: Vec<Goal>,
 }
 
@@ -129,6 +136,7 @@ impl Bench<'_> {
             cost,
             sizes: Sizes::of(self.workspace, floor)?,
             held,
+            replay: replay::measure(self.workspace, self.scale.replayed, &self.processors)?,
             goals: Vec::new(),
         };
         figures.goals = goals::all(&figures);
@@ -152,7 +160,8 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
     ]);
     run_command(&mut cargo)?;
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--release", "--package", "countersign-approvals", "--package", "deploy-agent"]);
+    cargo.args(["build", "--release", "--package", "countersign-approvals", "--package", "countersign-cli"]);
+    cargo.args(["--package", "deploy-agent"]);
     run_command(&mut cargo)?;
     Ok(workspace.target(plugin::TARGET).join("plugin/floor.wasm"))
 }

@@ -24,6 +24,12 @@ const SIZE: u64 = 2_000_000;
 /// Seconds until it is ready.
 const START: f64 = 1.5;
 
+/// Requests a second that are replayed on one processor, without and with a body.
+const REPLAYED: [(&str, f64); 2] =
+    [("headers only", 50_000.0), ("JSON body of 2 KB, read by a route", 20_000.0)];
+/// Seconds until the first decision of a replay, when the filter was compiled before.
+const REPLAY_START: f64 = 0.15;
+
 /// All goals that `figures` can be held against.
 pub(super) fn all(figures: &Figures) -> Vec<Goal> {
     let rate = |name: &str| figures.speed.iter().find(|speed| speed.name == name);
@@ -56,7 +62,28 @@ pub(super) fn all(figures: &Figures) -> Vec<Goal> {
             held.released == held.sent && usize::try_from(held.held_at_once) == Ok(held.sent),
         )),
     ];
-    goals.into_iter().flatten().collect()
+    goals.into_iter().flatten().chain(replayed(figures)).collect()
+}
+
+fn replayed(figures: &Figures) -> impl Iterator<Item = Goal> {
+    let rates = REPLAYED.into_iter().filter_map(|(name, least)| {
+        let replay = figures.replay.replays.iter().find(|replay| replay.name == name && replay.jobs == 1)?;
+        let (goal, measured) = (format!("≥ {least:.0}/s"), format!("{:.0}/s", replay.per_second));
+        Some(self::goal(
+            "requests replayed on one processor",
+            goal,
+            format!("{name}: {measured}"),
+            replay.per_second >= least,
+        ))
+    });
+    let warm = figures.replay.warm;
+    let start = goal(
+        "start of a replay to its first decision",
+        format!("≤ {REPLAY_START} s"),
+        format!("{warm:.2} s"),
+        warm <= REPLAY_START,
+    );
+    rates.chain([start])
 }
 
 fn at_least(what: &'static str, ratio: f64, goal: f64) -> Goal {

@@ -128,6 +128,14 @@ pub(super) fn memory(process: u32) -> Result<u64> {
     kilobytes(&field(&format!("/proc/{process}/status"), "VmRSS")?)
 }
 
+/// The most memory of a process that ever was in use, bytes.
+///
+/// # Errors
+/// When it is gone.
+pub(super) fn most_memory(process: u32) -> Result<u64> {
+    kilobytes(&field(&format!("/proc/{process}/status"), "VmHWM")?)
+}
+
 /// Waits until these processes rest, but not for ever: what one measurement left undone must not be work
 /// during the next. Says whether they do.
 ///

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::Figures;
 use super::load::CONNECTIONS;
+use super::replay::{Replay, Replays};
 use super::stats::{Spread, float};
 
 /// The page.
@@ -15,6 +16,7 @@ pub(super) fn render(figures: &Figures) -> String {
         start(figures),
         memory(figures),
         held(figures),
+        replay(figures),
         WHAT_IT_IS_NOT.to_owned(),
     ];
     sections.join("\n")
@@ -42,6 +44,21 @@ fn head(figures: &Figures) -> String {
         revision = machine.revision,
         date = machine.date,
     )
+}
+
+fn replay(figures: &Figures) -> String {
+    let Replays { cold, warm, replays } = &figures.replay;
+    let mut text = format!(
+        "## Replay\n\n\
+        `countersign replay` with the released filter and the example's policies; everything is allowed. The program\n\
+        takes {cold:.2} s for one request when it compiles the filter, {warm:.2} s when it has compiled it before.\n\n\
+        | | requests | jobs | requests/s | memory |\n|---|---:|---:|---:|---:|\n",
+    );
+    for Replay { name, requests, jobs, per_second, memory } in replays {
+        let memory = mega(float(*memory));
+        line(&mut text, format_args!("| {name} | {requests} | {jobs} | {per_second:.0} | {memory:.0} MB |"));
+    }
+    text
 }
 
 fn goals(figures: &Figures) -> String {
@@ -270,6 +287,17 @@ pub(super) mod tests {
             cost: vec![Cost { name: "10 policies", start: flat(1.5), memory, once: 90e6, worker: 10e6 }],
             sizes: Sizes { filter: 2_000_000, compiled: 2_200_000, floor: 50_000 },
             held,
+            replay: Replays {
+                cold: 9.0,
+                warm: 0.1,
+                replays: vec![Replay {
+                    name: "headers only",
+                    requests: 100_000,
+                    jobs: 2,
+                    per_second: 50_000.0,
+                    memory: 60_000_000,
+                }],
+            },
             goals: Vec::new(),
         }
     }
@@ -287,6 +315,7 @@ pub(super) mod tests {
             "| 10 policies | 100.0 MB | 110.0 MB | 130.0 MB | 90.0 MB | 10.0 MB |",
             "The filter is 2000 KB, 2200 KB before `wasm-opt`; the empty one 50 KB.",
             "| memory of the gateway for each request | 24.5 KB, and 20.0 KB for its connection |",
+            "| headers only | 100000 | 2 | 50000 | 60 MB |",
             "median 10 ms, 99th percentile 80 ms, longest 95 ms |",
         ] {
             assert!(page.contains(line), "{line}\n{page}");
