@@ -1,6 +1,7 @@
 //! The `countersign` command: what a policy author does before anything is deployed.
 
 mod directory;
+mod record;
 mod render;
 mod report;
 mod trial;
@@ -57,6 +58,8 @@ enum Command {
         /// Values, `name=value`, before those of the file; `name=@file` takes a file's content.
         values: Vec<String>,
     },
+    /// Make a recording of what other tools recorded, without its secrets.
+    Record(record::Record),
 }
 
 fn main() -> Result<ExitCode> {
@@ -83,6 +86,7 @@ fn main() -> Result<ExitCode> {
             Some((bundle, _)) => print(Some(render::render(&template, &bundle, file.as_deref(), &values)?)),
             None => Ok(ExitCode::FAILURE),
         },
+        Command::Record(record) => record.run(),
     }
 }
 

@@ -79,14 +79,15 @@ impl Draft {
 pub(crate) struct Entries<P> {
     format: Format,
     name: String,
+    ids: String,
     /// The time of the entry before.
     last: i64,
     pieces: P,
 }
 
 impl<P: Pieces> Entries<P> {
-    pub(crate) fn new(format: Format, name: String, pieces: P) -> Self {
-        Self { format, name, last: 0, pieces }
+    pub(crate) fn new(format: Format, name: String, ids: String, pieces: P) -> Self {
+        Self { format, name, ids, last: 0, pieces }
     }
 
     fn entry(&mut self, place: u64, mut draft: Draft) -> Entry {
@@ -96,7 +97,7 @@ impl<P: Pieces> Entries<P> {
         self.last = draft.time.unwrap_or(self.last);
         Entry {
             v: recording::VERSION,
-            id: format!("{}-{place}", self.name),
+            id: format!("{}-{place}", self.ids),
             ts: self.last,
             source: Some(Source { kind: self.format.name().into(), tool: draft.tool, entry: place }),
             fidelity: draft.fidelity,

@@ -14,9 +14,11 @@ use crate::{audit, har, native, tap, vcr};
 pub struct Options {
     /// What it is; found out from its first bytes when left out.
     pub format: Option<Format>,
-    /// What the ids of imported entries begin with, and what messages call the recording: the name of its file, say.
-    /// The format's name when left out. Entries of the native form keep their ids.
+    /// What messages call the recording: its path, say. The format's name when left out.
     pub name: Option<String>,
+    /// What the ids of imported entries begin with. The format's name when left out. Entries of the native form keep
+    /// their ids.
+    pub ids: Option<String>,
 }
 
 /// What a recording holds.
@@ -133,7 +135,8 @@ pub fn open<'a>(input: impl Read + 'a, options: &Options) -> Result<Opened<'a>, 
         Format::Vcr => vcr::pieces(input, &head),
         Format::KubernetesAudit => Box::new(audit::Audit::new(input)),
     };
-    Ok(Opened { format, items: Box::new(Entries::new(format, name, pieces)), over: false })
+    let ids = options.ids.clone().unwrap_or_else(|| format.name().to_owned());
+    Ok(Opened { format, items: Box::new(Entries::new(format, name, ids, pieces)), over: false })
 }
 
 /// Some tools begin a file so (UTF-8's byte order mark).

@@ -182,7 +182,7 @@ fn what_is_cut_short_gives_what_is_there_and_then_an_error() {
 
 #[test]
 fn a_format_can_be_given() {
-    let options = Options { format: Some(Format::Har), name: Some("a.log".into()) };
+    let options = Options { format: Some(Format::Har), name: Some("a.log".into()), ..Options::default() };
     let error = open(&b"{}"[..], &options).unwrap().next().unwrap().unwrap_err().to_string();
     assert!(error.starts_with("a.log: after 0 entries: has no `log`"), "{error}");
     let unknown = open(&b"hello"[..], &Options::default()).err().unwrap().to_string();

@@ -1,6 +1,6 @@
 //! The stages of a request in an audit log, which become one.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde_json::Value;
 
@@ -19,7 +19,9 @@ pub(super) enum Told {
 /// Requests by `auditID`. `RequestReceived` has no body: a later stage is waited for.
 #[derive(Default)]
 pub(super) struct Stages {
-    received: VecDeque<(u64, String, Value)>,
+    /// By place, so that the oldest is first.
+    received: BTreeMap<u64, (String, Value)>,
+    places: HashMap<String, u64>,
     told: VecDeque<String>,
     known: HashSet<String>,
 }
@@ -34,16 +36,19 @@ impl Stages {
         if self.known.contains(&id) {
             return Told::Again;
         }
-        let before = self.received.iter().position(|(_, held, _)| *held == id);
         if stage == "RequestReceived" {
-            if before.is_none() {
-                self.received.push_back((place, id, event));
+            if !self.places.contains_key(&id) {
+                self.places.insert(id.clone(), place);
+                self.received.insert(place, (id, event));
             }
             return Told::Again;
         }
-        let before = before.and_then(|at| self.received.remove(at));
+        let before = self.places.remove(&id);
+        if let Some(before) = before {
+            self.received.remove(&before);
+        }
         self.tell(id);
-        Told::Once(before.map_or(place, |(place, ..)| place), event)
+        Told::Once(before.unwrap_or(place), event)
     }
 
     /// A request whose later stages do not come: there are too many, or the log has `ended`.
@@ -51,7 +56,8 @@ impl Stages {
         if !ended && self.received.len() <= HELD {
             return None;
         }
-        let (place, id, event) = self.received.pop_front()?;
+        let (place, (id, event)) = self.received.pop_first()?;
+        self.places.remove(&id);
         self.tell(id);
         Some((place, event))
     }
