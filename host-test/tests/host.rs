@@ -14,6 +14,8 @@ mod answers;
 mod calls;
 #[path = "host/configure.rs"]
 mod configure;
+#[path = "host/failures.rs"]
+mod failures;
 #[path = "host/load.rs"]
 mod load;
 #[path = "host/maps.rs"]
@@ -24,6 +26,8 @@ mod module;
 mod released;
 #[path = "host/replies.rs"]
 mod replies;
+#[path = "host/roots.rs"]
+mod roots;
 #[path = "host/streams.rs"]
 mod streams;
 

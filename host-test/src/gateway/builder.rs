@@ -146,6 +146,7 @@ impl Builder {
             process,
             plugin: Rc::new(self.plugin),
             settings: self.settings,
+            tried: Vec::new(),
             workers: Vec::new(),
             next_vm: 0,
             next_stream: 0,
@@ -172,9 +173,14 @@ impl Gateway {
         Ok(())
     }
 
-    /// Tries a configuration in a VM of its own.
+    /// Tries a configuration in a VM of its own, once: what came of it is remembered.
     pub(super) fn canary(&mut self, plugin: &Rc<Plugin>) -> Result<(), Verdict> {
-        self.new_vm()?.configure(plugin).map(drop)
+        if let Some((_, known)) = self.tried.iter().find(|(tried, _)| tried == plugin) {
+            return known.clone();
+        }
+        let tried = self.new_vm()?.configure(plugin).map(drop);
+        self.tried.push((Rc::clone(plugin), tried.clone()));
+        tried
     }
 
     pub(super) fn new_vm(&mut self) -> Result<Vm, Verdict> {

@@ -46,7 +46,7 @@ fn an_answer_ends_the_request_whatever_the_callback_returns() {
             (outcome.response.body.as_slice(), field(&outcome, "content-length")),
             (&b"no"[..], Some("2"))
         );
-        assert_eq!(outcome.forwarded.is_some_and(|all| all.complete), false, "{callback}");
+        assert!(!outcome.forwarded.is_some_and(|all| all.complete), "{callback}");
         assert_eq!(forwarded(&gateway.send(post())).is_some(), forwards, "{callback}");
         assert_eq!(said(&mut gateway), "HlxHlx", "{callback}");
     }

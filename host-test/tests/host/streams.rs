@@ -18,18 +18,13 @@ const IMPORTS: &str = r#"
         (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))"#;
 
 /// Callbacks that say their letter and return a number, unless `more` has them.
+#[derive(Default)]
 struct Probe {
     headers: i32,
     body: i32,
     last: i32,
     trailers: i32,
     more: &'static str,
-}
-
-impl Default for Probe {
-    fn default() -> Self {
-        Self { headers: 0, body: 0, last: 0, trailers: 0, more: "" }
-    }
 }
 
 /// What callbacks say, in the order of the ABI: `c` context, `h b t` request, `H B T` response, `l d x` its end.
