@@ -78,6 +78,7 @@ pub struct Usage {
 struct Settings {
     buffer_limit: usize,
     idle_timeout: Option<Duration>,
+    route_timeout: Option<Duration>,
     teardown: Teardown,
 }
 

@@ -35,6 +35,7 @@ impl Builder {
             settings: Settings {
                 buffer_limit: 1 << 20,
                 idle_timeout: Some(Duration::from_secs(300)),
+                route_timeout: Some(Duration::from_secs(15)),
                 teardown: Teardown::default(),
             },
             workers: 1,
@@ -101,6 +102,14 @@ impl Builder {
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.settings.idle_timeout = timeout;
+        self
+    }
+
+    /// How long the upstream may take for its answer once it has the whole request (the route's `timeout`, 15
+    /// seconds); for ever when there is none.
+    #[must_use]
+    pub fn route_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.settings.route_timeout = timeout;
         self
     }
 
