@@ -15,7 +15,7 @@ pub use builder::Builder;
 use crate::cluster::{Answer, Response, Time};
 use crate::filter::Filter;
 use crate::message::{Forwarded, Outcome};
-use crate::outcome::LogLine;
+use crate::outcome::{LogLine, Verdict};
 use crate::plugin::Plugin;
 use crate::process::Process;
 use crate::vm::Teardown;
@@ -45,6 +45,8 @@ pub struct Gateway {
     process: Rc<RefCell<Process>>,
     plugin: Rc<Plugin>,
     settings: Settings,
+    /// Configurations that were tried in a canary, and what came of it.
+    tried: Vec<(Rc<Plugin>, Result<(), Verdict>)>,
     workers: Vec<Worker>,
     next_vm: u64,
     next_stream: u64,
@@ -76,6 +78,7 @@ pub struct Usage {
 struct Settings {
     buffer_limit: usize,
     idle_timeout: Option<Duration>,
+    route_timeout: Option<Duration>,
     teardown: Teardown,
 }
 

@@ -10,12 +10,24 @@
 
 #[path = "host/answers.rs"]
 mod answers;
+#[path = "host/calls.rs"]
+mod calls;
 #[path = "host/configure.rs"]
 mod configure;
+#[path = "host/failures.rs"]
+mod failures;
 #[path = "host/load.rs"]
 mod load;
+#[path = "host/maps.rs"]
+mod maps;
+#[path = "host/module.rs"]
+mod module;
 #[path = "host/released.rs"]
 mod released;
+#[path = "host/replies.rs"]
+mod replies;
+#[path = "host/roots.rs"]
+mod roots;
 #[path = "host/streams.rs"]
 mod streams;
 

@@ -35,6 +35,7 @@ impl Builder {
             settings: Settings {
                 buffer_limit: 1 << 20,
                 idle_timeout: Some(Duration::from_secs(300)),
+                route_timeout: Some(Duration::from_secs(15)),
                 teardown: Teardown::default(),
             },
             workers: 1,
@@ -104,6 +105,14 @@ impl Builder {
         self
     }
 
+    /// How long the upstream may take for its answer once it has the whole request (the route's `timeout`, 15
+    /// seconds); for ever when there is none.
+    #[must_use]
+    pub fn route_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.settings.route_timeout = timeout;
+        self
+    }
+
     /// When the gateway starts, since the Unix epoch.
     #[must_use]
     pub fn at(mut self, at: Time) -> Self {
@@ -146,6 +155,7 @@ impl Builder {
             process,
             plugin: Rc::new(self.plugin),
             settings: self.settings,
+            tried: Vec::new(),
             workers: Vec::new(),
             next_vm: 0,
             next_stream: 0,
@@ -172,9 +182,14 @@ impl Gateway {
         Ok(())
     }
 
-    /// Tries a configuration in a VM of its own.
+    /// Tries a configuration in a VM of its own, once: what came of it is remembered.
     pub(super) fn canary(&mut self, plugin: &Rc<Plugin>) -> Result<(), Verdict> {
-        self.new_vm()?.configure(plugin).map(drop)
+        if let Some((_, known)) = self.tried.iter().find(|(tried, _)| tried == plugin) {
+            return known.clone();
+        }
+        let tried = self.new_vm()?.configure(plugin).map(drop);
+        self.tried.push((Rc::clone(plugin), tried.clone()));
+        tried
     }
 
     pub(super) fn new_vm(&mut self) -> Result<Vm, Verdict> {

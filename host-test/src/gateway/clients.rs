@@ -9,6 +9,8 @@ use crate::cluster::{Fields, Time};
 use crate::message::{Outcome, Request};
 use crate::stream::{Direction, Flow, Stream};
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// A request that has not ended, and what of it is still to come.
 pub(super) struct Client {
     pub(super) worker: usize,
@@ -56,15 +58,16 @@ impl Gateway {
         id
     }
 
-    /// Sends a request and lets time go by until it has ended. With neither an idle timeout nor anything due, it
-    /// never would: then its client leaves.
+    /// Sends a request and lets time go by until it has ended. Without an idle timeout it may never end: then its
+    /// client leaves after a day, or when nothing is due any more.
     pub fn send(&mut self, request: Request) -> Outcome {
+        let until = self.settings.idle_timeout.map_or(self.now() + DAY, |_| Time::MAX);
         let id = self.begin(request);
         loop {
             if let Some(outcome) = self.take(id) {
                 return outcome;
             }
-            if !self.step(Time::MAX) {
+            if !self.step(until) {
                 self.leave(id);
             }
         }

@@ -21,6 +21,8 @@ pub(super) enum Event {
     Leaves(StreamId),
     /// The upstream answers.
     Responds(StreamId, Answer),
+    /// The upstream takes too long for that.
+    Late(StreamId),
     /// It may have been idle for too long.
     Idle(StreamId),
 }
@@ -109,6 +111,10 @@ impl Gateway {
                 self.with_vm(id, |vm, context| vm.respond(context, answer));
                 self.collect();
             }
+            Event::Late(id) => {
+                self.with_vm(id, |vm, context| vm.reply(context, late()));
+                self.collect();
+            }
             Event::Idle(id) => self.watch(id),
         }
     }
@@ -185,7 +191,10 @@ impl Gateway {
                 };
                 let (after, answer) = self.upstream.respond(forwarded);
                 let id = StreamId(id);
-                self.plan(id, self.now() + after, Event::Responds(id, answer));
+                match self.settings.route_timeout.filter(|timeout| *timeout < after) {
+                    Some(timeout) => self.plan(id, self.now() + timeout, Event::Late(id)),
+                    None => self.plan(id, self.now() + after, Event::Responds(id, answer)),
+                }
             }
             Effect::Ended(stream) => self.end(*stream),
         }
@@ -208,4 +217,8 @@ impl Gateway {
         self.outcomes.insert(id, outcome);
         self.tidy();
     }
+}
+
+fn late() -> LocalReply {
+    LocalReply::new(504, "response_timeout", "upstream request timeout")
 }

@@ -74,7 +74,7 @@ fn visible(flow: &mut Flow) -> Option<&mut Vec<u8>> {
     flow.sees.part.then_some(&mut flow.part)
 }
 
-/// Envoy's three ways: before the beginning, in place of all, or after the end.
+/// Envoy's ways: in place of so many bytes at the beginning, none and all among them, or after the end.
 fn set(guest: &mut Guest<'_>, [kind, start, length, data, size]: [u64; 5]) -> Result<(), Fault> {
     buffer(guest, kind)?;
     let data = guest.read(data, size)?;
@@ -86,11 +86,8 @@ fn set(guest: &mut Guest<'_>, [kind, start, length, data, size]: [u64; 5]) -> Re
     let body = guest.stream().and_then(|stream| visible(stream.flow(direction)));
     let body = body.ok_or(Status::BadArgument)?;
     if start == 0 {
-        match length {
-            0 => _ = body.splice(..0, data),
-            length if length >= body.len() as u64 => *body = data,
-            _ => return Err(Status::BadArgument.into()),
-        }
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(body.len());
+        body.splice(..length, data);
     } else if start >= body.len() as u64 {
         body.extend(data);
     } else {

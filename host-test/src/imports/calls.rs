@@ -24,9 +24,17 @@ pub(super) fn link(imports: &mut Imports) -> Result<()> {
 fn http(guest: &mut Guest<'_>, parameters: [u64; 10]) -> Result<(), Fault> {
     let [upstream, a, headers, b, body, c, trailers, d, timeout, token_at] = parameters;
     let cluster = guest.read(upstream, a)?;
+    let mut headers = fields::read(&guest.read(headers, b)?);
+    let body = guest.read(body, c)?;
+    // Envoy knows both as one field.
+    let host = headers.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case(b"host"));
+    host.for_each(|(name, _)| *name = b":authority".into());
+    if !body.is_empty() {
+        fields::set(&mut headers, b"content-length", body.len().to_string().as_bytes());
+    }
     let call = Call {
-        headers: fields::read(&guest.read(headers, b)?),
-        body: guest.read(body, c)?,
+        headers,
+        body,
         trailers: fields::read(&guest.read(trailers, d)?),
         timeout: Duration::from_millis(timeout),
     };

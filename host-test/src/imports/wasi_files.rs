@@ -39,8 +39,11 @@ const OUTPUT_ONLY: [(&str, &str); 6] = [
     ("fd_sync", "i"),
 ];
 
-/// What is not supported, and first writes zeros: name, parameters, how many bytes of them where.
-const ZEROED: [(&str, &str, &[(usize, usize)]); 4] = [
+/// Parameters that are addresses, and how many bytes of zeros are written there.
+type Places = &'static [(usize, usize)];
+
+/// What is not supported, and first writes zeros.
+const ZEROED: [(&str, &str, Places); 4] = [
     ("path_readlink", "iiiiii", &[(5, 4)]),
     ("sock_accept", "iii", &[(2, 8)]),
     ("sock_recv", "iiiiii", &[(4, 4), (5, 2)]),

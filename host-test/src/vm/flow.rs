@@ -198,7 +198,7 @@ impl Vm {
     /// What was stopped goes on (Envoy, `ActiveStreamFilterBase::commonContinue`).
     pub(super) fn proceed(&mut self, id: u32, direction: Direction) {
         let Some(stream) = self.host_mut().streams.get_mut(&id) else { return };
-        if direction == Direction::Request && stream.local {
+        if direction == Direction::Request && (stream.local || stream.prepared.is_some()) {
             return;
         }
         let flow = stream.flow(direction);

@@ -18,18 +18,13 @@ const IMPORTS: &str = r#"
         (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))"#;
 
 /// Callbacks that say their letter and return a number, unless `more` has them.
+#[derive(Default)]
 struct Probe {
     headers: i32,
     body: i32,
     last: i32,
     trailers: i32,
     more: &'static str,
-}
-
-impl Default for Probe {
-    fn default() -> Self {
-        Self { headers: 0, body: 0, last: 0, trailers: 0, more: "" }
-    }
 }
 
 /// What callbacks say, in the order of the ABI: `c` context, `h b t` request, `H B T` response, `l d x` its end.
@@ -201,3 +196,39 @@ fn a_part_that_comes_later_comes_later() {
     let outcome = gateway.send(Request { gap: Duration::from_secs(1), ..post() });
     assert_eq!(outcome.forwarded.unwrap().at, AT + Duration::from_secs(2));
 }
+
+#[test]
+fn an_upstream_that_takes_too_long_is_given_up() {
+    let slow = |_: &Forwarded| (Duration::from_secs(20), Answer::Response(Response::new(200, "")));
+    let mut gateway = started(Probe::default().gateway().upstream(slow));
+    let outcome = gateway.send(post());
+    assert_eq!((outcome.ended, outcome.response.status()), (Ended::Local("response_timeout".into()), 504));
+    assert_eq!(
+        (outcome.at, outcome.response.body.as_slice()),
+        (AT + Duration::from_secs(15), &b"upstream request timeout"[..])
+    );
+    assert_eq!(said(&mut gateway), "chbbbHBldx");
+    let mut gateway = started(Probe::default().gateway().upstream(slow).route_timeout(None));
+    assert_eq!(gateway.send(post()).status(), 200);
+}
+
+#[test]
+fn a_held_request_outlives_the_timeout_of_its_route() {
+    let probe = Probe { headers: 1, body: 1, last: 1, more: RELEASE, ..Probe::default() };
+    let short = Some(Duration::from_millis(100));
+    let mut gateway = started(probe.gateway().route_timeout(short));
+    assert_eq!(gateway.send(post()).status(), 200);
+}
+
+#[test]
+fn without_a_timeout_a_request_that_nobody_answers_ends_all_the_same() {
+    let ticking = Probe { headers: 1, body: 1, last: 1, more: TICKING, ..Probe::default() };
+    let mut gateway = started(ticking.gateway().idle_timeout(None));
+    assert_eq!(gateway.send(post()).ended, Ended::Left);
+}
+
+/// Ticks once a minute, for ever.
+const TICKING: &str = r#"
+    (func (export "proxy_on_configure") (param i32 i32) (result i32)
+        (drop (call $ticks (i32.const 60000))) (i32.const 1))
+    (func (export "proxy_on_tick") (param i32))"#;
