@@ -107,6 +107,16 @@ fn a_request_that_is_answered_does_not_go_on_in_the_same_callback() {
 }
 
 #[test]
+fn a_request_that_goes_on_and_is_answered_after_that_has_reached_the_upstream() {
+    let mut module = Module::default();
+    let reply = module.reply(403, "no");
+    module.on("request_headers", format!("(drop (call $continue (i32.const 0))) {reply} {PAUSE}"));
+    let outcome = module.gateway().start().unwrap().send(post());
+    let all = outcome.forwarded.clone().unwrap();
+    assert_eq!((outcome.status(), all.complete, all.headers.len()), (403, false, 4));
+}
+
+#[test]
 fn going_on_within_a_callback_comes_before_what_it_returns() {
     let go = "(drop (call $continue (i32.const 0)))";
     let mut module = Module::default();
