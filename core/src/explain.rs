@@ -1,6 +1,8 @@
 //! Explains decisions: the same that the filter would take, with all that they rest on. No request is ever let
 //! through by anything in here.
 
+mod obstacle;
+
 use std::collections::BTreeMap;
 
 use countersign_protocol::recording::Decision;
@@ -21,6 +23,8 @@ use crate::load::LoadError;
 use crate::policy::{Account, Anatomy, Brief, Came, Query, Role, Ruling, Verdict};
 use crate::reading::Reading;
 use crate::routes::{Miss, WrittenRoute, written};
+
+pub use obstacle::{Obstacle, ObstacleKind, Obstacles};
 
 /// A loaded configuration, with its policies and routes as they are written.
 #[derive(Debug)]
