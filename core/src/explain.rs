@@ -11,7 +11,7 @@ use countersign_protocol::{Hash, Token, UnixMillis};
 use serde_json::Value as Json;
 
 use crate::bundle::Bundle;
-use crate::denial::Denial;
+use crate::denial::{Denial, Reason};
 use crate::engine::Engine;
 use crate::entity::EntityName;
 use crate::facts::RequestFacts;
@@ -226,7 +226,7 @@ impl Explainer {
     fn missed(&self, reading: &Reading) -> Vec<(WrittenRoute, Miss)> {
         let missed = self.routes.iter().filter_map(|route| Some((route.clone(), route.miss(reading)?)));
         let mut missed: Vec<_> = missed.filter(|(_, miss)| *miss != Miss::Host).collect();
-        missed.sort_by(|(_, a), (_, b)| a.cmp(b));
+        missed.sort_by_key(|(route, miss)| (miss.clone(), std::cmp::Reverse(route.shared(reading))));
         missed
     }
 
@@ -249,6 +249,8 @@ impl Explainer {
         let denied = matches!(ruling.verdict, Verdict::Deny(_));
         match policies.explain(&self.anatomies, &query, denied) {
             Ok(accounts) => explanation.accounts = accounts,
+            // Nobody need fit the schema to be refused.
+            Err(_) if ruling.verdict == Verdict::Deny(Reason::Anonymous) => {}
             Err(message) => explanation.unfit = Some(message),
         }
         let permitted = self.holds(&explanation.accounts, |role| *role == Role::Permit);

@@ -120,8 +120,7 @@ fn report(
     (recordings, tally, cross): (Vec<Recording>, Tally, Option<Cross<'_>>),
 ) -> Report {
     let filter = arguments.filter.clone().zip(filter_hash);
-    let (disagreements, faults) =
-        cross.map(|cross| (cross.disagreements, cross.faults)).unwrap_or_default();
+    let (disagreements, faults) = cross.map(|cross| (cross.disagreements, cross.faults)).unwrap_or_default();
     Report {
         bundle: Named { path: arguments.policies.clone(), sha256: explainer.bundle_hash() },
         filter: filter.map(|(path, sha256)| Named { path, sha256 }),

@@ -17,12 +17,12 @@ fn write(out: &mut String, report: &Report) -> Result {
     for (kind, title) in [(Kind::Policies, "Policies"), (Kind::Gates, "Gates")] {
         let of: Vec<_> = report.tally.policies.iter().filter(|policy| policy.kind == kind).collect();
         if !of.is_empty() {
-            writeln!(out, "{title:10}    fired  matched  failed")?;
+            writeln!(out, "{title:13}fired  matched  failed")?;
         }
         of.into_iter().try_for_each(|policy| write_policy(out, policy))?;
     }
     if !report.tally.routes.is_empty() {
-        writeln!(out, "Routes        taken")?;
+        writeln!(out, "Routes       taken")?;
     }
     for route in &report.tally.routes {
         writeln!(out, "{} {:>16}  {}  {}", mark(route.taken > 0), route.taken, route.name, route.pattern)?;
@@ -45,10 +45,12 @@ fn write_policy(out: &mut String, policy: &PolicyCount) -> Result {
             ClauseKind::Unless => "unless",
         };
         let never = conjunct.never().map(|never| format!("  {never}")).unwrap_or_default();
-        let error = if conjunct.error > 0 { format!(", {} failed", conjunct.error) } else { String::new() };
+        let others = [(conjunct.error, "failed"), (conjunct.not_evaluated, "not evaluated")];
+        let others = others.into_iter().filter(|(count, _)| *count > 0);
+        let others: String = others.map(|(count, what)| format!(", {count} {what}")).collect();
         writeln!(
             out,
-            "{}     {} true, {} false{error}  {kind} {}  {}{never}",
+            "{}     {} true, {} false{others}  {kind} {}  {}{never}",
             mark(conjunct.never().is_none()),
             conjunct.yes,
             conjunct.no,

@@ -118,7 +118,11 @@ impl Command {
         for (place, letter) in word.iter().enumerate().skip(1) {
             let name = format!("-{}", char::from(*letter));
             let flag = flags::short(char::from(*letter)).ok_or_else(|| {
-                CurlError::Unknown(if word.len() == 2 { shown.into() } else { format!("{name}` in `{shown}") })
+                CurlError::Unknown(if word.len() == 2 {
+                    shown.into()
+                } else {
+                    format!("{name}` in `{shown}")
+                })
             })?;
             if flag.takes_value() {
                 let rest = word.get(place + 1..).filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec);
@@ -129,12 +133,7 @@ impl Command {
         Ok(())
     }
 
-    fn apply(
-        &mut self,
-        flag: Flag,
-        name: &str,
-        value: Option<Result<Vec<u8>, ()>>,
-    ) -> Result<(), CurlError> {
+    fn apply(&mut self, flag: Flag, name: &str, value: Option<Result<Vec<u8>, ()>>) -> Result<(), CurlError> {
         let value = value.unwrap_or_else(|| Ok(Vec::new())).map_err(|()| CurlError::NoValue(name.into()))?;
         match flag {
             Flag::Nothing { .. } => {}
@@ -225,7 +224,9 @@ impl Command {
     /// What `curl` adds by itself, unless `-H` says otherwise, and then what `-H` says.
     fn fields(&self, url: &Url, body: Option<&[u8]>) -> Result<Vec<(String, String)>, CurlError> {
         let mut own = vec![("user-agent", "curl".to_owned()), ("accept", "*/*".to_owned())];
-        own.extend(url.user.as_ref().map(|user| ("authorization", format!("Basic {}", STANDARD.encode(user)))));
+        own.extend(
+            url.user.as_ref().map(|user| ("authorization", format!("Basic {}", STANDARD.encode(user)))),
+        );
         if let Some(body) = body {
             let form = "application/x-www-form-urlencoded".to_owned();
             own.extend([("content-type", form), ("content-length", body.len().to_string())]);
@@ -242,7 +243,8 @@ impl Command {
         }
         let own = own.into_iter().filter(|(name, value)| {
             let told = said.iter().any(|(known, _)| known == name);
-            !told && !(*name == "user-agent" && value.is_empty())
+            // `-A ""` takes the header away.
+            !(told || *name == "user-agent" && value.is_empty())
         });
         let own: Vec<_> = own.map(|(name, value)| (name.to_owned(), value)).collect();
         let said = said.into_iter().filter_map(|(name, value)| Some((name, value?)));

@@ -192,12 +192,9 @@ impl Brief {
     fn asked(self) -> Result<Asked, String> {
         let url = match (&self.url, &self.host, &self.path) {
             (Some(url), None, None) => Url::parse(url, true).map_err(|error: UrlError| error.to_string())?,
-            (None, Some(host), Some(path)) => Url {
-                scheme: "http".into(),
-                authority: host.clone(),
-                path: path.clone(),
-                user: None,
-            },
+            (None, Some(host), Some(path)) => {
+                Url { scheme: "http".into(), authority: host.clone(), path: path.clone(), user: None }
+            }
             _ => return Err("it needs `url`, or `host` and `path`".into()),
         };
         let (body, json) = match self.body {
@@ -205,10 +202,13 @@ impl Brief {
             Some(Value::String(text)) => (Some(text.into_bytes()), false),
             Some(value) => (Some(value.to_string().into_bytes()), true),
         };
-        let pseudo =
-            [(":method", self.method), (":scheme", url.scheme), (":authority", url.authority), (":path", url.path)];
-        let mut headers: Vec<_> =
-            pseudo.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let pseudo = [
+            (":method", self.method),
+            (":scheme", url.scheme),
+            (":authority", url.authority),
+            (":path", url.path),
+        ];
+        let mut headers: Vec<_> = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         headers.extend(match self.headers {
             Fields::Ordered(fields) => fields,
             Fields::Named(fields) => fields.into_iter().collect(),

@@ -68,9 +68,10 @@ fn route(route: &TakenRoute) -> Value {
 
 fn query(report: &Report<'_>, query: &Query) -> Value {
     let types = &report.explanation.types;
-    let context = query.context.iter().map(|(name, value)| {
-        (name.clone(), json!({"type": types.get(name), "value": value.to_json()}))
-    });
+    let context = query
+        .context
+        .iter()
+        .map(|(name, value)| (name.clone(), json!({"type": types.get(name), "value": value.to_json()})));
     json!({
         "principal": query.principal.to_string(),
         "action": query.action.to_string(),
@@ -95,7 +96,8 @@ fn policy(report: &Report<'_>, account: &Account) -> Value {
         Role::Forbid => "forbid",
         Role::Gate(_) => "gate",
     });
-    let deciding = account.deciding().into_iter().map(|(kind, trace)| json!({"clause": kind, "expression": trace}));
+    let deciding =
+        account.deciding().into_iter().map(|(kind, trace)| json!({"clause": kind, "expression": trace}));
     json!({
         "role": role,
         "shadow": notes.is_some_and(|notes| notes.shadow),

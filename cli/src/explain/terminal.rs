@@ -66,7 +66,8 @@ fn headline(out: &mut String, report: &Report<'_>) -> Result {
 }
 
 fn write_caller(out: &mut String, caller: &Caller) -> Result {
-    writeln!(out, "  principal  {}  by {}", caller.principal, caller.source)?;
+    let by = if caller.anonymous { String::new() } else { format!("  by {}", caller.source) };
+    writeln!(out, "  principal  {}{by}", caller.principal)?;
     for involved in caller.involved.iter().skip(1) {
         let role = serde_json::to_value(involved.role).ok();
         let role = role.as_ref().and_then(|role| role.as_str()).unwrap_or_default();

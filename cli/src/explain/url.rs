@@ -45,7 +45,8 @@ impl Url {
             Some((place, path)) => (place, path),
             None => (rest, ""),
         };
-        let (user, authority) = place.rsplit_once('@').map_or((None, place), |(user, rest)| (Some(user), rest));
+        let (user, authority) =
+            place.rsplit_once('@').map_or((None, place), |(user, rest)| (Some(user), rest));
         let odd = |letter: char| letter.is_whitespace() || letter.is_control();
         if authority.is_empty() || text.contains(odd) {
             return Err(UrlError::Malformed(text.into()));
@@ -132,7 +133,9 @@ mod tests {
 
     #[test]
     fn what_curl_would_not_send_as_it_is_written_is_refused() {
-        for text in ["ftp://a/", "http:///x", "http://a/x y", "http://a/{b,c}", "http://a/[1-3]", "http://a/b/../c"] {
+        for text in
+            ["ftp://a/", "http:///x", "http://a/x y", "http://a/{b,c}", "http://a/[1-3]", "http://a/b/../c"]
+        {
             assert!(Url::parse(text, false).is_err(), "{text}");
         }
     }

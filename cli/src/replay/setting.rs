@@ -62,12 +62,7 @@ impl Setting {
         let configuration = read_configuration(bundle, configuration)?;
         let path = filter.display().to_string();
         let loaded = Filter::load(&wasm).map_err(|error| SettingError::Filter { path, error })?;
-        Ok(Self {
-            filter: loaded,
-            filter_hash: Hash::of(&wasm),
-            bundle_hash: bundle.hash(),
-            configuration,
-        })
+        Ok(Self { filter: loaded, filter_hash: Hash::of(&wasm), bundle_hash: bundle.hash(), configuration })
     }
 
     /// The same filter and configuration with other policies.

@@ -39,7 +39,8 @@ pub enum ObstacleKind {
 pub struct Obstacles {
     /// In the order in which they would have to go: of permits one, of all others all.
     pub obstacles: Vec<Obstacle>,
-    /// What would be decided if they were gone, and everything else the same.
+    /// What would be decided if these came out otherwise, and every other policy as it does. A request for which
+    /// they do may change others, too: explain that one.
     pub then: Decision,
 }
 
@@ -82,12 +83,15 @@ fn obstacle(account: &Account, kind: ObstacleKind) -> Obstacle {
     Obstacle { policy: account.policy.clone(), kind, takes }
 }
 
-/// The permits that lack the least, those whose scope matches first.
+/// The permits that lack the least. Those whose scope does not match are about something else, and named only
+/// when there are no others.
 fn nearest(permits: Vec<&Account>) -> impl Iterator<Item = Obstacle> {
     let ranked = permits.into_iter().map(|permit| (permit, obstacle(permit, ObstacleKind::DoesNotPermit)));
     let mut ranked: Vec<_> = ranked.collect();
+    let matched = ranked.iter().any(|(permit, _)| permit.candidate);
+    ranked.retain(|(permit, _)| permit.candidate || !matched);
     ranked.sort_by_key(|(permit, obstacle)| {
-        (!permit.candidate, obstacle.takes.as_ref().map(Change::size).unwrap_or_default())
+        (obstacle.takes.as_ref().map(Change::size).unwrap_or_default(), permit.policy.clone())
     });
     ranked.into_iter().take(NEAREST).map(|(_, obstacle)| obstacle)
 }

@@ -73,6 +73,14 @@ impl WrittenRoute {
         names.into_iter().zip(captured.iter().cloned()).collect()
     }
 
+    /// How many segments of the path fit, from the first.
+    pub(crate) fn shared(&self, reading: &Reading) -> usize {
+        let steps = pattern::path(&self.path).map(|(steps, _)| steps).unwrap_or_default();
+        let fits =
+            |(step, segment): &(&Step, &String)| !matches!(step, Step::Literal(text) if text != *segment);
+        steps.iter().zip(&reading.segments).take_while(fits).count()
+    }
+
     /// What keeps a request from this route; nothing when it fits.
     #[must_use]
     pub fn miss(&self, reading: &Reading) -> Option<Miss> {

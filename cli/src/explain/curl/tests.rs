@@ -119,7 +119,10 @@ fn what_is_not_understood_is_named() {
         ("curl a -H x", "`-H x` is no header: write `name: value`"),
         ("curl a -b jar", "`-b jar` is a file of cookies: write them as `name=value`"),
         ("curl a -d @-", "`@-` is what is typed in: write it to a file"),
-        ("curl a -H \"Authorization: $T\"", "`$T` is filled in by a shell: write its value, or quote it with '…'"),
+        (
+            "curl a -H \"Authorization: $T\"",
+            "`$T` is filled in by a shell: write its value, or quote it with '…'",
+        ),
     ];
     for (line, message) in cases {
         assert_eq!(request(line).unwrap_err().to_string(), message, "{line}");

@@ -4,25 +4,20 @@ use std::fmt::{Result, Write as _};
 
 use countersign_core::explain::{Obstacle, ObstacleKind, Obstacles};
 use countersign_core::policy::{Came, Change, Need};
-use countersign_protocol::recording::Decision;
 
 use super::super::Report;
 use super::super::written::{one_line, place};
 use super::policies::write_reads;
+use crate::replay::word;
 
 pub(super) fn write(out: &mut String, report: &Report<'_>) -> Result {
     let Some(Obstacles { obstacles, then }) = &report.obstacles else { return Ok(()) };
-    let then = match then {
-        Decision::Allow => "to pass with nobody asked",
-        Decision::Ask => "for people to be asked",
-        Decision::Deny => "otherwise",
-    };
-    writeln!(out, "\nWhat would have to differ {then}")?;
+    writeln!(out, "\nWhat would have to differ")?;
     let permits = obstacles.iter().filter(|obstacle| obstacle.kind == ObstacleKind::DoesNotPermit).count();
     for obstacle in obstacles {
         write_obstacle(out, report, obstacle, permits > 1)?;
     }
-    Ok(())
+    writeln!(out, "  With that, and every other policy as it is: {}", word(Some(*then)))
 }
 
 fn write_obstacle(out: &mut String, report: &Report<'_>, obstacle: &Obstacle, several: bool) -> Result {

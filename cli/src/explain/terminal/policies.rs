@@ -24,7 +24,7 @@ pub(super) fn write(out: &mut String, report: &Report<'_>) -> Result {
 
 fn write_account(out: &mut String, report: &Report<'_>, account: &Account) -> Result {
     let outcome = outcome(report, account);
-    writeln!(out, "  {outcome:12}  {}  {}", account.policy, place(&report.folder, &account.place))?;
+    writeln!(out, "  {outcome:13}  {}  {}", account.policy, place(&report.folder, &account.place))?;
     let deciding = account.deciding();
     if deciding.is_empty() {
         return writeln!(out, "      for all in its scope: {}", scope(account));
@@ -67,7 +67,7 @@ pub(super) fn write_reads(out: &mut String, reads: &[Read], fault: Option<&str>,
     for Read { text, value } in reads {
         let text = one_line(text);
         match value {
-            Some(value) => writeln!(out, "{indent}{text} is {value}")?,
+            Some(value) => writeln!(out, "{indent}{text} = {value}")?,
             None => writeln!(out, "{indent}{text} is not there")?,
         }
     }
