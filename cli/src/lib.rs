@@ -1,4 +1,7 @@
 //! What the `countersign` command does, for programs and tests that do it too.
 
+pub mod coverage;
 pub mod diff;
+pub mod explain;
+mod native;
 pub mod replay;

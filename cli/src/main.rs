@@ -45,6 +45,10 @@ enum Command {
     Replay(countersign_cli::replay::command::Arguments),
     /// Say what a change of policies would do to recorded requests.
     Diff(countersign_cli::diff::command::Arguments),
+    /// Say what is decided on one request and why, and what would have to differ.
+    Explain(countersign_cli::explain::command::Arguments),
+    /// Say which policies, gates, clauses and routes recorded requests exercise.
+    Coverage(countersign_cli::coverage::command::Arguments),
     /// Fill in a gateway configuration's `{{ names }}` and print it.
     Render {
         /// The template, such as `envoy/envoy.yaml`.
@@ -81,6 +85,14 @@ fn main() -> Result<ExitCode> {
         Command::Diff(arguments) => match (load(&arguments.old)?, load(&arguments.new)?) {
             (Some((old, _)), Some((new, _))) => countersign_cli::diff::command::run(&arguments, &old, &new),
             _ => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
+        },
+        Command::Explain(arguments) => match load(&arguments.policies)? {
+            Some((bundle, _)) => countersign_cli::explain::command::run(&arguments, &bundle),
+            None => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
+        },
+        Command::Coverage(arguments) => match load(&arguments.policies)? {
+            Some((bundle, _)) => countersign_cli::coverage::command::run(&arguments, &bundle),
+            None => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
         },
         Command::Render { template, bundle, file, values } => match load(&bundle)? {
             Some((bundle, _)) => print(Some(render::render(&template, &bundle, file.as_deref(), &values)?)),

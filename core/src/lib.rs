@@ -10,6 +10,7 @@ pub mod digest;
 pub mod duration;
 pub mod engine;
 pub mod entity;
+pub mod explain;
 pub mod facts;
 pub mod grant;
 pub mod identity;

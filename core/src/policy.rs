@@ -4,6 +4,7 @@ mod annotation;
 mod approval;
 mod entities;
 mod evaluate;
+mod explain;
 mod hierarchy;
 mod place;
 #[cfg(test)]
@@ -24,6 +25,10 @@ use countersign_protocol::Hash;
 
 pub use annotation::{Gate, Notes, Role};
 pub use approval::{APPROVE, GATE_TYPE};
+pub use explain::{
+    Account, Anatomy, Brief, Came, Change, Clause, ClauseKind, ClauseTrace, Conjunct, How, Matched, Need,
+    Piece, Place, Read, Trace,
+};
 pub use ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
 pub use schema::Attribute;
 

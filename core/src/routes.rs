@@ -2,6 +2,7 @@
 
 mod build;
 mod common;
+mod explain;
 mod facts;
 mod file;
 mod http;
@@ -15,6 +16,8 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use common::{COMMON_FACTS, common_facts};
+pub(crate) use explain::written;
+pub use explain::{Miss, WrittenRoute};
 pub(crate) use pattern::is_header_name;
 pub(crate) use template::is_type;
 

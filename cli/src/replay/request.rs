@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use countersign_core::facts::{Peer, RequestFacts};
+use countersign_core::reading::to_strip;
 use countersign_host_test::{Fields, Properties, Request, approvals::Key};
 use countersign_protocol::Hash;
 use countersign_protocol::recording::{Bytes, Entry, Fidelity};
@@ -62,6 +64,22 @@ pub(super) fn request(entry: &Entry, number: u64, chunking: Chunking) -> Request
         leaves: entry.leaves.map(|after| after.0),
         properties: properties(entry),
         ..Request::default()
+    }
+}
+
+/// What the filter would know of it, for those who judge without one.
+pub(crate) fn facts(entry: &Entry) -> RequestFacts {
+    let mut headers = fields(&entry.request.headers);
+    if entry.fidelity != Fidelity::Gateway {
+        added_by_gateway(&mut headers, 0);
+    }
+    headers.retain(|(name, _)| !to_strip(name));
+    RequestFacts {
+        headers,
+        body: entry.request.body.as_ref().map(|body| body.0.clone()),
+        trailers: fields(&entry.request.trailers),
+        peer: Peer { address: entry.peer.address, uri_san: entry.peer.uri_san.clone() },
+        claims: entry.claims.clone(),
     }
 }
 

@@ -59,22 +59,10 @@ impl Setting {
     /// See [`SettingError`].
     pub fn read(filter: &Path, bundle: &Bundle, configuration: Option<&Path>) -> Result<Self, SettingError> {
         let wasm = read(filter)?;
-        let configuration = match configuration {
-            None => Map::new(),
-            Some(path) => {
-                let path_shown = path.display().to_string();
-                serde_json::from_slice(&read(path)?)
-                    .map_err(|error| SettingError::Configuration { path: path_shown, error })?
-            }
-        };
+        let configuration = read_configuration(bundle, configuration)?;
         let path = filter.display().to_string();
         let loaded = Filter::load(&wasm).map_err(|error| SettingError::Filter { path, error })?;
-        Ok(Self {
-            filter: loaded,
-            filter_hash: Hash::of(&wasm),
-            bundle_hash: bundle.hash(),
-            configuration: with_bundle(configuration, bundle),
-        })
+        Ok(Self { filter: loaded, filter_hash: Hash::of(&wasm), bundle_hash: bundle.hash(), configuration })
     }
 
     /// The same filter and configuration with other policies.
@@ -96,17 +84,37 @@ impl Setting {
     /// The filter's configuration, asking this service in place of the one that it names.
     #[must_use]
     pub fn asking(&self, approvals: &Approvals) -> String {
-        let mut members = self.configuration.clone();
-        let approval = json!({
-            "cluster": CLUSTER,
-            "authority": "approvals.replay",
-            "token": approvals.token(),
-            "issuer": approvals.issuer(),
-            "keys": [approvals.jwk()],
-        });
-        members.insert("approval".into(), approval);
-        Value::Object(members).to_string()
+        asking(self.configuration.clone(), approvals).to_string()
     }
+}
+
+/// Reads a configuration, if there is one, for `bundle`.
+pub(crate) fn read_configuration(
+    bundle: &Bundle,
+    configuration: Option<&Path>,
+) -> Result<Map<String, Value>, SettingError> {
+    let configuration = match configuration {
+        None => Map::new(),
+        Some(path) => {
+            let path_shown = path.display().to_string();
+            serde_json::from_slice(&read(path)?)
+                .map_err(|error| SettingError::Configuration { path: path_shown, error })?
+        }
+    };
+    Ok(with_bundle(configuration, bundle))
+}
+
+/// A configuration that asks this service in place of the one that it names.
+pub(crate) fn asking(mut configuration: Map<String, Value>, approvals: &Approvals) -> Value {
+    let approval = json!({
+        "cluster": CLUSTER,
+        "authority": "approvals.replay",
+        "token": approvals.token(),
+        "issuer": approvals.issuer(),
+        "keys": [approvals.jwk()],
+    });
+    configuration.insert("approval".into(), approval);
+    Value::Object(configuration)
 }
 
 fn with_bundle(mut configuration: Map<String, Value>, bundle: &Bundle) -> Map<String, Value> {

@@ -62,11 +62,7 @@ impl Policies {
         wanted: &dyn Fn(&Notes) -> bool,
     ) -> Result<Findings<'_>, String> {
         let fitted = Fitted::new(query, action, &self.types, &self.hierarchy)?;
-        let candidates = |index: &Index| -> Vec<PolicyNo> {
-            index.candidates(&fitted.action, &fitted.principal, &fitted.resource)
-        };
-        let numbers = candidates(&self.enforced).into_iter().chain(candidates(&self.shadow));
-        let policies = numbers.filter_map(|number| self.policies.get(number.index()));
+        let policies = self.candidates(&fitted).filter_map(|number| self.policies.get(number.index()));
         let policies: Vec<&Loaded> = policies.filter(|policy| wanted(&policy.info.notes)).collect();
         let literals = policies.iter().flat_map(|policy| policy.literals.iter().copied());
         let entities = fitted.entities(literals, &self.hierarchy)?;
@@ -77,6 +73,16 @@ impl Policies {
             findings.note(policy, evaluate(policy, &evaluator));
         }
         Ok(findings)
+    }
+}
+
+impl Policies {
+    /// The policies whose scope matches: first those that are enforced, then those that are only recorded.
+    pub(super) fn candidates(&self, fitted: &Fitted) -> impl Iterator<Item = PolicyNo> + use<> {
+        let of = |index: &Index| -> Vec<PolicyNo> {
+            index.candidates(&fitted.action, &fitted.principal, &fitted.resource)
+        };
+        of(&self.enforced).into_iter().chain(of(&self.shadow))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Properties: through index and slice of entities, every ruling is what Cedar says over the whole set.
 
+mod explain;
+
 use std::collections::BTreeSet;
 
 use cedar_policy::{
@@ -28,6 +30,27 @@ action "write" in "change" appliesTo { principal: Agent, resource: Repo, context
 action "join" in "change" appliesTo { principal: Agent, resource: Team, context: { n: Long, by?: User } };
 action "drop" in ["change", "all"] appliesTo { principal: Agent, resource: Repo, context: { n: Long, by?: User } };
 "#;
+
+const CONDITIONS: [&str; 18] = [
+    "",
+    "",
+    "when { false }",
+    "when { context.n > 3 }",
+    "unless { context.n > 3 }",
+    "when { context.n + 9223372036854775807 > 0 }",
+    "when { principal.level > 2 }",
+    "when { principal has owner && principal.owner in [Team::\"0\", Team::\"1\", Team::\"2\"] }",
+    "when { context has by && context.by in [Team::\"0\", Team::\"3\"] }",
+    "when { Agent::\"0\".level > 1 }",
+    "when { Agent::\"1\" has owner && Agent::\"1\".owner in [Team::\"2\", Team::\"3\"] }",
+    "when { resource.getTag(\"owner\") in [Team::\"0\", Team::\"1\"] }",
+    "when { resource in Org::\"1\" && resource.level < 3 }",
+    "when { Action::\"drop\" in Action::\"change\" && action in Action::\"change\" }",
+    "when { !(context.n > 3 || principal has owner) }",
+    "unless { if context has by then context.by in Team::\"0\" else context.n > 3 }",
+    "when { context.n != 1 } unless { principal is Agent in Team::\"1\" || resource.level < 3 }",
+    "when { (context.n < 3 || context.n + 9223372036854775807 > 0) && (true && context has by) }",
+];
 
 /// A policy by its parts, so that its scope can be looked at alone.
 #[derive(Debug, Clone)]
@@ -96,22 +119,7 @@ fn policy() -> impl Strategy<Value = Sketch> {
         1 => (0..4usize).prop_map(|n| format!("resource is Repo in Org::\"{n}\"")),
         1 => (0..4usize).prop_map(|n| format!("resource in Team::\"{n}\"")),
     ];
-    let condition = select(vec![
-        "",
-        "",
-        "when { false }",
-        "when { context.n > 3 }",
-        "unless { context.n > 3 }",
-        "when { context.n + 9223372036854775807 > 0 }",
-        "when { principal.level > 2 }",
-        "when { principal has owner && principal.owner in [Team::\"0\", Team::\"1\", Team::\"2\"] }",
-        "when { context has by && context.by in [Team::\"0\", Team::\"3\"] }",
-        "when { Agent::\"0\".level > 1 }",
-        "when { Agent::\"1\" has owner && Agent::\"1\".owner in [Team::\"2\", Team::\"3\"] }",
-        "when { resource.getTag(\"owner\") in [Team::\"0\", Team::\"1\"] }",
-        "when { resource in Org::\"1\" && resource.level < 3 }",
-        "when { Action::\"drop\" in Action::\"change\" && action in Action::\"change\" }",
-    ]);
+    let condition = select(CONDITIONS.to_vec());
     (kinds, principal, action, resource, condition).prop_map(
         |(kind, principal, action, resource, condition)| {
             let scope = format!("({principal}, {action}, {resource})");

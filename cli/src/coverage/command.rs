@@ -1,0 +1,150 @@
+//! `countersign coverage`: what recorded traffic exercised, and what it never did.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use countersign_core::bundle::Bundle;
+use countersign_core::explain::Explainer;
+use countersign_host_test::Verdict;
+use countersign_protocol::Hash;
+
+use super::{Cross, Report, Tally};
+use crate::native;
+use crate::replay::command::{DIFFERS, TRAPPED, UNREADABLE};
+use crate::replay::report::Named;
+use crate::replay::request::facts;
+use crate::replay::{Reader, Recording, RunError, Setting};
+
+/// What `countersign coverage` is told.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The policy folder.
+    pub policies: PathBuf,
+    /// Recordings, each `*.jsonl`.
+    #[arg(required = true)]
+    pub recordings: Vec<PathBuf>,
+    /// Ask this filter, too, and fail where it decides otherwise.
+    #[arg(long)]
+    pub filter: Option<PathBuf>,
+    /// The filter's configuration, a JSON file; the folder takes the place of its `bundle`. Without one, nobody is
+    /// known.
+    #[arg(long)]
+    pub configuration: Option<PathBuf>,
+    /// Fail when less than this part of policies, gates, clauses or routes was exercised.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub min: Option<f64>,
+    /// The form of the report.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// The form of the report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Terminal,
+    /// One JSON object.
+    Json,
+    /// For a pull request.
+    Markdown,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').parse().ok();
+    number.filter(|number| (0.0..=100.0).contains(number)).ok_or_else(|| "write 0 to 100".into())
+}
+
+/// Judges every entry and prints the report.
+///
+/// # Errors
+/// None; what cannot be read is said here, with its own exit code.
+pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode> {
+    let configuration = arguments.configuration.as_deref();
+    let explainer = match native::load(bundle, configuration) {
+        Ok(explainer) => explainer,
+        Err(error) => return Ok(unreadable(&error)),
+    };
+    let setting = arguments.filter.as_ref().map(|filter| Setting::read(filter, bundle, configuration));
+    let setting = match setting.transpose() {
+        Ok(setting) => setting,
+        Err(error) => return Ok(unreadable(&error)),
+    };
+    let report = match cover(arguments, &explainer, setting.as_ref()) {
+        Ok(report) => report,
+        Err(RunError::Filter(trial)) => {
+            eprintln!("{trial}");
+            let trapped = matches!(trial.verdict, Verdict::Trapped(_));
+            return Ok(ExitCode::from(if trapped { TRAPPED } else { DIFFERS }));
+        }
+        Err(error) => return Ok(unreadable(&error)),
+    };
+    match arguments.format {
+        Format::Terminal => print!("{}", report.terminal()),
+        Format::Json => print!("{}", report.json()),
+        Format::Markdown => print!("{}", report.markdown()),
+    }
+    Ok(code(arguments, &report))
+}
+
+fn cover(
+    arguments: &Arguments,
+    explainer: &Explainer,
+    setting: Option<&Setting>,
+) -> Result<Report, RunError> {
+    let mut tally = Tally::new(explainer, &arguments.policies);
+    let mut cross = setting.map(Cross::new);
+    let mut recordings = Vec::new();
+    for path in &arguments.recordings {
+        let mut reader = Reader::open(path)?;
+        while let Some(entry) = reader.entry()? {
+            let exercised = explainer.exercise(&facts(&entry), entry.ts);
+            tally.add(&exercised);
+            if let Some(cross) = &mut cross {
+                cross.play(entry, exercised.decision)?;
+            }
+        }
+        cross.iter_mut().for_each(Cross::finish);
+        recordings.push(reader.recording());
+    }
+    let hash = setting.map(|setting| setting.filter_hash);
+    Ok(report(arguments, explainer, hash, (recordings, tally, cross)))
+}
+
+fn report(
+    arguments: &Arguments,
+    explainer: &Explainer,
+    filter_hash: Option<Hash>,
+    (recordings, tally, cross): (Vec<Recording>, Tally, Option<Cross<'_>>),
+) -> Report {
+    let filter = arguments.filter.clone().zip(filter_hash);
+    let (disagreements, faults) = cross.map(|cross| (cross.disagreements, cross.faults)).unwrap_or_default();
+    Report {
+        bundle: Named { path: arguments.policies.clone(), sha256: explainer.bundle_hash() },
+        filter: filter.map(|(path, sha256)| Named { path, sha256 }),
+        recordings,
+        covered: tally.covered(),
+        tally,
+        disagreements,
+        faults,
+    }
+}
+
+/// What is below the limit is said where it breaks no format.
+fn code(arguments: &Arguments, report: &Report) -> ExitCode {
+    let mut fails = !report.disagreements.is_empty() || !report.faults.is_empty();
+    for covered in arguments.min.into_iter().flat_map(|least| report.below(least)) {
+        let percent = covered.percent().unwrap_or_default();
+        let least = arguments.min.unwrap_or_default();
+        eprintln!("{percent:.1} % of {} were exercised, less than {least} %", covered.kind.word());
+        fails = true;
+    }
+    if fails { ExitCode::from(DIFFERS) } else { ExitCode::SUCCESS }
+}
+
+fn unreadable(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(UNREADABLE)
+}

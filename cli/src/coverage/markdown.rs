@@ -1,0 +1,63 @@
+//! The coverage for a pull request: how much, and what was never exercised.
+
+use std::fmt::{Result, Write as _};
+
+use super::Report;
+use crate::replay::report::markdown_text as escaped;
+
+pub(super) fn render(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    _ = write(&mut out, report);
+    out
+}
+
+fn write(out: &mut String, report: &Report) -> Result {
+    let requests: u64 = report.recordings.iter().map(|recording| recording.entries).sum();
+    writeln!(out, "### Coverage by {requests} requests\n\n| | exercised | of | |\n|---|---:|---:|---:|")?;
+    for covered in &report.covered {
+        let Some(percent) = covered.percent() else { continue };
+        let (kind, exercised, of) = (covered.kind.word(), covered.exercised, covered.of);
+        writeln!(out, "| {kind} | {exercised} | {of} | {percent:.1} % |")?;
+    }
+    let missing = missing(report);
+    if !missing.is_empty() {
+        writeln!(out, "\n| never exercised | | where |\n|---|---|---|")?;
+    }
+    for [what, how, place] in missing {
+        writeln!(out, "| {} | {} | {} |", escaped(&what), escaped(&how), escaped(&place))?;
+    }
+    for found in &report.disagreements {
+        writeln!(out, "\n**{}:** {} here, {} by the filter", escaped(&found.id), found.here, found.filter)?;
+    }
+    for fault in &report.faults {
+        writeln!(out, "\n**Fault:** {}", escaped(fault))?;
+    }
+    writeln!(out, "\n<details><summary>What was judged</summary>\n\n- policies `{}`", report.bundle.sha256)?;
+    if let Some(filter) = &report.filter {
+        writeln!(out, "- filter `{}`", filter.sha256)?;
+    }
+    for recording in &report.recordings {
+        writeln!(out, "- {} `{}`", escaped(&recording.path.display().to_string()), recording.sha256)?;
+    }
+    writeln!(out, "\n</details>")
+}
+
+/// What, how, and where.
+fn missing(report: &Report) -> Vec<[String; 3]> {
+    let mut missing = Vec::new();
+    for policy in &report.tally.policies {
+        if policy.fired == 0 {
+            let how = if policy.matched == 0 { "its scope never matched" } else { "it never held" };
+            missing.push([policy.id.clone(), how.into(), policy.place.clone()]);
+        }
+        for conjunct in &policy.conjuncts {
+            if let Some(never) = conjunct.never() {
+                missing.push([conjunct.text.clone(), never.into(), conjunct.place.clone()]);
+            }
+        }
+    }
+    let routes = report.tally.routes.iter().filter(|route| route.taken == 0);
+    missing.extend(routes.map(|route| [route.pattern.clone(), "never taken".into(), route.name.clone()]));
+    missing
+}

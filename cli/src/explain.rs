@@ -1,0 +1,70 @@
+//! Explains what is decided on one request, and what would have to differ.
+
+pub mod command;
+mod curl;
+mod flags;
+mod input;
+mod json;
+mod shell;
+mod terminal;
+mod url;
+mod written;
+
+pub use curl::CurlError;
+pub use input::{Asked, InputError, Source};
+pub use shell::ShellError;
+pub use url::UrlError;
+pub(crate) use written::{one_line, place};
+
+use std::path::PathBuf;
+
+use countersign_core::explain::{Explainer, Explanation, Obstacles};
+use countersign_protocol::UnixMillis;
+use countersign_protocol::recording::{Decision, Entry};
+
+use crate::replay::request::facts;
+
+/// One request, explained.
+pub struct Report<'a> {
+    /// The policies.
+    pub explainer: &'a Explainer,
+    /// The policy folder.
+    pub folder: PathBuf,
+    /// What was asked.
+    pub entry: &'a Entry,
+    /// As of when.
+    pub at: UnixMillis,
+    /// What is decided, and why.
+    pub explanation: Explanation,
+    /// What would have to differ.
+    pub obstacles: Option<Obstacles>,
+}
+
+impl<'a> Report<'a> {
+    /// Explains an entry as of `at`.
+    #[must_use]
+    pub fn new(explainer: &'a Explainer, folder: PathBuf, entry: &'a Entry, at: UnixMillis) -> Self {
+        let explanation = explainer.explain(&facts(entry), at);
+        let obstacles = explainer.obstacles(&explanation);
+        Self { explainer, folder, entry, at, explanation, obstacles }
+    }
+
+    /// What the recording expects, if that is something else.
+    #[must_use]
+    pub fn differs(&self) -> Option<Decision> {
+        let expected = self.entry.expect.as_ref()?.decision?;
+        (expected != self.explanation.verdict.decision()).then_some(expected)
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn terminal(&self) -> String {
+        terminal::render(self)
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        json::render(self)
+    }
+}

@@ -1,0 +1,164 @@
+//! The explanation for people.
+
+mod differ;
+mod policies;
+
+use std::fmt::{Result, Write as _};
+
+use countersign_core::clock::rfc3339;
+use countersign_core::explain::{Decided, Explanation, TakenRoute};
+use countersign_core::identity::Caller;
+use countersign_core::policy::{Query, Required, Verdict};
+use countersign_core::routes::{Miss, WrittenRoute};
+
+use super::Report;
+use super::written::{duration, value};
+use crate::replay::word;
+
+/// How many routes are named that nearly fit.
+const MISSED: usize = 3;
+
+pub(super) fn render(report: &Report<'_>) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    _ = write(&mut out, report);
+    out
+}
+
+fn write(out: &mut String, report: &Report<'_>) -> Result {
+    let explanation = &report.explanation;
+    headline(out, report)?;
+    if let Some(caller) = &explanation.caller {
+        write_caller(out, caller)?;
+    }
+    if let Some(route) = &explanation.route {
+        write_route(out, route)?;
+    }
+    if let Some(query) = &explanation.query {
+        write_query(out, report, query)?;
+    }
+    policies::write(out, report)?;
+    decision(out, report)?;
+    missed(out, &explanation.missed)?;
+    differ::write(out, report)?;
+    writeln!(out, "\npolicies {}  {}", report.explainer.bundle_hash(), report.folder.display())?;
+    match report.differs() {
+        Some(expected) => writeln!(out, "The recording expects something else: {}", word(Some(expected))),
+        None => Ok(()),
+    }
+}
+
+fn headline(out: &mut String, report: &Report<'_>) -> Result {
+    let field = |name: &str| {
+        let found = report.entry.request.headers.iter().find(|(known, _)| known == name);
+        let value = found.map(|(_, value)| String::from_utf8_lossy(&value.0).escape_debug().to_string());
+        value.unwrap_or_default()
+    };
+    let at = rfc3339(report.at);
+    writeln!(
+        out,
+        "{} {}://{}{}\n  as of      {at}",
+        field(":method"),
+        field(":scheme"),
+        field(":authority"),
+        field(":path")
+    )
+}
+
+fn write_caller(out: &mut String, caller: &Caller) -> Result {
+    let by = if caller.anonymous { String::new() } else { format!("  by {}", caller.source) };
+    writeln!(out, "  principal  {}{by}", caller.principal)?;
+    for involved in caller.involved.iter().skip(1) {
+        let role = serde_json::to_value(involved.role).ok();
+        let role = role.as_ref().and_then(|role| role.as_str()).unwrap_or_default();
+        writeln!(out, "  {role:9}  {}", involved.entity)?;
+    }
+    Ok(())
+}
+
+fn write_route(out: &mut String, route: &TakenRoute) -> Result {
+    let Some(written) = &route.written else {
+        return writeln!(out, "  route      none for this host: judged as plain HTTP");
+    };
+    writeln!(out, "  route      {}  {}", route.name, pattern(written))?;
+    for (name, value) in &route.captured {
+        writeln!(out, "             {name} = {value:?}")?;
+    }
+    Ok(())
+}
+
+fn pattern(route: &WrittenRoute) -> String {
+    let methods = if route.methods.is_empty() { "any method".into() } else { route.methods.join(", ") };
+    let headers = route.headers.iter().map(|(name, value)| format!(" with {name}: {value}"));
+    format!("{methods} {}{}{}", route.host, route.path, headers.collect::<String>())
+}
+
+fn write_query(out: &mut String, report: &Report<'_>, query: &Query) -> Result {
+    writeln!(out, "  action     {}", query.action)?;
+    writeln!(out, "  resource   {}", query.resource)?;
+    for parent in &query.parents {
+        writeln!(out, "  in         {parent}")?;
+    }
+    let explanation = &report.explanation;
+    let written = explanation.route.as_ref().and_then(|route| route.written.as_ref());
+    let width = query.context.keys().map(String::len).max().unwrap_or_default();
+    for (place, (name, member)) in query.context.iter().enumerate() {
+        let title = if place == 0 { "context" } else { "" };
+        let ty = explanation.types.get(name).map(String::as_str).unwrap_or_default();
+        let from = written.and_then(|route| route.context.get(name));
+        let from = from.map(|from| format!("  from {from}")).unwrap_or_default();
+        writeln!(out, "  {title:9}  {name:width$}  {ty:8}  {}{from}", value(member))?;
+    }
+    Ok(())
+}
+
+fn decision(out: &mut String, report: &Report<'_>) -> Result {
+    let Explanation { verdict, ruling, .. } = &report.explanation;
+    match verdict {
+        Decided::Allow => writeln!(out, "\nallow: it goes on, and nobody is asked")?,
+        Decided::Ask => writeln!(out, "\nask: people must countersign it")?,
+        Decided::Deny { code, status, sentence, detail } => {
+            writeln!(out, "\ndeny: {sentence} ({code}, HTTP {status})\n  {}", detail.escape_debug())?;
+        }
+    }
+    match (verdict, ruling.as_ref().map(|ruling| &ruling.verdict)) {
+        (Decided::Ask, Some(Verdict::NeedsApproval(required))) => terms(out, required),
+        _ => Ok(()),
+    }
+}
+
+fn terms(out: &mut String, required: &Required) -> Result {
+    for gate in &required.gates {
+        let reason = gate.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        writeln!(out, "  {} of `{}` for {}{reason}", gate.quorum, gate.group, gate.gate.id)?;
+    }
+    let terms = &required.terms;
+    writeln!(
+        out,
+        "  held for {}; answered within {}; used within {}, {}",
+        duration(terms.hold_ms),
+        duration(terms.expires_ms),
+        duration(terms.use_within_ms),
+        if terms.uses == 1 { "once".into() } else { format!("{} times", terms.uses) },
+    )?;
+    let severity = serde_json::to_value(terms.severity).ok();
+    let severity = severity.as_ref().and_then(|severity| severity.as_str()).unwrap_or_default();
+    let second = if severity == "high" { ", so with a second factor" } else { "" };
+    writeln!(out, "  severity {severity}{second}")
+}
+
+fn missed(out: &mut String, missed: &[(WrittenRoute, Miss)]) -> Result {
+    for (route, miss) in missed.iter().take(MISSED) {
+        let why = match miss {
+            Miss::Header(name) => format!("has another `{name}`"),
+            Miss::Method => "has another method".into(),
+            Miss::Path => "has another path".into(),
+            Miss::Host => "has another host".into(),
+        };
+        writeln!(out, "  {} {why}: {}", route.name, pattern(route))?;
+    }
+    match missed.len().saturating_sub(MISSED) {
+        0 => Ok(()),
+        more => writeln!(out, "  … and {more} more routes"),
+    }
+}

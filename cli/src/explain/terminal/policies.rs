@@ -1,0 +1,78 @@
+//! What became of each policy whose scope matches.
+
+use std::fmt::{Result, Write as _};
+
+use countersign_core::policy::{Account, Came, ClauseKind, Read, Role, Trace};
+
+use super::super::Report;
+use super::super::written::{one_line, place};
+
+pub(super) fn write(out: &mut String, report: &Report<'_>) -> Result {
+    if report.explanation.query.is_none() {
+        return Ok(());
+    }
+    if let Some(unfit) = &report.explanation.unfit {
+        return writeln!(out, "\nThe request does not fit the schema: {unfit}");
+    }
+    let mut candidates = report.explanation.accounts.iter().filter(|account| account.candidate).peekable();
+    if candidates.peek().is_none() {
+        return writeln!(out, "\nNo policy has a scope that matches");
+    }
+    writeln!(out, "\nPolicies whose scope matches")?;
+    candidates.try_for_each(|account| write_account(out, report, account))
+}
+
+fn write_account(out: &mut String, report: &Report<'_>, account: &Account) -> Result {
+    let outcome = outcome(report, account);
+    writeln!(out, "  {outcome:13}  {}  {}", account.policy, place(&report.folder, &account.place))?;
+    let deciding = account.deciding();
+    if deciding.is_empty() {
+        return writeln!(out, "      for all in its scope: {}", scope(account));
+    }
+    deciding.into_iter().try_for_each(|(kind, trace)| write_trace(out, report, kind, trace))
+}
+
+/// What a policy does, in two words at most.
+pub(super) fn outcome(report: &Report<'_>, account: &Account) -> String {
+    let notes = report.explainer.policy(&account.policy).map(|anatomy| &anatomy.info.notes);
+    let word = match (account.came, notes.map(|notes| &notes.role)) {
+        (Came::True, Some(Role::Permit)) => "permits",
+        (Came::True, Some(Role::Gate(_))) => "gate is shut",
+        (Came::True, _) => "forbids",
+        (Came::Failed(_), _) => "error",
+        _ => "does not hold",
+    };
+    match notes.is_some_and(|notes| notes.shadow) {
+        true => format!("(shadow) {word}"),
+        false => word.into(),
+    }
+}
+
+fn scope(account: &Account) -> String {
+    account.scope.iter().map(|side| side.text.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn write_trace(out: &mut String, report: &Report<'_>, kind: ClauseKind, trace: &Trace) -> Result {
+    let kind = match kind {
+        ClauseKind::When => "when",
+        ClauseKind::Unless => "unless",
+    };
+    let (word, text) = (trace.came.word(), one_line(&trace.piece.text));
+    writeln!(out, "      {kind:6}  {word:5}  {text}  {}", place(&report.folder, &trace.piece.place))?;
+    write_reads(out, trace.reads(), trace.fault(), "                   ")
+}
+
+/// What an expression reads, and how it failed.
+pub(super) fn write_reads(out: &mut String, reads: &[Read], fault: Option<&str>, indent: &str) -> Result {
+    for Read { text, value } in reads {
+        let text = one_line(text);
+        match value {
+            Some(value) => writeln!(out, "{indent}{text} = {value}")?,
+            None => writeln!(out, "{indent}{text} is not there")?,
+        }
+    }
+    match fault {
+        Some(fault) => writeln!(out, "{indent}{}", one_line(fault)),
+        None => Ok(()),
+    }
+}
