@@ -1,7 +1,7 @@
 //! Plays entries one after another in a gateway, and gives each back with all that came of it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -239,7 +239,8 @@ impl Stage {
             format!("more requests went on by the ticket of `{path}` than the {} approved", ticket.uses)
         });
         self.faults.extend(more);
-        self.used.retain(|id, _| tickets.iter().any(|ticket| ticket.id == *id));
+        let known: BTreeSet<Token> = tickets.iter().map(|ticket| ticket.id).collect();
+        self.used.retain(|ticket, _| known.contains(ticket));
     }
 
     fn sweep(&mut self) {
