@@ -19,7 +19,8 @@ fn early(played: &Played, forwarded: &Forwarded) -> Option<String> {
     });
     let permitted = permits.map(|said| said.ts).min()?;
     let at = i64::try_from(forwarded.at.as_millis()).unwrap_or(i64::MAX);
-    (at < permitted).then(|| format!("it went on {} ms before it was permitted", permitted.saturating_sub(at)))
+    (at < permitted)
+        .then(|| format!("it went on {} ms before it was permitted", permitted.saturating_sub(at)))
 }
 
 /// What went on of a body is what came.

@@ -10,7 +10,8 @@ mod waiting;
 use super::Mutant;
 
 /// Every mutant, in the order of reports.
-pub(super) fn all() -> Vec<Mutant> {
+#[must_use]
+pub fn all() -> Vec<Mutant> {
     let parts: [&[Mutant]; 6] =
         [&grants::ALL, &life::ALL, &waiting::ALL, &policy::ALL, &reading::ALL, &binding::ALL];
     parts.concat()

@@ -25,7 +25,7 @@ const WORKSPACE: [(&str, &[&str]); 9] = [
     ("countersign-cli", &["countersign-core", "countersign-host-test", "countersign-protocol"]),
     // Never core: the service cannot decide, it can only attest who answered what.
     ("countersign-approvals", &["countersign-protocol"]),
-    // It replays recordings by the library of the command, to see that replays notice a filter without its guards.
+    // Its tests replay recordings by the library of the command, to see that replays notice a missing guard.
     ("xtask", &["countersign-cli", "countersign-protocol"]),
     // What the filter is measured against must hold nothing of it.
     ("countersign-floor", &[]),

@@ -89,7 +89,15 @@ pub(super) const ALL: [Mutant; 14] = [
         removes: "does not read receipts",
         file: "core/src/life/claiming.rs",
         old: "engine.trust.receipt(&receipt, &self.grant, nonce, record)",
-        new: "{ let _ = (receipt, nonce, record); Ok::<(), Breach>(()) }",
+        new: "{
+            let _ = receipt;
+            let Grant { jti, ticket, digest, .. } = self.grant;
+            let (iss, aud) = (String::new(), String::new());
+            let unread = countersign_protocol::grant::Receipt {
+                iss, aud, iat: 0, exp: 0, jti, ticket, digest, nonce, record
+            };
+            Ok::<_, Breach>(unread)
+        }",
     },
     Mutant {
         name: "any-grant",

@@ -43,10 +43,12 @@ pub(super) const ALL: [Mutant; 10] = [
         file: WORKER,
         old: "if size <= self.engine.limits().body {
             return Directive::Stay;
-        }",
+        }
+        self.with_body(id, now, |state, engine, journal| state.on_too_large(engine, journal, now))",
         new: "if size <= self.engine.limits().body {
             return Directive::Continue(None);
-        }",
+        }
+        self.with_body(id, now, |state, engine, journal| state.on_too_large(engine, journal, now))",
     },
     Mutant {
         name: "body-limit",
@@ -54,8 +56,9 @@ pub(super) const ALL: [Mutant; 10] = [
         file: WORKER,
         old: "if size <= self.engine.limits().body {
             return Directive::Stay;
-        }",
-        new: "return Directive::Stay",
+        }
+        self.with_body(id, now, |state, engine, journal| state.on_too_large(engine, journal, now))",
+        new: "{ let _ = now; Directive::Stay }",
     },
     Mutant {
         name: "bytes-without-permit",
@@ -92,7 +95,7 @@ pub(super) const ALL: [Mutant; 10] = [
         name: "broken-chain",
         removes: "does not name the record before",
         file: JOURNAL,
-        old: "prev: tail.prev",
-        new: "prev: Hash::ZERO",
+        old: "tail.prev",
+        new: "Hash::ZERO",
     },
 ];

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use countersign_cli::directory;
 use countersign_cli::replay::{Options, Plan, Setting, Tally, run};
-
-use crate::workspace::Workspace;
+use xtask::workspace::Workspace;
 
 /// The examples whose recordings are replayed, each with its folder's policies and configuration.
 const EXAMPLES: [&str; 2] = ["examples/guards", "examples/deploy-agent"];
