@@ -4,14 +4,29 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use countersign_core::bundle::Bundle;
 
 /// All files in `folder` and below it but prose (`*.md`) and what is hidden. The bundle refuses a name that
 /// nothing reads: left out here, a misspelt `gates.ceder` would be a gate that is gone.
-pub(crate) fn read(folder: &Path) -> Result<BTreeMap<String, String>> {
+///
+/// # Errors
+/// When a file cannot be read, or there is none.
+pub fn read(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     collect(folder, "", &mut files)?;
     anyhow::ensure!(!files.is_empty(), "`{}` holds no policies", folder.display());
     Ok(files)
+}
+
+/// The bundle of a policy folder.
+///
+/// # Errors
+/// When the folder cannot be read, or is no bundle.
+pub fn bundle(folder: &Path) -> Result<Bundle> {
+    Bundle::from_files(read(folder)?).map_err(|errors| {
+        let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("`{}`: {}", folder.display(), lines.join("; "))
+    })
 }
 
 fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Result<()> {
@@ -36,8 +51,6 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) ->
 
 #[cfg(test)]
 mod tests {
-    use countersign_core::bundle::Bundle;
-
     use super::*;
 
     fn folder(files: &[&str]) -> tempfile::TempDir {

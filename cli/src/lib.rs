@@ -2,6 +2,7 @@
 
 pub mod coverage;
 pub mod diff;
+pub mod directory;
 pub mod explain;
 mod native;
 pub mod replay;

@@ -1,6 +1,5 @@
 //! The `countersign` command: what a policy author does before anything is deployed.
 
-mod directory;
 mod record;
 mod render;
 mod report;
@@ -110,7 +109,7 @@ fn print(text: Option<String>) -> Result<ExitCode> {
 
 /// Reads and checks a folder; what is wrong with it is shown, and then there is nothing.
 fn load(folder: &std::path::Path) -> Result<Option<(Bundle, Rules)>> {
-    let files = directory::read(folder)?;
+    let files = countersign_cli::directory::read(folder)?;
     let loaded = Bundle::from_files(files.clone()).and_then(|bundle| {
         let rules = Rules::load(&bundle, &[], &PolicyLimits::default())?;
         Ok((bundle, rules))

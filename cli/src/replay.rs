@@ -2,6 +2,7 @@
 
 pub mod command;
 mod evidence;
+mod passed;
 mod reader;
 pub mod report;
 pub(crate) mod request;

@@ -183,6 +183,7 @@ impl Approvals {
 
     /// Serves a call, whose answer may be spoilt on its way.
     fn serve(&mut self, id: CallId, call: &Call, fault: Option<Fault>) {
+        self.service.claims.misnamed = fault == Some(Fault::OtherReceipt);
         match http::serve(&mut self.service, call) {
             http::Reply::Now(response) => self.deliver(id, response, fault),
             http::Reply::Later(wait) => {
@@ -229,7 +230,9 @@ impl Cluster for Approvals {
         }
         match fault {
             Some(Fault::NotSent) => return Sent::Refused,
-            None | Some(Fault::Half | Fault::AnswerLost) => self.serve(id, call, fault),
+            None | Some(Fault::Half | Fault::AnswerLost | Fault::OtherReceipt) => {
+                self.serve(id, call, fault);
+            }
             Some(fault) => self.ready.extend(troubles::instead(fault).map(|answer| (id, answer))),
         }
         self.answer_polls();

@@ -164,6 +164,10 @@ pub enum Doing {
     Replay,
     /// A yes that has lapsed already.
     Late,
+    /// A yes that rests on their answer alone, whoever they are and however many it takes.
+    Alone,
+    /// A yes for another gateway.
+    Elsewhere,
 }
 
 /// A time in which the approval service does not answer as it should.
@@ -203,6 +207,8 @@ pub enum Fault {
     Half,
     /// What it did is lost: it takes the call, acts on it, and the answer never comes.
     AnswerLost,
+    /// It acts on claims and answers with receipts of other ones, signed as all are; nothing else fails.
+    OtherReceipt,
 }
 
 /// A call to the approval service.

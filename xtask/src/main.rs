@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{bench, demo, envoy, faults, packages, plugin, rules, soak, suite};
+use xtask::{bench, demo, envoy, faults, mutants, packages, plugin, rules, soak, suite};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -35,6 +35,8 @@ enum Command {
     /// Measures speed, cost and held requests on a real Envoy and writes `docs/performance.md`.
     #[command(after_help = packages::help())]
     Bench(bench::Options),
+    /// Takes guards out of the filter, one at a time, and sees that a replay of the examples notices each.
+    Mutants,
     /// Kills gateways and approval service at random moments under load, and checks that all that was promised
     /// holds.
     #[command(after_help = packages::help())]
@@ -73,6 +75,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Demo { check } => demo::run(&workspace, *check),
         Command::Guide => faults::write(&workspace),
         Command::Bench(options) => bench::run(&workspace, *options),
+        Command::Mutants => mutants::run(&workspace),
         Command::Soak { rounds, seed } => soak::run(&workspace, &soak::Options::new(*rounds, *seed)),
         Command::Test | Command::Ci => suite::test(&workspace),
     }

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::workspace::{Workspace, run};
-use crate::{demo, packages, plugin, rules};
+use crate::{demo, mutants, packages, plugin, rules};
 
 /// One step: its name, and what it does.
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
 /// In this order: what is quick comes first. Steps name the same packages wherever they can, because other
 /// packages mean other features, and everything would be compiled again.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("formatting", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
     ("dependency rules", rules::check),
     ("alerts", alerts),
@@ -30,6 +30,7 @@ const STEPS: [Step; 11] = [
     ("unit tests", |workspace| cargo(workspace, &["test", "--quiet", "--workspace"])),
     ("the filter", |workspace| plugin::build(workspace).map(drop)),
     ("the filter in the harness", start),
+    ("mutants", mutants::run),
     ("gateway tests", |workspace| cargo(workspace, &["test", "--workspace", "--test", "gateway"])),
     ("demo --check", |workspace| demo::run(workspace, true)),
 ];

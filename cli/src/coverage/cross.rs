@@ -88,5 +88,11 @@ impl<'a> Cross<'a> {
 
 /// Nobody has to be waited for: only the first decision matters.
 fn options() -> Options {
-    Options { workers: 1, seed: 0, otherwise: Otherwise::RejectAll, chunking: Chunking::Recorded }
+    Options {
+        workers: 1,
+        seed: 0,
+        otherwise: Otherwise::RejectAll,
+        chunking: Chunking::Recorded,
+        name: String::new(),
+    }
 }

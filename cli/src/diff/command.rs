@@ -140,6 +140,7 @@ impl Sides {
 /// Nobody has to be waited for: where the recording does not say, the answer is no.
 fn options(gateway: &GatewayArguments) -> Options {
     Options {
+        name: String::new(),
         workers: gateway.workers,
         seed: gateway.seed,
         otherwise: Otherwise::RejectAll,

@@ -147,6 +147,7 @@ fn all(
         };
         let gateway = &arguments.gateway;
         let options = Options {
+            name: String::new(),
             workers: gateway.workers,
             seed: gateway.seed,
             otherwise: otherwise.clone(),

@@ -52,15 +52,11 @@ impl Chunking {
 
 /// What the harness sends for an entry. `number` makes what a gateway would draw by lot.
 pub(super) fn request(entry: &Entry, number: u64, chunking: Chunking) -> Request {
-    let mut headers = fields(&entry.request.headers);
-    if entry.fidelity != Fidelity::Gateway {
-        added_by_gateway(&mut headers, number);
-    }
     let body = entry.request.body.as_ref().map(|body| body.0.as_slice());
     Request {
-        headers,
+        headers: headers(entry, number),
         parts: body.map(|body| chunking.parts(body, &entry.request.chunks)).unwrap_or_default(),
-        trailers: fields(&entry.request.trailers),
+        trailers: trailers(entry),
         leaves: entry.leaves.map(|after| after.0),
         properties: properties(entry),
         ..Request::default()
@@ -69,18 +65,29 @@ pub(super) fn request(entry: &Entry, number: u64, chunking: Chunking) -> Request
 
 /// What the filter would know of it, for those who judge without one.
 pub(crate) fn facts(entry: &Entry) -> RequestFacts {
-    let mut headers = fields(&entry.request.headers);
-    if entry.fidelity != Fidelity::Gateway {
-        added_by_gateway(&mut headers, 0);
-    }
+    let mut headers = headers(entry, 0);
     headers.retain(|(name, _)| !to_strip(name));
     RequestFacts {
         headers,
         body: entry.request.body.as_ref().map(|body| body.0.clone()),
-        trailers: fields(&entry.request.trailers),
+        trailers: trailers(entry),
         peer: Peer { address: entry.peer.address, uri_san: entry.peer.uri_san.clone() },
         claims: entry.claims.clone(),
     }
+}
+
+/// The header fields that the filter is shown.
+pub(super) fn headers(entry: &Entry, number: u64) -> Fields {
+    let mut headers = fields(&entry.request.headers);
+    if entry.fidelity != Fidelity::Gateway {
+        added_by_gateway(&mut headers, number);
+    }
+    headers
+}
+
+/// The trailers that the filter is shown.
+pub(super) fn trailers(entry: &Entry) -> Fields {
+    fields(&entry.request.trailers)
 }
 
 /// Which request people are asked about.

@@ -58,11 +58,31 @@ impl Setting {
     /// # Errors
     /// See [`SettingError`].
     pub fn read(filter: &Path, bundle: &Bundle, configuration: Option<&Path>) -> Result<Self, SettingError> {
-        let wasm = read(filter)?;
+        Self::with_filter(Self::filter(filter)?, bundle, configuration)
+    }
+
+    /// Compiles a filter; gives the hash of its bytes as well.
+    ///
+    /// # Errors
+    /// See [`SettingError`].
+    pub fn filter(path: &Path) -> Result<(Filter, Hash), SettingError> {
+        let wasm = read(path)?;
+        let path = path.display().to_string();
+        let filter = Filter::load(&wasm).map_err(|error| SettingError::Filter { path, error })?;
+        Ok((filter, Hash::of(&wasm)))
+    }
+
+    /// The same as [`Setting::read`], of a filter that is compiled already.
+    ///
+    /// # Errors
+    /// See [`SettingError`].
+    pub fn with_filter(
+        (filter, filter_hash): (Filter, Hash),
+        bundle: &Bundle,
+        configuration: Option<&Path>,
+    ) -> Result<Self, SettingError> {
         let configuration = read_configuration(bundle, configuration)?;
-        let path = filter.display().to_string();
-        let loaded = Filter::load(&wasm).map_err(|error| SettingError::Filter { path, error })?;
-        Ok(Self { filter: loaded, filter_hash: Hash::of(&wasm), bundle_hash: bundle.hash(), configuration })
+        Ok(Self { filter, filter_hash, bundle_hash: bundle.hash(), configuration })
     }
 
     /// The same filter and configuration with other policies.

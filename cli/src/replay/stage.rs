@@ -1,11 +1,11 @@
 //! Plays entries one after another in a gateway, and gives each back with all that came of it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use countersign_host_test::approvals::{Approvals, Break, Key, Otherwise, Script};
+use countersign_host_test::approvals::{Approvals, Break, Key, Otherwise, Script, Ticket};
 use countersign_host_test::{Ended, Forwarded, Gateway, Response, StreamId, Trial};
 use countersign_protocol::recording::{Decision, Entry};
 use countersign_protocol::{Hash, Token};
@@ -25,9 +25,11 @@ const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 const SWEEP: u64 = 4_096;
 
 /// How a replay is set up, besides what it runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Workers of the gateway.
+    /// The plugin's `name` in the gateway's configuration.
+    pub name: String,
+    /// Workers of the gateway, at least one.
     pub workers: usize,
     /// What randomness follows from.
     pub seed: u64,
@@ -96,6 +98,8 @@ pub struct Stage {
     evidence: Evidence,
     chunking: Chunking,
     played: u64,
+    /// How many requests went on by each ticket.
+    used: BTreeMap<Token, u32>,
     faults: Vec<String>,
 }
 
@@ -112,6 +116,7 @@ impl Stage {
         let approvals = Rc::new(RefCell::new(approvals));
         let gateway = Gateway::builder(&setting.filter)
             .configuration(configuration)
+            .plugin(&options.name, "")
             .cluster(CLUSTER, Rc::clone(&approvals))
             .workers(options.workers)
             .seed(options.seed)
@@ -125,6 +130,7 @@ impl Stage {
             evidence: Evidence::default(),
             chunking: options.chunking,
             played: 0,
+            used: BTreeMap::new(),
             faults: Vec::new(),
         })
     }
@@ -154,6 +160,7 @@ impl Stage {
     pub fn finish(mut self) -> (Vec<Played>, Ending) {
         self.gateway.settle(KEPT);
         let mut played = self.collect(false);
+        self.count_uses();
         let delivered = self.gateway.stop(Duration::from_secs(30));
         played.extend(self.collect(true));
         if !delivered {
@@ -179,6 +186,9 @@ impl Stage {
                 response: outcome.response,
                 forwarded: outcome.forwarded,
             };
+            if let Some(ticket) = seen.used() {
+                *self.used.entry(ticket).or_default() += 1;
+            }
             self.ended.push((open, seen, now));
         }
         let records = self.approvals.borrow_mut().take_records();
@@ -219,7 +229,22 @@ impl Stage {
         found.map(|ticket| ticket.digest)
     }
 
+    /// No ticket lets more requests go on than were approved.
+    fn count_uses(&mut self) {
+        let approvals = self.approvals.borrow();
+        let tickets = approvals.tickets();
+        let uses = |ticket: &&&Ticket| self.used.get(&ticket.id).is_some_and(|used| *used > ticket.uses);
+        let more = tickets.iter().filter(uses).map(|ticket| {
+            let path = &ticket.question.request.path;
+            format!("more requests went on by the ticket of `{path}` than the {} approved", ticket.uses)
+        });
+        self.faults.extend(more);
+        let known: BTreeSet<Token> = tickets.iter().map(|ticket| ticket.id).collect();
+        self.used.retain(|ticket, _| known.contains(ticket));
+    }
+
     fn sweep(&mut self) {
+        self.count_uses();
         let before = self.gateway.now().saturating_sub(KEPT);
         self.evidence.forget(i64::try_from(before.as_millis()).unwrap_or_default());
         let mut approvals = self.approvals.borrow_mut();
@@ -249,6 +274,14 @@ fn is_whole(seen: &Seen, records: &[Said]) -> bool {
         Some(summary) if summary.decision == "countersigned" => has("outcome"),
         Some(_) => !records.is_empty(),
         None => has("client_left"),
+    }
+}
+
+impl Seen {
+    /// The ticket by which it went on, if it is one that people approved.
+    fn used(&self) -> Option<Token> {
+        let summary = self.summary.as_ref().filter(|summary| summary.decision == "countersigned")?;
+        self.forwarded.as_ref().and(summary.ticket)
     }
 }
 

@@ -6,7 +6,7 @@ use countersign_host_test::Ended;
 use countersign_protocol::recording::Decision;
 use serde::Serialize;
 
-use super::{Played, Said};
+use super::{Played, Said, passed};
 
 /// Something that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +51,7 @@ fn broken(played: &Played) -> Vec<Finding> {
         broken.push("there is no evidence of it".into());
     }
     if let Some(forwarded) = &seen.forwarded {
-        broken.extend(changed(played, &forwarded.body));
+        broken.extend(passed::broken(played, forwarded));
     }
     broken.into_iter().map(Finding::Broken).collect()
 }
@@ -63,14 +63,6 @@ fn out_of_order(records: &[Said]) -> Option<String> {
     let ordered = places.iter().all(Option::is_some) && places.is_sorted();
     (!ordered)
         .then(|| "it went on without question, claim and permission in its evidence, in this order".into())
-}
-
-/// What went on of a body is what came.
-fn changed(played: &Played, body: &[u8]) -> Option<String> {
-    let sent = played.entry.request.body.as_ref().map(|body| body.0.as_slice()).unwrap_or_default();
-    let whole = matches!(played.seen.ended, Ended::Upstream);
-    let same = if whole { sent == body } else { sent.starts_with(body) };
-    (!same).then(|| "the upstream got another body than was sent".into())
 }
 
 fn differing(played: &Played) -> Vec<Finding> {

@@ -60,6 +60,8 @@ fn name(what: Doing) -> &'static str {
         Doing::Forge => "forge",
         Doing::Replay => "replay",
         Doing::Late => "late",
+        Doing::Alone => "alone",
+        Doing::Elsewhere => "elsewhere",
     }
 }
 
@@ -122,7 +124,9 @@ impl Service {
         let done = match act.what {
             Doing::Approve | Doing::Reject | Doing::Flag => self.answer(id, act, answer),
             Doing::Revoke => self.revoke(id, act, &answer),
-            Doing::Forge | Doing::Replay | Doing::Late => self.give_false(id, act, answer),
+            Doing::Forge | Doing::Replay | Doing::Late | Doing::Alone | Doing::Elsewhere => {
+                self.give_false(id, act, answer)
+            }
         };
         if let Err(refused) = done {
             let happened = Happened::new(self.now, "refused").to(id).by(&by);

@@ -71,6 +71,7 @@ pub(super) fn name(fault: Fault) -> &'static str {
         Fault::Garbage => "garbage",
         Fault::Half => "half",
         Fault::AnswerLost => "answer_lost",
+        Fault::OtherReceipt => "other_receipt",
     }
 }
 
@@ -90,7 +91,7 @@ pub(super) fn instead(fault: Fault) -> Option<Answer> {
         Fault::Error => text(500, "the service failed\n", "text/plain"),
         Fault::Garbage => text(200, "<!doctype html>\n<title>Welcome</title>\n", "text/html"),
         Fault::Reset => Some(Answer::Reset),
-        Fault::Silent | Fault::NotSent | Fault::Half | Fault::AnswerLost => None,
+        Fault::Silent | Fault::NotSent | Fault::Half | Fault::AnswerLost | Fault::OtherReceipt => None,
     }
 }
 
@@ -105,7 +106,7 @@ pub(super) fn broken(fault: Fault) -> Answer {
 /// What is left of an answer; `None` when nothing is.
 pub(super) fn spoilt(response: Response, fault: Option<Fault>) -> Option<Answer> {
     match fault {
-        None | Some(Fault::NotSent) => Some(Answer::Response(response)),
+        None | Some(Fault::NotSent | Fault::OtherReceipt) => Some(Answer::Response(response)),
         Some(Fault::Half) => {
             let half = response.body.len() / 2;
             let mut response = response;

@@ -1,4 +1,5 @@
-//! What a service that was taken over could say: yes without people, another's yes, or one that has lapsed.
+//! What a service that was taken over could say: yes without people, without enough of them or by the wrong ones,
+//! another's yes, or one that has lapsed.
 //!
 //! The service itself believes it: a claim of such a grant wins, so that only the filter's own checks stop it.
 
@@ -24,11 +25,19 @@ impl Service {
         }
         let by = answer.person.clone();
         let flaggers = ticket.counting().1;
-        let answers = enough(ticket, &answer, &flaggers);
+        let answers = match act.what {
+            Doing::Alone => vec![answer],
+            _ => enough(ticket, &answer, &flaggers),
+        };
         let grant = self.grant(ticket, jti, answers, flaggers);
         let (jti, jws) = match act.what {
             Doing::Forge => (jti, self.signer.forged(&grant)),
             Doing::Late => (jti, self.signer.grant(&lapsed(ticket, grant))),
+            Doing::Alone => (jti, self.signer.grant(&grant)),
+            Doing::Elsewhere => {
+                let aud = format!("not-{}", grant.aud);
+                (jti, self.signer.grant(&Grant { aud, ..grant }))
+            }
             _ => self.replayed(ticket, grant),
         };
         self.note(Happened::new(self.now, "false_grant").to(id).by(&by).code(name(act.what)));

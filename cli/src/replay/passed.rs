@@ -1,0 +1,50 @@
+//! What must hold of a request that went on: the upstream got what was sent, and not before it was permitted.
+
+use countersign_core::reading::to_strip;
+use countersign_host_test::{Ended, Fields, Forwarded};
+
+use super::{Played, request};
+
+/// What does not hold of what the upstream got.
+pub(super) fn broken(played: &Played, forwarded: &Forwarded) -> Vec<String> {
+    let broken = [early(played, forwarded), changed(played, forwarded)];
+    broken.into_iter().flatten().chain(fields(played, forwarded)).collect()
+}
+
+/// The first byte of it did not go on before the record of its permission was made.
+fn early(played: &Played, forwarded: &Forwarded) -> Option<String> {
+    let ticket = played.seen.summary.as_ref()?.ticket;
+    let permits = played.records.iter().filter(|said| {
+        matches!(said.kind.as_str(), "allowed" | "forwarded") && (ticket.is_none() || said.ticket == ticket)
+    });
+    let permitted = permits.map(|said| said.ts).min()?;
+    let at = i64::try_from(forwarded.at.as_millis()).unwrap_or(i64::MAX);
+    (at < permitted)
+        .then(|| format!("it went on {} ms before it was permitted", permitted.saturating_sub(at)))
+}
+
+/// What went on of a body is what came.
+fn changed(played: &Played, forwarded: &Forwarded) -> Option<String> {
+    let sent = played.entry.request.body.as_ref().map(|body| body.0.as_slice()).unwrap_or_default();
+    let whole = matches!(played.seen.ended, Ended::Upstream);
+    let same = if whole { sent == forwarded.body } else { sent.starts_with(&forwarded.body) };
+    (!same).then(|| "the upstream got another body than was sent".into())
+}
+
+/// Header fields and trailers went on as they came, in order, but for those that no client may send.
+fn fields(played: &Played, forwarded: &Forwarded) -> Vec<String> {
+    let sent = request::headers(&played.entry, played.number);
+    let (stripped, kept): (Fields, Fields) = sent.into_iter().partition(|(name, _)| to_strip(name));
+    let passed = |(name, _): &&(Vec<u8>, Vec<u8>)| forwarded.headers.iter().any(|(other, _)| other == name);
+    if let Some((name, _)) = stripped.iter().find(passed) {
+        return vec![format!("the upstream got `{}`, which no client may send", name.escape_ascii())];
+    }
+    let mut broken = Vec::new();
+    if kept != forwarded.headers {
+        broken.push("the upstream got other header fields than were sent".into());
+    }
+    if forwarded.complete && request::trailers(&played.entry) != forwarded.trailers {
+        broken.push("the upstream got other trailers than were sent".into());
+    }
+    broken
+}
