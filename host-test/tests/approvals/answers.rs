@@ -184,3 +184,30 @@ fn a_replayed_yes_is_one_to_another_request() {
     assert_eq!(verdict["digest"], json!(digest_of(2)));
     assert_eq!(bench.grant(&verdict).unwrap(), given);
 }
+
+#[test]
+fn a_yes_alone_rests_on_one_answer_whatever_the_rules_say() {
+    let mut bench = Bench::scripted(json!([
+        { "after": "1s", "do": "flag", "by": "dora" },
+        { "after": "2s", "do": "alone", "by": "ada", "groups": ["sales"], "amr": ["pwd"] },
+    ]));
+    let mut two = question();
+    two["gates"] = json!([gate("sre", 2)]);
+    ask(&mut bench, &two);
+    let verdict = bench.verdict();
+    let grant = bench.grant(&verdict).unwrap();
+    assert_eq!((grant.answers.len(), grant.flaggers.len()), (1, 1));
+    assert_eq!(grant.answers[0].groups[0].group.id, "sales");
+    let claim = bench.claim(&grant);
+    assert_eq!(bench.post("/v1/claims", &claim).body["items"][0]["result"], "won");
+}
+
+#[test]
+fn a_yes_for_elsewhere_names_another_gateway() {
+    let mut bench = Bench::scripted(json!([{ "after": "1s", "do": "elsewhere" }]));
+    bench.ask();
+    let verdict = bench.verdict();
+    let grant = bench.grant(&verdict).unwrap();
+    assert_eq!(grant.aud, format!("not-{}", bench.service.audience()));
+    assert_eq!(grant.digest, digest_of(1));
+}

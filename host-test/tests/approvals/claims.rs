@@ -1,6 +1,7 @@
 //! Claims, outcomes and what they do to a ticket.
 
 use countersign_protocol::approval::State;
+use countersign_protocol::recording::{Fault, Operation};
 use countersign_protocol::{Hash, Token};
 use serde_json::json;
 
@@ -28,6 +29,22 @@ fn the_first_claim_wins_and_the_same_again_gets_the_same_receipt() {
     let mut other = claim.clone();
     other["items"][0]["digest"] = json!(Hash::of(b"another request"));
     assert_eq!(bench.post("/v1/claims", &other).body["items"][0]["result"], "lost");
+}
+
+#[test]
+fn a_receipt_can_be_that_of_another_claim() {
+    let mut bench = Bench::scripted(json!([{ "after": "1s", "do": "approve" }]));
+    bench.fail(Fault::OtherReceipt, &[Operation::Claim], "0s", "10s");
+    let grant = bench.approved();
+    let claim = bench.claim(&grant);
+    let won = bench.post("/v1/claims", &claim).body;
+    assert_eq!(won["items"][0]["nonce"], claim["items"][0]["nonce"]);
+    let receipt = bench.receipt(&won["items"][0]);
+    assert_ne!(json!(receipt.nonce), claim["items"][0]["nonce"]);
+    assert_eq!(json!(receipt.record), claim["items"][0]["record"]);
+    bench.until(11_000);
+    let again = bench.post("/v1/claims", &claim).body;
+    assert_eq!(json!(bench.receipt(&again["items"][0]).nonce), claim["items"][0]["nonce"], "it was counted");
 }
 
 #[test]
