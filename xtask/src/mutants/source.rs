@@ -1,5 +1,6 @@
 //! A copy of the filter's sources in which every mutant stands beside the guard that it replaces.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -8,6 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use walkdir::WalkDir;
 
 use super::Mutant;
+
+/// The guards of a file, each with the mutants that take its place and their numbers.
+type Guards<'a> = BTreeMap<&'a str, Vec<(usize, &'a Mutant)>>;
 
 /// The crates that the filter is made of.
 const CRATES: [&str; 3] = ["protocol", "core", "plugin"];
@@ -102,7 +106,7 @@ impl Sources {
     /// # Errors
     /// A mutant whose guard is not in its file exactly once, or overlaps another's; it is named.
     pub(super) fn with(mut self, mutants: &[Mutant]) -> Result<Self> {
-        let mut guards: BTreeMap<&str, BTreeMap<&str, Vec<(usize, &Mutant)>>> = BTreeMap::new();
+        let mut guards = BTreeMap::<_, Guards>::new();
         for (place, mutant) in mutants.iter().enumerate() {
             guards.entry(mutant.file).or_default().entry(mutant.old).or_default().push((place, mutant));
         }
@@ -116,7 +120,7 @@ impl Sources {
                 edits.push((once(file, old).with_context(fits)?, old, guarded(on, old, &mutants), fits()));
             }
             // From the end, so that places before stay where they are.
-            edits.sort_by(|one, other| other.0.cmp(&one.0));
+            edits.sort_by_key(|(place, ..)| Reverse(*place));
             let mut end = file.len();
             for (place, old, new, fits) in edits {
                 if place + old.len() > end {
