@@ -45,5 +45,5 @@ pub use load::LoadError;
 pub use message::{Ended, Forwarded, Outcome, Request};
 pub use outcome::{Level, LogLine, Trial, Verdict};
 pub use plugin::FailurePolicy;
-pub use properties::Properties;
+pub use properties::{Properties, metadata_value};
 pub use vm::Teardown;

@@ -12,6 +12,7 @@ use countersign_core::bundle::Bundle;
 use countersign_host_test::approvals::Otherwise;
 use countersign_protocol::recording::Entry;
 
+use super::envoy::{self, Envoy};
 use super::{Ending, Options, Played, Setting, Stage, verify};
 
 /// What `countersign replay` is told.
@@ -41,6 +42,21 @@ pub struct Arguments {
     /// Where the recording does not say, somebody rejects.
     #[arg(long)]
     pub reject_all: bool,
+    /// What runs the filter.
+    #[arg(long, value_enum, default_value_t = Gateway::Harness)]
+    pub gateway: Gateway,
+    /// The program for `--gateway envoy`. Holds take real time there.
+    #[arg(long, default_value = "envoy", env = "COUNTERSIGN_ENVOY")]
+    pub envoy: PathBuf,
+}
+
+/// What runs the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Gateway {
+    /// This program, in virtual time.
+    Harness,
+    /// A real Envoy, in real time.
+    Envoy,
 }
 
 impl Arguments {
@@ -62,7 +78,10 @@ pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode> {
     let setting = Setting::read(&arguments.filter, bundle, arguments.configuration.as_deref())?;
     let mut count = 0;
     for recording in &arguments.recordings {
-        let (played, ending) = play(&setting, &arguments.options(), recording)?;
+        let (played, ending) = match arguments.gateway {
+            Gateway::Harness => play(&setting, &arguments.options(), recording)?,
+            Gateway::Envoy => play_in_envoy(arguments, &setting, recording)?,
+        };
         for played in &played {
             let findings = verify(played);
             for f in &findings {
@@ -102,4 +121,17 @@ fn play(setting: &Setting, options: &Options, recording: &Path) -> Result<(Vec<P
     let (rest, ending) = stage.finish();
     played.extend(rest);
     Ok((played, ending))
+}
+
+fn play_in_envoy(
+    arguments: &Arguments,
+    setting: &Setting,
+    recording: &Path,
+) -> Result<(Vec<Played>, Ending)> {
+    let text = std::fs::read_to_string(recording)
+        .with_context(|| format!("cannot read `{}`", recording.display()))?;
+    let entries = text.lines().map(serde_json::from_str).collect::<Result<Vec<Entry>, _>>()?;
+    let envoy = Envoy { binary: arguments.envoy.clone(), filter: arguments.filter.clone() };
+    let runtime = tokio::runtime::Runtime::new()?;
+    Ok(runtime.block_on(envoy::play(&envoy, setting, &arguments.options(), entries))?)
 }

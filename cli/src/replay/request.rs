@@ -60,7 +60,7 @@ fn added_by_gateway(headers: &mut Fields, number: u64) {
 }
 
 /// A body in parts of these sizes; what is left is one more. An empty body is one empty part.
-fn parts(mut body: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
+pub(super) fn parts(mut body: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
     for size in sizes {
         let Some((part, rest)) = body.split_at_checked(*size) else { break };

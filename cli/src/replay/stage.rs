@@ -175,42 +175,19 @@ impl Stage {
             };
             self.ended.push((open, seen, now));
         }
-        let records = self.approvals.borrow_mut().take_records();
-        if let Err(line) = self.evidence.add(records) {
+        let came = self.approvals.borrow_mut().take_records();
+        if let Err(line) = self.evidence.add(came) {
             self.faults.push(format!("not an evidence record: `{line}`"));
         }
         let mut played = Vec::new();
         for (open, seen, at) in std::mem::take(&mut self.ended) {
-            let records = self.records(&open, &seen);
+            let records = records(&self.evidence, &self.approvals.borrow(), &open.key, &seen);
             match all || is_whole(&seen, &records) || now > at + LATE {
                 true => played.push(Played { number: open.number, entry: open.entry, seen, records }),
                 false => self.ended.push((open, seen, at)),
             }
         }
         played
-    }
-
-    /// The evidence of a request so far.
-    fn records(&self, open: &Open, seen: &Seen) -> Vec<Said> {
-        let decided = seen.summary.as_ref().and_then(|summary| self.evidence.get(summary.record?));
-        let digest = match decided {
-            Some(said) => said.digest.or_else(|| self.evidence.digest(said.ticket?)),
-            None if seen.summary.is_some() => None,
-            None => self.asked(&open.key),
-        };
-        match (digest, decided) {
-            (Some(digest), _) => self.evidence.of(digest),
-            (None, Some(said)) => vec![said.clone()],
-            (None, None) => Vec::new(),
-        }
-    }
-
-    /// The digest of a request whose client left while people were asked.
-    fn asked(&self, key: &Key) -> Option<Hash> {
-        let approvals = self.approvals.borrow();
-        let tickets = approvals.tickets();
-        let found = tickets.iter().rev().find(|ticket| Key::of(&ticket.question.request) == *key);
-        found.map(|ticket| ticket.digest)
     }
 
     fn sweep(&mut self) {
@@ -234,8 +211,30 @@ pub struct Ending {
     pub memory: Vec<usize>,
 }
 
+/// The evidence of a request so far.
+pub(super) fn records(evidence: &Evidence, approvals: &Approvals, key: &Key, seen: &Seen) -> Vec<Said> {
+    let decided = seen.summary.as_ref().and_then(|summary| evidence.get(summary.record?));
+    let digest = match decided {
+        Some(said) => said.digest.or_else(|| evidence.digest(said.ticket?)),
+        None if seen.summary.is_some() => None,
+        None => asked(approvals, key),
+    };
+    match (digest, decided) {
+        (Some(digest), _) => evidence.of(digest),
+        (None, Some(said)) => vec![said.clone()],
+        (None, None) => Vec::new(),
+    }
+}
+
+/// The digest of a request whose client left while people were asked.
+fn asked(approvals: &Approvals, key: &Key) -> Option<Hash> {
+    let tickets = approvals.tickets();
+    let found = tickets.iter().rev().find(|ticket| Key::of(&ticket.question.request) == *key);
+    found.map(|ticket| ticket.digest)
+}
+
 /// Whether all evidence of a request is here.
-fn is_whole(seen: &Seen, records: &[Said]) -> bool {
+pub(super) fn is_whole(seen: &Seen, records: &[Said]) -> bool {
     let has = |kind: &str| records.iter().any(|said| said.kind == kind);
     match &seen.summary {
         Some(summary) if summary.decision == "countersigned" => has("outcome"),
