@@ -42,6 +42,8 @@ enum Command {
     },
     /// Decide recorded requests as a gateway with the filter would, and check what comes of them.
     Replay(countersign_cli::replay::command::Arguments),
+    /// Say what a change of policies would do to recorded requests.
+    Diff(countersign_cli::diff::command::Arguments),
     /// Fill in a gateway configuration's `{{ names }}` and print it.
     Render {
         /// The template, such as `envoy/envoy.yaml`.
@@ -70,8 +72,12 @@ fn main() -> Result<ExitCode> {
         }
         Command::Bundle { folder } => print(load(&folder)?.map(|(bundle, _)| bundle.to_json().to_string())),
         Command::Replay(arguments) => match load(&arguments.policies)? {
-            Some((bundle, _)) => countersign_cli::replay::command::run(&arguments, &bundle),
-            None => Ok(ExitCode::FAILURE),
+            Some((bundle, rules)) => countersign_cli::replay::command::run(&arguments, &bundle, &rules),
+            None => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
+        },
+        Command::Diff(arguments) => match (load(&arguments.old)?, load(&arguments.new)?) {
+            (Some((old, _)), Some((new, _))) => countersign_cli::diff::command::run(&arguments, &old, &new),
+            _ => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
         },
         Command::Render { template, bundle, file, values } => match load(&bundle)? {
             Some((bundle, _)) => print(Some(render::render(&template, &bundle, file.as_deref(), &values)?)),

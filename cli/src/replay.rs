@@ -3,12 +3,21 @@
 pub mod command;
 pub mod envoy;
 mod evidence;
+mod reader;
+pub mod report;
 mod request;
+mod run;
 mod setting;
 mod stage;
+mod tally;
+mod update;
 mod verify;
 
 pub use evidence::{About, Said};
+pub use reader::{LineError, ReadError, Reader, Recording};
+pub use request::Chunking;
+pub use run::{Plan, RunError, run};
 pub use setting::{Setting, SettingError};
 pub use stage::{Ending, Options, Played, Seen, Stage, Summary};
+pub use tally::{Case, Decisions, Failure, Tally};
 pub use verify::{Finding, verify, word};

@@ -14,7 +14,7 @@ use crate::entity::EntityName;
 use crate::grant::Trust;
 use crate::identity::{Identities, IdentitySource};
 use crate::load::LoadError;
-use crate::policy::{Policies, PolicyLimits, Role};
+use crate::policy::{Policies, PolicyInfo, PolicyLimits, Role};
 use crate::reading::Relaxed;
 use crate::routes::{Routes, SchemaView};
 
@@ -162,6 +162,11 @@ impl Rules {
     #[must_use]
     pub fn count(&self) -> (usize, usize) {
         self.policies.count()
+    }
+
+    /// All policies, shadows among them, sorted by id.
+    pub fn policies(&self) -> impl Iterator<Item = &PolicyInfo> {
+        self.policies.policies()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Recorded traffic: one JSON object a line, each a request as it came, and optionally how people and the approval
 //! service behave and what is expected of the gateway.
 
+pub mod lost;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -28,7 +30,7 @@ pub struct Entry {
     pub source: Option<Source>,
     /// How close it is to what the gateway saw.
     pub fidelity: Fidelity,
-    /// What the source did not keep, or what was taken out: `trailers`, `header_order` …
+    /// What the source did not keep, or what was taken out: the words of [`lost`], or others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
     /// The other end of the connection.

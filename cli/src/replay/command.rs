@@ -1,19 +1,21 @@
 //! `countersign replay`: decides every recorded request, and says what is not as it must be.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use countersign_core::bundle::Bundle;
+use countersign_core::engine::Rules;
 use countersign_host_test::approvals::Otherwise;
-use countersign_protocol::recording::Entry;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::envoy::{self, Envoy};
-use super::{Ending, Options, Played, Setting, Stage, verify};
+use super::report::{Format, Places, Report};
+use super::run::{Plan, RunError, run as replay};
+use super::{Chunking, Options, Setting, Tally, update};
 
 /// What `countersign replay` is told.
 #[derive(Debug, Args)]
@@ -23,6 +25,52 @@ pub struct Arguments {
     /// Recordings, each `*.jsonl`.
     #[arg(required = true)]
     pub recordings: Vec<PathBuf>,
+    #[command(flatten)]
+    /// The gateway.
+    pub gateway: GatewayArguments,
+    /// The parts in which bodies come: as recorded, or in every way, each of which must come to the same.
+    #[arg(long, value_enum, default_value_t)]
+    pub chunking: ChunkingArgument,
+    /// Jobs at a time. What is alike stays in one; caps on what is held count for each.
+    #[arg(long, default_value_t = 1)]
+    pub jobs: usize,
+    /// Where the recording does not say, everybody approves.
+    #[arg(long, group = "people")]
+    pub approve_all: bool,
+    /// Where the recording does not say, somebody rejects.
+    #[arg(long, group = "people")]
+    pub reject_all: bool,
+    /// Where the recording does not say, people do what this file says: a JSON array of what a recording has
+    /// under `people`.
+    #[arg(long, group = "people")]
+    pub script: Option<PathBuf>,
+    /// Write what came as what is expected from now on. Refused where `CI` is set.
+    #[arg(long)]
+    pub update: bool,
+    /// The form of the report.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// What runs the filter.
+    #[arg(long = "gateway", value_enum, default_value_t)]
+    pub runs: Runs,
+    /// The program for `--gateway envoy`.
+    #[arg(long, default_value = "envoy", env = "COUNTERSIGN_ENVOY")]
+    pub envoy: PathBuf,
+}
+
+/// What runs the filter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Runs {
+    /// This program, in virtual time.
+    #[default]
+    Harness,
+    /// A real Envoy. Now is now there whatever was recorded, and holds take their time.
+    Envoy,
+}
+
+/// The gateway of a replay.
+#[derive(Debug, Clone, Args)]
+pub struct GatewayArguments {
     /// The filter.
     #[arg(long, default_value = "countersign.wasm", env = "COUNTERSIGN_WASM")]
     pub filter: PathBuf,
@@ -36,102 +84,138 @@ pub struct Arguments {
     /// What randomness follows from.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Where the recording does not say, everybody approves.
-    #[arg(long, conflicts_with = "reject_all")]
-    pub approve_all: bool,
-    /// Where the recording does not say, somebody rejects.
-    #[arg(long)]
-    pub reject_all: bool,
-    /// What runs the filter.
-    #[arg(long, value_enum, default_value_t = Gateway::Harness)]
-    pub gateway: Gateway,
-    /// The program for `--gateway envoy`. Holds take real time there.
-    #[arg(long, default_value = "envoy", env = "COUNTERSIGN_ENVOY")]
-    pub envoy: PathBuf,
 }
 
-/// What runs the filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Gateway {
-    /// This program, in virtual time.
-    Harness,
-    /// A real Envoy, in real time.
-    Envoy,
+/// The parts in which bodies come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ChunkingArgument {
+    /// As they were recorded.
+    #[default]
+    Recorded,
+    /// In every way.
+    All,
+}
+
+/// A report was written, and something differs.
+pub const DIFFERS: u8 = 1;
+/// The filter trapped.
+pub const TRAPPED: u8 = 3;
+/// Something cannot be read.
+pub const UNREADABLE: u8 = 4;
+
+/// Replays everything and prints the report.
+///
+/// # Errors
+/// When the command makes no sense, or the report cannot be written. What cannot be read is said here, with its
+/// own exit code.
+pub fn run(arguments: &Arguments, bundle: &Bundle, rules: &Rules) -> Result<ExitCode> {
+    let otherwise = arguments.otherwise()?;
+    if arguments.update {
+        update::permitted()?;
+    }
+    let gateway = &arguments.gateway;
+    let setting = match Setting::read(&gateway.filter, bundle, gateway.configuration.as_deref()) {
+        Ok(setting) => setting,
+        Err(error) => return Ok(unreadable(&error)),
+    };
+    let begun = Instant::now();
+    let (recordings, tally) = match all(arguments, &setting, &otherwise) {
+        Ok(played) => played,
+        Err(RunError::Filter(trial)) => {
+            eprintln!("{trial}");
+            let trapped = matches!(trial.verdict, countersign_host_test::Verdict::Trapped(_));
+            return Ok(ExitCode::from(if trapped { TRAPPED } else { DIFFERS }));
+        }
+        Err(error) => return Ok(unreadable(&error)),
+    };
+    if let Some(came) = &tally.came {
+        update::write(&arguments.recordings, came)?;
+    }
+    let paths = (gateway.filter.clone(), arguments.policies.clone());
+    let mut report = Report::new(&setting, paths, recordings, tally);
+    report.seconds = begun.elapsed().as_secs_f64();
+    report.places = Places::of(&arguments.policies, rules);
+    print!("{}", report.render(arguments.format));
+    Ok(match (report.tally.trapped, report.tally.is_clean() || arguments.update) {
+        (true, _) => ExitCode::from(TRAPPED),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(DIFFERS),
+    })
+}
+
+/// Replays in every way that is asked for; what comes of a way that is not the recorded one counts only when it
+/// is not as it must be.
+fn all(
+    arguments: &Arguments,
+    setting: &Setting,
+    otherwise: &Otherwise,
+) -> Result<(Vec<super::Recording>, Tally), RunError> {
+    let ways = match arguments.chunking {
+        ChunkingArgument::Recorded => &Chunking::ALL[..1],
+        ChunkingArgument::All => &Chunking::ALL[..],
+    };
+    let mut all: Option<(Vec<super::Recording>, Tally)> = None;
+    for chunking in ways {
+        let keeps_all = ways.len() > 1 || arguments.update;
+        let tally = Tally {
+            cases: (arguments.format == Format::Junit).then(Vec::new),
+            came: keeps_all.then(Default::default),
+            ..Tally::default()
+        };
+        let gateway = &arguments.gateway;
+        let options = Options {
+            workers: gateway.workers,
+            seed: gateway.seed,
+            otherwise: otherwise.clone(),
+            chunking: *chunking,
+        };
+        let plan = Plan { recordings: arguments.recordings.clone(), options, jobs: arguments.jobs, tally };
+        let bar = progress();
+        let progress = &mut |number| bar.set_position(number);
+        let played = match arguments.runs {
+            Runs::Harness => replay(setting, &plan, progress)?,
+            Runs::Envoy => {
+                let (binary, filter) = (arguments.envoy.clone(), gateway.filter.clone());
+                envoy::run(&Envoy { binary, filter }, setting, &plan, progress)?
+            }
+        };
+        bar.finish_and_clear();
+        match &mut all {
+            None => all = Some(played),
+            Some((_, first)) => first.compare(*chunking, &played.1),
+        }
+    }
+    let (recordings, mut tally) = all.unwrap_or_default();
+    tally.came = tally.came.filter(|_| arguments.update);
+    Ok((recordings, tally))
+}
+
+fn unreadable(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(UNREADABLE)
+}
+
+/// A counter on a terminal, nothing in a pipe.
+fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {pos} requests, {per_sec}");
+    style.map_or_else(|_| ProgressBar::hidden(), |style| ProgressBar::new_spinner().with_style(style))
 }
 
 impl Arguments {
-    fn options(&self) -> Options {
-        let otherwise = match (self.approve_all, self.reject_all) {
+    fn otherwise(&self) -> Result<Otherwise> {
+        if let Some(script) = &self.script {
+            let text =
+                std::fs::read(script).with_context(|| format!("cannot read `{}`", script.display()))?;
+            let acts = serde_json::from_slice(&text).with_context(|| format!("`{}`", script.display()))?;
+            return Ok(Otherwise::Acts(acts));
+        }
+        Ok(match (self.approve_all, self.reject_all) {
             (true, _) => Otherwise::ApproveAll,
             (_, true) => Otherwise::RejectAll,
             _ => Otherwise::Silence,
-        };
-        Options { workers: self.workers, seed: self.seed, otherwise }
+        })
     }
-}
-
-/// Replays everything.
-///
-/// # Errors
-/// When something cannot be read, or the filter does not take its configuration.
-pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode> {
-    let setting = Setting::read(&arguments.filter, bundle, arguments.configuration.as_deref())?;
-    let mut count = 0;
-    for recording in &arguments.recordings {
-        let (played, ending) = match arguments.gateway {
-            Gateway::Harness => play(&setting, &arguments.options(), recording)?,
-            Gateway::Envoy => play_in_envoy(arguments, &setting, recording)?,
-        };
-        for played in &played {
-            let findings = verify(played);
-            for f in &findings {
-                println!("{}: {f:?}", played.entry.id);
-            }
-            if !findings.is_empty() {
-                println!(
-                    "   {:?} {:?} {:?}",
-                    played.records.iter().map(|r| &r.kind).collect::<Vec<_>>(),
-                    played.seen.summary,
-                    String::from_utf8_lossy(&played.seen.response.body)
-                );
-            }
-            count += usize::from(findings.is_empty());
-        }
-        println!("{count} of {} {ending:?}", played.len());
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn play(setting: &Setting, options: &Options, recording: &Path) -> Result<(Vec<Played>, Ending)> {
-    let file = File::open(recording).with_context(|| format!("cannot read `{}`", recording.display()))?;
-    let mut stage = None;
-    let mut played = Vec::new();
-    for line in BufReader::new(file).lines() {
-        let entry: Entry = serde_json::from_str(&line?)?;
-        let stage = match &mut stage {
-            Some(stage) => stage,
-            None => {
-                let at = Duration::from_millis(entry.ts.unsigned_abs());
-                stage.insert(Stage::start(setting, options, at)?)
-            }
-        };
-        played.extend(stage.play(entry));
-    }
-    let Some(stage) = stage else { bail!("`{}` holds nothing", recording.display()) };
-    let (rest, ending) = stage.finish();
-    played.extend(rest);
-    Ok((played, ending))
-}
-
-fn play_in_envoy(
-    arguments: &Arguments,
-    setting: &Setting,
-    recording: &Path,
-) -> Result<(Vec<Played>, Ending)> {
-    let text = std::fs::read_to_string(recording)
-        .with_context(|| format!("cannot read `{}`", recording.display()))?;
-    let entries = text.lines().map(serde_json::from_str).collect::<Result<Vec<Entry>, _>>()?;
-    let envoy = Envoy { binary: arguments.envoy.clone(), filter: arguments.filter.clone() };
-    let runtime = tokio::runtime::Runtime::new()?;
-    Ok(runtime.block_on(envoy::play(&envoy, setting, &arguments.options(), entries))?)
 }

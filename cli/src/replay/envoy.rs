@@ -23,9 +23,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use countersign_host_test::Time;
 use countersign_host_test::approvals::Approvals;
 use countersign_protocol::recording::Entry;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use super::{Ending, Options, Played, Setting};
+use super::run::conclude;
+use super::{Ending, Options, Plan, Played, Reader, Recording, RunError, Setting, Tally};
 use certificates::{Connectors, Files};
 use configuration::{Parts, configuration};
 use gather::Run;
@@ -100,6 +102,35 @@ struct Site {
     _folder: tempfile::TempDir,
 }
 
+/// Replays recordings, each in an Envoy of its own; `progress` is told how many entries were played.
+///
+/// # Errors
+/// When a recording cannot be read, or see [`EnvoyError`].
+pub fn run(
+    envoy: &Envoy,
+    setting: &Setting,
+    plan: &Plan,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Vec<Recording>, Tally), RunError> {
+    let runtime = Runtime::new().map_err(EnvoyError::io("start threads"))?;
+    let (mut tally, mut recordings, mut number) = (plan.tally.clone(), Vec::new(), 0);
+    for path in &plan.recordings {
+        let mut reader = Reader::open(path)?;
+        let mut entries = Vec::new();
+        while let Some(entry) = reader.entry()? {
+            entries.push(entry);
+        }
+        let (mut played, ending) = runtime.block_on(play(envoy, setting, &plan.options, entries))?;
+        played.iter_mut().for_each(|played| played.number += number);
+        conclude(&mut tally, path, &played, ending);
+        let recording = reader.recording();
+        number += recording.entries;
+        progress(number);
+        recordings.push(recording);
+    }
+    Ok((recordings, tally))
+}
+
 /// Plays all entries in a gateway of their own, and gives them back in their order.
 ///
 /// # Errors
@@ -113,7 +144,7 @@ pub async fn play(
     let keys: BTreeSet<String> = entries.iter().flat_map(|entry| entry.claims.keys().cloned()).collect();
     let keys: Vec<String> = keys.into_iter().collect();
     let sendable = |entry: Entry| {
-        let written = message(&entry, &keys);
+        let written = message(&entry, &keys, options.chunking);
         match written {
             Ok(message) => Ok(Arc::new(Sendable { entry, message })),
             Err(why) => Err(EnvoyError::Message { id: entry.id, why }),

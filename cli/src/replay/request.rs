@@ -13,8 +13,43 @@ const JWT: &str = "envoy.filters.http.jwt_authn";
 /// The client's port, which no recording has to have.
 const PORT: u16 = 40_000;
 
+/// The parts in which bodies come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Chunking {
+    /// As they were recorded.
+    #[default]
+    Recorded,
+    /// All at once.
+    Whole,
+    /// In two halves.
+    Halves,
+    /// In parts of this many bytes.
+    Parts(usize),
+    /// All at once, and then an empty part that ends it.
+    EmptyEnd,
+}
+
+impl Chunking {
+    /// Every way, the recorded one first.
+    pub const ALL: [Self; 6] =
+        [Self::Recorded, Self::Whole, Self::Halves, Self::Parts(1), Self::Parts(7), Self::EmptyEnd];
+
+    pub(super) fn parts(self, body: &[u8], recorded: &[usize]) -> Vec<Vec<u8>> {
+        match self {
+            Self::Recorded => parts(body, recorded),
+            Self::Whole => parts(body, &[]),
+            Self::Halves => parts(body, &[body.len() / 2]),
+            // At most so many parts: a large body is not worth millions.
+            Self::Parts(size) => {
+                body.chunks(size.max(body.len() / 1_000).max(1)).map(<[u8]>::to_vec).collect()
+            }
+            Self::EmptyEnd => vec![body.to_vec(), Vec::new()],
+        }
+    }
+}
+
 /// What the harness sends for an entry. `number` makes what a gateway would draw by lot.
-pub(super) fn request(entry: &Entry, number: u64) -> Request {
+pub(super) fn request(entry: &Entry, number: u64, chunking: Chunking) -> Request {
     let mut headers = fields(&entry.request.headers);
     if entry.fidelity != Fidelity::Gateway {
         added_by_gateway(&mut headers, number);
@@ -22,7 +57,7 @@ pub(super) fn request(entry: &Entry, number: u64) -> Request {
     let body = entry.request.body.as_ref().map(|body| body.0.as_slice());
     Request {
         headers,
-        parts: body.map(|body| parts(body, &entry.request.chunks)).unwrap_or_default(),
+        parts: body.map(|body| chunking.parts(body, &entry.request.chunks)).unwrap_or_default(),
         trailers: fields(&entry.request.trailers),
         leaves: entry.leaves.map(|after| after.0),
         properties: properties(entry),
@@ -60,7 +95,7 @@ fn added_by_gateway(headers: &mut Fields, number: u64) {
 }
 
 /// A body in parts of these sizes; what is left is one more. An empty body is one empty part.
-pub(super) fn parts(mut body: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
+fn parts(mut body: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
     for size in sizes {
         let Some((part, rest)) = body.split_at_checked(*size) else { break };

@@ -12,7 +12,7 @@ use countersign_protocol::{Hash, Token};
 use serde::Deserialize;
 
 use super::evidence::{About, Evidence, Place, Said};
-use super::request;
+use super::request::{self, Chunking};
 use super::setting::{CLUSTER, Setting};
 
 /// How long after its end the evidence of a request may still come: ten times as long as a batch waits.
@@ -33,6 +33,8 @@ pub struct Options {
     pub seed: u64,
     /// What people do about requests for which the recording does not say.
     pub otherwise: Otherwise,
+    /// The parts in which bodies come.
+    pub chunking: Chunking,
 }
 
 /// What of a request could be seen from outside, at any gateway.
@@ -92,7 +94,8 @@ pub struct Stage {
     /// Ended, and without all of their evidence.
     ended: Vec<(Open, Seen, Duration)>,
     evidence: Evidence,
-    number: u64,
+    chunking: Chunking,
+    played: u64,
     faults: Vec<String>,
 }
 
@@ -120,25 +123,27 @@ impl Stage {
             open: BTreeMap::new(),
             ended: Vec::new(),
             evidence: Evidence::default(),
-            number: 0,
+            chunking: options.chunking,
+            played: 0,
             faults: Vec::new(),
         })
     }
 
-    /// Lets time go by until an entry's, and plays it; gives back those that are over meanwhile.
-    pub fn play(&mut self, entry: Entry) -> Vec<Played> {
+    /// Lets time go by until an entry's, and plays it; gives back those that are over meanwhile. `number` is its
+    /// place among all entries.
+    pub fn play(&mut self, number: u64, entry: Entry) -> Vec<Played> {
         let at = Duration::from_millis(entry.ts.unsigned_abs());
         self.gateway.run_until(at);
-        let (number, key) = (self.number, request::key(&entry));
-        self.number += 1;
+        let key = request::key(&entry);
         let scripted = !entry.people.is_empty() || !entry.service.is_empty();
         if scripted {
             let script = Script { people: entry.people.clone(), service: entry.service.clone() };
             self.approvals.borrow_mut().expect(key.clone(), script, at);
         }
-        let id = self.gateway.begin(request::request(&entry, number));
+        let id = self.gateway.begin(request::request(&entry, number, self.chunking));
         self.open.insert(id, Open { number, entry, key });
-        if number % SWEEP == SWEEP - 1 {
+        self.played += 1;
+        if self.played.is_multiple_of(SWEEP) {
             self.sweep();
         }
         self.collect(false)
@@ -157,7 +162,8 @@ impl Stage {
         self.faults
             .extend(self.gateway.failures().into_iter().map(|why| format!("the filter traps in {why}")));
         let breaks = self.approvals.borrow().breaks();
-        let ending = Ending { breaks, faults: self.faults, memory: self.gateway.memory() };
+        let (traps, memory) = (self.gateway.failures(), self.gateway.memory());
+        let ending = Ending { breaks, traps, faults: self.faults, memory };
         (played, ending)
     }
 
@@ -205,7 +211,9 @@ impl Stage {
 pub struct Ending {
     /// Where the evidence does not hold together.
     pub breaks: Vec<Break>,
-    /// What went wrong with filter or harness.
+    /// Why the filter trapped, each time.
+    pub traps: Vec<String>,
+    /// What else went wrong with filter or harness.
     pub faults: Vec<String>,
     /// Linear memory of each worker, bytes.
     pub memory: Vec<usize>,

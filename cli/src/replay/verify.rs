@@ -1,14 +1,16 @@
 //! Whether what came of an entry is what was expected, and what must hold for every entry.
 
-use std::fmt::Debug;
+use std::fmt::{self, Display, Formatter};
 
 use countersign_host_test::Ended;
 use countersign_protocol::recording::Decision;
+use serde::Serialize;
 
 use super::{Played, Said};
 
 /// Something that is not as it must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// An expectation that does not hold: which, what was expected, and what came.
     Differs {
@@ -73,30 +75,47 @@ fn changed(played: &Played, body: &[u8]) -> Option<String> {
 
 fn differing(played: &Played) -> Vec<Finding> {
     let Some(expect) = &played.entry.expect else { return Vec::new() };
-    let kinds = || played.records.iter().map(|said| said.kind.clone()).collect::<Vec<_>>();
-    let sorted = |policies: &[String]| {
-        let mut policies = policies.to_vec();
+    let came = played.came();
+    let sorted = |policies: &Vec<String>| {
+        let mut policies = policies.clone();
         policies.sort();
         policies
     };
-    let mut differing = Vec::new();
-    let mut note = |what, difference: Option<(String, String)>| {
-        let finding = difference.map(|(expected, found)| Finding::Differs { what, expected, found });
-        differing.extend(finding);
-    };
-    note("decision", differs(expect.decision.map(Some), played.decision()));
-    note("status", differs(expect.status, played.seen.response.status()));
-    note("reason", differs(expect.reason.clone().map(Some), played.reason().map(str::to_owned)));
-    note("policies", differs(expect.policies.as_deref().map(sorted), sorted(played.policies())));
-    note("upstream", differs(expect.upstream, played.seen.forwarded.is_some()));
-    note("records", differs(expect.records.clone(), kinds()));
-    differing
+    let policies = expect.policies.as_ref().map(sorted);
+    let yes = |yes: &bool| String::from(if *yes { "reached" } else { "not reached" });
+    let list = |list: &Vec<String>| if list.is_empty() { "none".into() } else { list.join(", ") };
+    let pairs = [
+        differs("decision", &expect.decision, &came.decision, |decision| word(Some(*decision)).into()),
+        differs("status", &expect.status, &came.status, ToString::to_string),
+        differs("reason", &expect.reason, &came.reason, Clone::clone),
+        differs("policies", &policies, &came.policies, list),
+        differs("upstream", &expect.upstream, &came.upstream, yes),
+        differs("records", &expect.records, &came.records, list),
+    ];
+    pairs.into_iter().flatten().collect()
 }
 
-fn differs<T: PartialEq + Debug>(expected: Option<T>, found: T) -> Option<(String, String)> {
-    expected
-        .filter(|expected| *expected != found)
-        .map(|expected| (format!("{expected:?}"), format!("{found:?}")))
+/// What is expected and did not come; what nobody expects can be anything.
+fn differs<T: PartialEq>(
+    what: &'static str,
+    expected: &Option<T>,
+    found: &Option<T>,
+    show: impl Fn(&T) -> String,
+) -> Option<Finding> {
+    let expected = expected.as_ref().filter(|expected| found.as_ref() != Some(*expected))?;
+    let found = found.as_ref().map_or_else(|| "none".into(), &show);
+    Some(Finding::Differs { what, expected: show(expected), found })
+}
+
+impl Display for Finding {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Differs { what, expected, found } => {
+                write!(f, "{what}: expected {expected}, found {found}")
+            }
+            Self::Broken(what) => f.write_str(what),
+        }
+    }
 }
 
 impl Played {

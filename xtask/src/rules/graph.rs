@@ -16,13 +16,17 @@ pub struct Edge {
 }
 
 /// Every package of the workspace, and the packages of the workspace that it may depend on.
-const WORKSPACE: [(&str, &[&str]); 9] = [
+const WORKSPACE: [(&str, &[&str]); 10] = [
     ("countersign-protocol", &[]),
     ("countersign-core", &["countersign-protocol"]),
     ("countersign-plugin", &["countersign-core", "countersign-protocol"]),
+    ("countersign-recordings", &["countersign-protocol"]),
     // A host for any filter: it knows nothing of what this one decides, only how it asks people.
     ("countersign-host-test", &["countersign-protocol"]),
-    ("countersign-cli", &["countersign-core", "countersign-host-test", "countersign-protocol"]),
+    (
+        "countersign-cli",
+        &["countersign-core", "countersign-host-test", "countersign-protocol", "countersign-recordings"],
+    ),
     // Never core: the service cannot decide, it can only attest who answered what.
     ("countersign-approvals", &["countersign-protocol"]),
     ("xtask", &["countersign-protocol"]),
@@ -125,6 +129,8 @@ mod tests {
             ("countersign-floor", "countersign-core", false),
             ("countersign-host-test", "countersign-core", true),
             ("countersign-host-test", "countersign-approvals", true),
+            ("countersign-recordings", "countersign-core", true),
+            ("countersign-plugin", "countersign-recordings", true),
             ("newcomer", "serde", false),
         ];
         for (from, to, dev) in cases {

@@ -78,7 +78,7 @@ impl Run {
         if let Some(site) = Arc::into_inner(self.site) {
             site.process.stop().await;
         }
-        (self.played, Ending { breaks, faults: self.faults, memory: Vec::new() })
+        (self.played, Ending { breaks, traps: Vec::new(), faults: self.faults, memory: Vec::new() })
     }
 
     async fn together(&mut self, followers: Vec<Follower>) {

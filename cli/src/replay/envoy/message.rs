@@ -7,7 +7,7 @@ use base64::Engine as _;
 use countersign_host_test::metadata_value;
 use countersign_protocol::recording::{Bytes, Entry};
 
-use crate::replay::request::parts;
+use crate::replay::Chunking;
 
 /// The client's port, as the gateway is told it: no recording has to have one.
 const PORT: u16 = 40_000;
@@ -39,7 +39,7 @@ pub(super) fn carrier(index: usize) -> String {
 ///
 /// # Errors
 /// Why it cannot be sent: HTTP/1.1 has no form for it.
-pub(super) fn message(entry: &Entry, keys: &[String]) -> Result<Message, String> {
+pub(super) fn message(entry: &Entry, keys: &[String], chunking: Chunking) -> Result<Message, String> {
     let pseudo = |name: &str| one(&entry.request.headers, name);
     let (method, path) = (pseudo(":method")?, pseudo(":path")?);
     let mut head = [method.unwrap_or_default(), b" ", path.unwrap_or_default(), b" HTTP/1.1"].concat();
@@ -62,7 +62,7 @@ pub(super) fn message(entry: &Entry, keys: &[String]) -> Result<Message, String>
     let scheme = pseudo(":scheme")?;
     Ok(Message {
         preface: preface(entry.peer.address),
-        pieces: pieces(head, entry)?,
+        pieces: pieces(head, entry, chunking)?,
         secure: scheme == Some(b"https") || entry.peer.uri_san.is_some(),
         uri_san: entry.peer.uri_san.clone(),
         leaves: entry.leaves.map(|after| after.0),
@@ -108,7 +108,7 @@ fn preface(address: Option<IpAddr>) -> Vec<u8> {
     line.into_bytes()
 }
 
-fn pieces(mut head: Vec<u8>, entry: &Entry) -> Result<Vec<Vec<u8>>, String> {
+fn pieces(mut head: Vec<u8>, entry: &Entry, chunking: Chunking) -> Result<Vec<Vec<u8>>, String> {
     let request = &entry.request;
     let value = |name: &str| {
         let found = request.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -132,7 +132,7 @@ fn pieces(mut head: Vec<u8>, entry: &Entry) -> Result<Vec<Vec<u8>>, String> {
                 return Err("its body is not as long as it says".into());
             }
             head.extend(b"\r\n");
-            let parts = parts(body, &request.chunks).into_iter().filter(|part| !part.is_empty());
+            let parts = chunking.parts(body, &request.chunks).into_iter().filter(|part| !part.is_empty());
             Ok([head].into_iter().chain(parts).collect())
         }
         _ => {
@@ -140,7 +140,7 @@ fn pieces(mut head: Vec<u8>, entry: &Entry) -> Result<Vec<Vec<u8>>, String> {
                 field(&mut head, "transfer-encoding", b"chunked")?;
             }
             head.extend(b"\r\n");
-            let chunks = chunks(body.unwrap_or_default(), &request.chunks);
+            let chunks = chunks(chunking.parts(body.unwrap_or_default(), &request.chunks));
             let mut end = b"0\r\n".to_vec();
             for (name, value) in plain(&request.trailers)? {
                 field(&mut end, name, &value.0)?;
@@ -151,8 +151,8 @@ fn pieces(mut head: Vec<u8>, entry: &Entry) -> Result<Vec<Vec<u8>>, String> {
     }
 }
 
-fn chunks(body: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
-    let parts = parts(body, sizes).into_iter().filter(|part| !part.is_empty());
+fn chunks(parts: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
     let chunk = |part: Vec<u8>| [format!("{:x}\r\n", part.len()).as_bytes(), &part, b"\r\n"].concat();
     parts.map(chunk).collect()
 }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn text(rest: &str) -> Result<Vec<String>, String> {
-        let pieces = message(&entry(rest), &[])?.pieces;
+        let pieces = message(&entry(rest), &[], Chunking::Recorded)?.pieces;
         Ok(pieces.iter().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect())
     }
 

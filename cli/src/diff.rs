@@ -1,0 +1,7 @@
+//! What a change of policies would do to recorded traffic.
+
+pub mod command;
+mod report;
+mod table;
+
+pub use table::{Cell, Change, Kind, Table};

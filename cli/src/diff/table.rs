@@ -1,0 +1,284 @@
+//! Decisions before and after a change of policies, counted against each other.
+
+use std::collections::BTreeMap;
+
+use countersign_protocol::UnixMillis;
+use countersign_protocol::recording::Decision;
+use serde::Serialize;
+
+use crate::replay::{About, Played};
+
+/// Requests that are kept as samples of a cell.
+const SAMPLES: usize = 3;
+
+/// Most groups and policy changes that are kept for each cell.
+const GROUPS: usize = 10_000;
+
+/// What became of a request, as far as a change of policies matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Allowed.
+    Allow,
+    /// People were asked.
+    Ask,
+    /// Denied.
+    Deny,
+    /// Denied, because a policy could not be evaluated or the request does not fit the schema.
+    Error,
+    /// There is no evidence of what was decided.
+    Unknown,
+}
+
+impl Kind {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [Self::Allow, Self::Ask, Self::Deny, Self::Error, Self::Unknown];
+
+    pub(super) fn of(played: &Played) -> Self {
+        match played.decision() {
+            Some(Decision::Allow) => Self::Allow,
+            Some(Decision::Ask) => Self::Ask,
+            Some(Decision::Deny) if played.reason() == Some("policy_error") => Self::Error,
+            Some(Decision::Deny) => Self::Deny,
+            None => Self::Unknown,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Ask => "ask",
+            Self::Deny => "deny",
+            Self::Error => "error",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether a request can go on with it, if people say yes.
+    fn may_pass(self) -> bool {
+        matches!(self, Self::Allow | Self::Ask)
+    }
+}
+
+/// What a change means for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// What could not pass now can, at once or when people say yes.
+    Gained,
+    /// What needed people's yes now passes without.
+    Ungated,
+    /// What passed at once now needs people's yes.
+    Gated,
+    /// What could pass now cannot.
+    Lost,
+    /// What was decided now ends in an error, or is not known.
+    Failed,
+}
+
+impl Change {
+    /// What a change from one decision to another means; nothing when it means nothing.
+    #[must_use]
+    pub fn of(old: Kind, new: Kind) -> Option<Self> {
+        match (old, new) {
+            _ if old == new => None,
+            (_, Kind::Error | Kind::Unknown) => Some(Self::Failed),
+            (Kind::Ask, Kind::Allow) => Some(Self::Ungated),
+            (Kind::Allow, Kind::Ask) => Some(Self::Gated),
+            _ if new.may_pass() => Some(Self::Gained),
+            _ if old.may_pass() => Some(Self::Lost),
+            _ => None,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Gained => "gained",
+            Self::Ungated => "ungated",
+            Self::Gated => "gated",
+            Self::Lost => "lost",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Requests with the same decision before and the same after.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Cell {
+    /// How many.
+    pub count: u64,
+    /// The first of them, by id; only where the decision changed.
+    pub samples: Vec<String>,
+    /// How many by principal, action and resource; only where the decision changed.
+    #[serde(serialize_with = "groups")]
+    pub groups: BTreeMap<About, u64>,
+    /// How many by the policies that decided, before and after; only where the decision changed.
+    #[serde(serialize_with = "policies")]
+    pub policies: BTreeMap<(Vec<String>, Vec<String>), u64>,
+}
+
+/// Decisions before and after.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Table {
+    /// By decision before and after.
+    #[serde(serialize_with = "cells")]
+    pub cells: BTreeMap<(Kind, Kind), Cell>,
+    /// How often each group of reviewers was asked before, and would be asked after.
+    pub asked: BTreeMap<String, (u64, u64)>,
+    /// The first and the last request's time.
+    pub span: Option<(UnixMillis, UnixMillis)>,
+}
+
+impl Table {
+    /// Counts a request.
+    pub fn add(&mut self, old: &Played, new: &Played) {
+        let kinds = (Kind::of(old), Kind::of(new));
+        let ts = old.entry.ts;
+        let (first, last) = self.span.unwrap_or((ts, ts));
+        self.span = Some((first.min(ts), last.max(ts)));
+        let cell = self.cells.entry(kinds).or_default();
+        cell.count += 1;
+        if kinds.0 != kinds.1 {
+            cell.add(old, new);
+        }
+        for group in groups_asked(old) {
+            self.asked.entry(group).or_default().0 += 1;
+        }
+        for group in groups_asked(new) {
+            self.asked.entry(group).or_default().1 += 1;
+        }
+    }
+
+    /// Requests that a change means this for.
+    #[must_use]
+    pub fn count(&self, change: Change) -> u64 {
+        let of = |(old, new): &(Kind, Kind)| Change::of(*old, *new) == Some(change);
+        self.cells.iter().filter(|(kinds, _)| of(kinds)).map(|(_, cell)| cell.count).sum()
+    }
+
+    /// All requests.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.cells.values().map(|cell| cell.count).sum()
+    }
+
+    /// The cells in which the decision changed.
+    pub fn changed(&self) -> impl Iterator<Item = (Kind, Kind, &Cell)> {
+        self.cells.iter().filter(|((old, new), _)| old != new).map(|((old, new), cell)| (*old, *new, cell))
+    }
+
+    /// How many days the traffic covers, at least one.
+    #[must_use]
+    pub fn days(&self) -> f64 {
+        const DAY: f64 = 86_400_000.0;
+        let millis = self.span.map_or(0, |(first, last)| last.saturating_sub(first));
+        (f64::from(u32::try_from(millis / 1_000).unwrap_or(u32::MAX)) * 1_000.0 / DAY).max(1.0)
+    }
+}
+
+impl Cell {
+    fn add(&mut self, old: &Played, new: &Played) {
+        if self.samples.len() < SAMPLES {
+            self.samples.push(old.entry.id.clone());
+        }
+        let known = |about: About| (!about.principal.is_empty() || !about.action.is_empty()).then_some(about);
+        if let Some(about) = known(new.about()).or_else(|| known(old.about()))
+            && (self.groups.len() < GROUPS || self.groups.contains_key(&about))
+        {
+            *self.groups.entry(about).or_default() += 1;
+        }
+        let policies = (sorted(old.policies()), sorted(new.policies()));
+        if self.policies.len() < GROUPS || self.policies.contains_key(&policies) {
+            *self.policies.entry(policies).or_default() += 1;
+        }
+    }
+}
+
+fn groups_asked(played: &Played) -> Vec<String> {
+    let asked = played.records.iter().find(|said| said.kind == "needs_approval");
+    let mut groups: Vec<_> = asked.into_iter().flat_map(|said| said.groups()).map(str::to_owned).collect();
+    groups.sort();
+    groups.dedup();
+    groups
+}
+
+fn sorted(policies: &[String]) -> Vec<String> {
+    let mut policies = policies.to_vec();
+    policies.sort();
+    policies
+}
+
+fn cells<S: serde::Serializer>(
+    cells: &BTreeMap<(Kind, Kind), Cell>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        old: Kind,
+        new: Kind,
+        change: Option<Change>,
+        #[serde(flatten)]
+        cell: &'a Cell,
+    }
+    serializer.collect_seq(cells.iter().map(|((old, new), cell)| Line {
+        old: *old,
+        new: *new,
+        change: Change::of(*old, *new),
+        cell,
+    }))
+}
+
+fn groups<S: serde::Serializer>(groups: &BTreeMap<About, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        principal: &'a str,
+        action: &'a str,
+        resource: &'a str,
+        count: u64,
+    }
+    serializer.collect_seq(groups.iter().map(|(about, count)| Line {
+        principal: &about.principal,
+        action: &about.action,
+        resource: &about.resource,
+        count: *count,
+    }))
+}
+
+fn policies<S: serde::Serializer>(
+    policies: &BTreeMap<(Vec<String>, Vec<String>), u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        old: &'a [String],
+        new: &'a [String],
+        count: u64,
+    }
+    serializer.collect_seq(policies.iter().map(|((old, new), count)| Line { old, new, count: *count }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_named_for_what_it_lets_happen() {
+        use Change::{Failed, Gained, Gated, Lost, Ungated};
+        use Kind::{Allow, Ask, Deny, Error, Unknown};
+        for (old, new, change) in [
+            (Allow, Allow, None),
+            (Deny, Allow, Some(Gained)),
+            (Deny, Ask, Some(Gained)),
+            (Error, Ask, Some(Gained)),
+            (Ask, Allow, Some(Ungated)),
+            (Allow, Ask, Some(Gated)),
+            (Allow, Deny, Some(Lost)),
+            (Ask, Deny, Some(Lost)),
+            (Error, Deny, None),
+            (Allow, Error, Some(Failed)),
+            (Deny, Unknown, Some(Failed)),
+        ] {
+            assert_eq!(Change::of(old, new), change, "{old:?} {new:?}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What a replay came to: counts of everything, and the first failures in full.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use countersign_protocol::UnixMillis;
+use countersign_protocol::recording::{Decision, Expect};
+use serde::Serialize;
+
+use super::{Chunking, Finding, Played, word};
+
+/// Failures that are kept in full.
+const SHOWN: usize = 20;
+
+/// Most moments of the plot of decisions over time.
+const MOMENTS: usize = 120;
+
+/// Decisions, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Decisions {
+    /// Allowed.
+    pub allow: u64,
+    /// People were asked.
+    pub ask: u64,
+    /// Denied.
+    pub deny: u64,
+    /// There is no evidence of what was decided.
+    pub unknown: u64,
+}
+
+/// A request of which something is not as it must be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Failure {
+    /// The recording.
+    pub recording: PathBuf,
+    /// The entry's id.
+    pub id: String,
+    /// The entry's place among all, from 0.
+    pub number: u64,
+    /// What is not as it must be.
+    pub findings: Vec<Finding>,
+    /// What was decided.
+    pub decision: &'static str,
+    /// What the client got.
+    pub status: u16,
+    /// The code of the refusal.
+    pub reason: Option<String>,
+    /// What the client was told, in a sentence.
+    pub detail: Option<String>,
+    /// The policies that decided.
+    pub policies: Vec<String>,
+    /// The kinds of its evidence.
+    pub records: Vec<String>,
+}
+
+/// One entry that had expectations.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Case {
+    /// The recording.
+    pub recording: PathBuf,
+    /// The entry's id.
+    pub id: String,
+    /// What is not as it must be, in a line each.
+    pub findings: Vec<String>,
+}
+
+/// What a replay came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Tally {
+    /// All that was decided.
+    pub decisions: Decisions,
+    /// Entries that had expectations.
+    pub expected: u64,
+    /// Entries of which something is not as it must be.
+    pub failing: u64,
+    /// The first of them.
+    pub failures: Vec<Failure>,
+    /// What went wrong with filter, evidence or harness.
+    pub faults: Vec<String>,
+    /// Whether the filter trapped.
+    pub trapped: bool,
+    /// Linear memory of each worker, bytes.
+    pub memory: Vec<usize>,
+    /// Decisions by time, from the beginning of each span.
+    pub over_time: BTreeMap<UnixMillis, Decisions>,
+    /// Every entry that had expectations; only when they are asked for.
+    #[serde(skip)]
+    pub cases: Option<Vec<Case>>,
+    /// What came of every entry, as an expectation, by number; only when they are asked for.
+    #[serde(skip)]
+    pub came: Option<BTreeMap<u64, Expect>>,
+    #[serde(skip)]
+    pub(super) span: UnixMillis,
+}
+
+impl Decisions {
+    /// Counts one.
+    pub fn add(&mut self, decision: Option<Decision>) {
+        match decision {
+            Some(Decision::Allow) => self.allow += 1,
+            Some(Decision::Ask) => self.ask += 1,
+            Some(Decision::Deny) => self.deny += 1,
+            None => self.unknown += 1,
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.allow + self.ask + self.deny + self.unknown
+    }
+
+    fn join(&mut self, other: Self) {
+        self.allow += other.allow;
+        self.ask += other.ask;
+        self.deny += other.deny;
+        self.unknown += other.unknown;
+    }
+}
+
+impl Tally {
+    /// Counts an entry of that recording.
+    pub fn add(&mut self, recording: &std::path::Path, played: &Played, findings: Vec<Finding>) {
+        let decision = played.decision();
+        self.decisions.add(decision);
+        self.at(played.entry.ts).add(decision);
+        self.expected += u64::from(played.entry.expect.is_some());
+        if let Some(cases) =
+            self.cases.as_mut().filter(|_| played.entry.expect.is_some() || !findings.is_empty())
+        {
+            let findings = findings.iter().map(ToString::to_string).collect();
+            cases.push(Case { recording: recording.into(), id: played.entry.id.clone(), findings });
+        }
+        if let Some(came) = &mut self.came {
+            came.insert(played.number, played.came());
+        }
+        if findings.is_empty() {
+            return;
+        }
+        self.failing += 1;
+        if self.failures.len() < SHOWN {
+            self.failures.push(Failure::new(recording, played, findings));
+        }
+    }
+
+    /// Adds what another job counted.
+    pub fn join(&mut self, other: Self) {
+        self.decisions.join(other.decisions);
+        self.expected += other.expected;
+        self.failing += other.failing;
+        self.failures.extend(other.failures);
+        self.failures.sort_by_key(|failure| failure.number);
+        self.failures.truncate(SHOWN);
+        self.faults.extend(other.faults);
+        self.trapped |= other.trapped;
+        self.memory.extend(other.memory);
+        for (at, decisions) in other.over_time {
+            self.at(at).join(decisions);
+        }
+        self.cases = self
+            .cases
+            .take()
+            .map(|cases| cases.into_iter().chain(other.cases.into_iter().flatten()).collect());
+        if let Some(came) = &mut self.came {
+            came.extend(other.came.into_iter().flatten());
+        }
+    }
+
+    /// Takes over what another way of sending the same bodies came to, where it is something else.
+    pub(super) fn compare(&mut self, way: Chunking, other: &Self) {
+        let mut other = other.clone();
+        for (number, came) in other.came.iter().flatten() {
+            let here = self.came.as_ref().and_then(|came| came.get(number));
+            if here.is_some_and(|here| here != came) {
+                self.faults
+                    .push(format!("request {number}, sent {way:?}, came to {came:?}, not to {here:?}"));
+            }
+        }
+        self.failing += other.failing;
+        self.failures.append(&mut other.failures);
+        self.failures.truncate(SHOWN);
+        self.faults.append(&mut other.faults);
+        self.trapped |= other.trapped;
+    }
+
+    /// Whether everything is as it must be.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.failing == 0 && self.faults.is_empty()
+    }
+
+    /// The span of time that a moment is in. Spans grow, so that there are never many.
+    fn at(&mut self, ts: UnixMillis) -> &mut Decisions {
+        self.span = self.span.max(1_000);
+        while self.over_time.len() >= MOMENTS && !self.over_time.contains_key(&floor(ts, self.span)) {
+            self.span *= 2;
+            for (at, decisions) in std::mem::take(&mut self.over_time) {
+                self.over_time.entry(floor(at, self.span)).or_default().join(decisions);
+            }
+        }
+        self.over_time.entry(floor(ts, self.span)).or_default()
+    }
+}
+
+fn floor(ts: UnixMillis, span: UnixMillis) -> UnixMillis {
+    ts.saturating_sub(ts.rem_euclid(span))
+}
+
+impl Failure {
+    fn new(recording: &std::path::Path, played: &Played, findings: Vec<Finding>) -> Self {
+        Self {
+            recording: recording.into(),
+            id: played.entry.id.clone(),
+            number: played.number,
+            findings,
+            decision: word(played.decision()),
+            status: played.seen.response.status(),
+            reason: played.reason().map(str::to_owned),
+            detail: played.detail(),
+            policies: played.policies().to_vec(),
+            records: played.records.iter().map(|said| said.kind.clone()).collect(),
+        }
+    }
+}
+
+impl Played {
+    /// What the client was told, in a sentence: the `detail` of a problem (RFC 9457).
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        let problem: serde_json::Value = serde_json::from_slice(&self.seen.response.body).ok()?;
+        Some(problem.get("detail")?.as_str()?.to_owned())
+    }
+
+    /// What came of it, as an expectation.
+    #[must_use]
+    pub fn came(&self) -> Expect {
+        let mut policies = self.policies().to_vec();
+        policies.sort();
+        Expect {
+            decision: self.decision(),
+            status: Some(self.seen.response.status()),
+            reason: self.reason().map(str::to_owned),
+            policies: Some(policies),
+            upstream: Some(self.seen.forwarded.is_some()),
+            records: Some(self.records.iter().map(|said| said.kind.clone()).collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_time_grow_with_the_recording() {
+        let mut tally = Tally::default();
+        for second in 0..100_000_i64 {
+            tally.at(second * 1_000).add(Some(Decision::Allow));
+        }
+        assert!(tally.over_time.len() <= MOMENTS);
+        assert_eq!(tally.over_time.values().map(|decisions| decisions.allow).sum::<u64>(), 100_000);
+    }
+}

@@ -1,0 +1,188 @@
+//! Goes over an entry and hides what is secret: by its place first, then wherever it is again.
+
+use countersign_protocol::recording::{Bytes, Entry};
+use serde_json::{Map, Value};
+
+use super::body::{self, Kind};
+use super::json::{self, Scalar, Step};
+use super::key::Key;
+use super::known::Known;
+use super::secrets::Secrets;
+use super::{fields, pairs};
+
+/// What a request is addressed to: nothing is replaced in it, and a secret in it refuses the entry.
+const ADDRESS: [&str; 3] = [":authority", ":method", ":scheme"];
+/// Fields that hold a URL.
+const URLS: [&str; 3] = [":path", "location", "referer"];
+
+/// One way over an entry.
+pub(super) struct Pass<'a> {
+    pub(super) secrets: &'a Secrets,
+    pub(super) key: &'a Key,
+    pub(super) known: &'a mut Known,
+}
+
+impl Pass<'_> {
+    /// A secret's pseudonym; it is remembered.
+    fn hide(&mut self, secret: &[u8]) -> String {
+        if let Some(pseudonym) = is_pseudonym(secret) {
+            return pseudonym;
+        }
+        self.known.learn(secret);
+        self.key.pseudonym(secret)
+    }
+
+    pub(super) fn fields(&mut self, fields: &mut [(String, Bytes)]) {
+        for (name, value) in fields {
+            if self.secrets.is_header(name) {
+                value.0 = fields::hide(name, &value.0, &mut |secret| self.hide(secret));
+            } else if URLS.iter().any(|url| name.eq_ignore_ascii_case(url)) {
+                self.query(&mut value.0);
+            }
+        }
+    }
+
+    /// Parameters after `?`.
+    fn query(&mut self, url: &mut Vec<u8>) {
+        let Some(at) = url.iter().position(|&byte| byte == b'?') else { return };
+        let query = url.split_off(at + 1);
+        url.extend(self.pairs(&query).unwrap_or(query));
+    }
+
+    fn pairs(&mut self, text: &[u8]) -> Option<Vec<u8>> {
+        let secrets = self.secrets;
+        pairs::replace(text, |name, value| {
+            (secrets.is_name(name) && !value.is_empty()).then(|| self.hide(value))
+        })
+    }
+
+    pub(super) fn body(&mut self, entry: &mut Entry) {
+        let kind = body::kind(entry);
+        let Some(body) = &mut entry.request.body else { return };
+        let new = match kind {
+            Kind::Form => self.pairs(&body.0),
+            Kind::Json => {
+                let text = body::text(body).unwrap_or_default();
+                let new = json::replace(text, &mut |path, scalar| self.scalar(path, scalar));
+                new.ok().flatten().map(String::into_bytes)
+            }
+            Kind::Multipart | Kind::Other => None,
+        };
+        if let Some(new) = new {
+            body.0 = new;
+        }
+    }
+
+    /// Keeps the type: a number becomes another number, `true` and `false` become `false`, `null` says nothing.
+    fn scalar(&mut self, path: &[Step], scalar: Scalar<'_>) -> Option<String> {
+        if !self.secrets.is_at(path) {
+            return None;
+        }
+        match scalar {
+            Scalar::Text("") => None,
+            Scalar::Text(text) => Some(quoted(&self.hide(text.as_bytes()))),
+            Scalar::Number(text) => {
+                self.known.learn(text.as_bytes());
+                Some(self.key.number(text.as_bytes()))
+            }
+            Scalar::Bool => Some("false".into()),
+        }
+    }
+
+    /// Members by their names; pointers are for bodies.
+    pub(super) fn claims(&mut self, claims: &mut Map<String, Value>) {
+        for (name, value) in claims {
+            let secret = self.secrets.is_name(name);
+            self.claim(value, secret);
+        }
+    }
+
+    fn claim(&mut self, value: &mut Value, secret: bool) {
+        match value {
+            Value::Object(members) if secret => {
+                members.values_mut().for_each(|value| self.claim(value, true))
+            }
+            Value::Object(members) => self.claims(members),
+            Value::Array(elements) => elements.iter_mut().for_each(|value| self.claim(value, secret)),
+            Value::String(text) if secret && !text.is_empty() => *text = self.hide(text.as_bytes()),
+            Value::Number(number) if secret => {
+                let text = number.to_string();
+                self.known.learn(text.as_bytes());
+                *value = self.key.number(text.as_bytes()).parse::<u64>().map_or(Value::Null, Value::from);
+            }
+            Value::Bool(_) if secret => *value = Value::Bool(false),
+            _ => {}
+        }
+    }
+
+    pub(super) fn fields_again(&self, fields: &mut [(String, Bytes)]) {
+        for (_, value) in fields.iter_mut().filter(|(name, _)| !ADDRESS.contains(&name.as_str())) {
+            if let Some(new) = self.again(&value.0) {
+                value.0 = new;
+            }
+        }
+    }
+
+    pub(super) fn body_again(&self, entry: &mut Entry) {
+        let kind = body::kind(entry);
+        let Some(body) = &mut entry.request.body else { return };
+        let Some(text) = body::text(body) else { return };
+        let new = match kind {
+            Kind::Json => {
+                let new = json::replace(text, &mut |_, scalar| self.scalar_again(scalar));
+                new.ok().flatten().map(String::into_bytes)
+            }
+            _ => self.again(&body.0),
+        };
+        if let Some(new) = new {
+            body.0 = new;
+        }
+    }
+
+    fn scalar_again(&self, scalar: Scalar<'_>) -> Option<String> {
+        match scalar {
+            Scalar::Text(text) => Some(quoted(&String::from_utf8(self.again(text.as_bytes())?).ok()?)),
+            Scalar::Number(text) => {
+                self.known.is_in(text.as_bytes()).then(|| self.key.number(text.as_bytes()))
+            }
+            Scalar::Bool => None,
+        }
+    }
+
+    pub(super) fn claims_again(&self, claims: &mut Map<String, Value>) {
+        claims.values_mut().for_each(|value| self.claim_again(value));
+    }
+
+    fn claim_again(&self, value: &mut Value) {
+        match value {
+            Value::Object(members) => self.claims_again(members),
+            Value::Array(elements) => elements.iter_mut().for_each(|value| self.claim_again(value)),
+            Value::String(text) => {
+                let new = self.again(text.as_bytes()).and_then(|new| String::from_utf8(new).ok());
+                if let Some(new) = new {
+                    *text = new;
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// `text` without secrets that were seen, as they are or percent-encoded; none when there are none.
+    fn again(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let hidden = |text: &[u8]| self.known.replace(text, |secret| self.key.pseudonym(secret));
+        let plain = hidden(text);
+        let encoded = pairs::replace_encoded(plain.as_deref().unwrap_or(text), hidden);
+        encoded.or(plain)
+    }
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// What was scrubbed before stays as it is.
+fn is_pseudonym(text: &[u8]) -> Option<String> {
+    let digits = text.strip_prefix(b"scrubbed-")?;
+    let is_one = digits.len() == 32 && digits.iter().all(u8::is_ascii_hexdigit);
+    is_one.then(|| String::from_utf8_lossy(text).into_owned())
+}
