@@ -143,14 +143,14 @@ pub async fn play(
 ) -> Result<(Vec<Played>, Ending), EnvoyError> {
     let keys: BTreeSet<String> = entries.iter().flat_map(|entry| entry.claims.keys().cloned()).collect();
     let keys: Vec<String> = keys.into_iter().collect();
-    let sendable = |entry: Entry| {
-        let written = message(&entry, &keys, options.chunking);
+    let sendable = |(number, entry): (usize, Entry)| {
+        let written = message(&entry, number, &keys, options.chunking);
         match written {
             Ok(message) => Ok(Arc::new(Sendable { entry, message })),
             Err(why) => Err(EnvoyError::Message { id: entry.id, why }),
         }
     };
-    let entries = entries.into_iter().map(sendable).collect::<Result<Vec<_>, _>>()?;
+    let entries = entries.into_iter().enumerate().map(sendable).collect::<Result<Vec<_>, _>>()?;
     let site = Site::start(envoy, setting, options, &keys, &entries).await?;
     Ok(Run::new(site, entries).play().await)
 }

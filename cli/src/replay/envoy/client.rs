@@ -23,8 +23,8 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// A connection that was made, whose request is still to be sent.
 pub(super) struct Client {
     stream: TcpStream,
-    /// Its end of the connection, by which log and upstream name it.
-    pub(super) address: SocketAddr,
+    /// How log and upstream name it.
+    pub(super) name: String,
 }
 
 /// What came back.
@@ -37,10 +37,12 @@ pub(super) struct Came {
 }
 
 impl Client {
-    pub(super) async fn connect(gateway: SocketAddr) -> Result<Self> {
+    /// Connects as somebody who says to be at `said`.
+    pub(super) async fn connect(gateway: SocketAddr, said: Option<SocketAddr>) -> Result<Self> {
         let stream = TcpStream::connect(gateway).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { address: stream.local_addr()?, stream })
+        let end = stream.local_addr()?;
+        Ok(Self { name: format!("{end} {}", said.unwrap_or(end)), stream })
     }
 
     /// Sends a request and takes the response. A connection that breaks leaves what came until then.

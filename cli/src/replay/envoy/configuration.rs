@@ -14,6 +14,10 @@ use crate::replay::setting::CLUSTER;
 /// Where `jwt_authn` puts what it verified.
 const JWT: &str = "envoy.filters.http.jwt_authn";
 
+/// How log and upstream name a client: by its end of the connection, and by what it says that this is. The first alone
+/// would name another client soon after.
+const CONNECTION: &str = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS%";
+
 /// What goes into a configuration.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
@@ -114,7 +118,7 @@ fn manager(parts: &Parts<'_>) -> Value {
 
 fn access_log() -> Value {
     let line = json!({
-        "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+        "client": CONNECTION,
         "details": "%RESPONSE_CODE_DETAILS%",
         "summary": "%FILTER_STATE(wasm.countersign:PLAIN)%",
     });
@@ -172,7 +176,7 @@ fn routes() -> Value {
                 "name": "upstream",
                 "route": { "cluster": "upstream", "timeout": "15s" },
                 "request_headers_to_add": [{
-                    "header": { "key": CLIENT, "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%" },
+                    "header": { "key": CLIENT, "value": CONNECTION },
                     "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
                 }],
             }],

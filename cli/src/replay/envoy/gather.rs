@@ -186,13 +186,13 @@ impl Site {
         let addresses = &self.process.addresses;
         let gateway = if one.message.secure { addresses.get(1) } else { addresses.first() };
         let gateway = *gateway.ok_or("the gateway does not listen for it")?;
-        let client = Client::connect(gateway).await.map_err(|error| error.to_string())?;
-        let address = client.address;
-        self.log.forget(address);
+        let client = Client::connect(gateway, one.message.said).await.map_err(|error| error.to_string())?;
+        let name = client.name.clone();
+        self.log.forget(&name);
         self.expect(one);
         let came = client.send(&one.message, &self.connectors).await.map_err(|error| error.to_string())?;
-        let logged = self.log.take(address).await;
-        let mut forwarded = self.upstream.take(address);
+        let logged = self.log.take(&name).await;
+        let mut forwarded = self.upstream.take(&name);
         let mut faults = Vec::new();
         if forwarded.len() > 1 {
             faults.push(format!("entry {number} came to the upstream {} times", forwarded.len()));

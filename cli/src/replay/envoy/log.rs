@@ -1,7 +1,6 @@
 //! The gateway's access log, by the connection that a request came on.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,16 +39,16 @@ impl Log {
     }
 
     /// What is left of an earlier connection with the same end is of no use any more.
-    pub(super) fn forget(&self, client: SocketAddr) {
-        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner).remove(&client.to_string());
+    pub(super) fn forget(&self, client: &str) {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner).remove(client);
     }
 
     /// The line about the request of a connection; nothing when none comes.
-    pub(super) async fn take(&self, client: SocketAddr) -> Option<Logged> {
-        let (client, until) = (client.to_string(), Instant::now() + PATIENCE);
+    pub(super) async fn take(&self, client: &str) -> Option<Logged> {
+        let until = Instant::now() + PATIENCE;
         loop {
             let more = self.0.more.notified();
-            if let Some(line) = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner).remove(&client) {
+            if let Some(line) = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner).remove(client) {
                 return Some(line);
             }
             timeout_at(until, more).await.ok()?;

@@ -1,6 +1,6 @@
 //! A recorded request as HTTP/1.1: the bytes that its client writes, piece by piece.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,14 +9,19 @@ use countersign_protocol::recording::{Bytes, Entry};
 
 use crate::replay::Chunking;
 
-/// The client's port, as the gateway is told it: no recording has to have one.
-const PORT: u16 = 40_000;
+/// The first of the clients' ports, as the gateway is told them: no recording has to have one.
+const PORT: u16 = 1_024;
+
+/// How many there are.
+const PORTS: usize = 60_000;
 
 /// What a client sends.
 #[derive(Debug)]
 pub(super) struct Message {
     /// Who it says it is (PROXY protocol, version 1), before anything else.
     pub(super) preface: Vec<u8>,
+    /// The address and port that it says, if it does.
+    pub(super) said: Option<SocketAddr>,
     /// Written one after the other, so that the gateway reads each by itself. Head first.
     pub(super) pieces: Vec<Vec<u8>>,
     /// Whether the connection is encrypted.
@@ -35,11 +40,16 @@ pub(super) fn carrier(index: usize) -> String {
     format!("replay-claims-{index}")
 }
 
-/// What is sent for an entry, whose claims are under some of `keys`.
+/// What is sent for an entry, whose claims are under some of `keys`. Its port follows from its number.
 ///
 /// # Errors
 /// Why it cannot be sent: HTTP/1.1 has no form for it.
-pub(super) fn message(entry: &Entry, keys: &[String], chunking: Chunking) -> Result<Message, String> {
+pub(super) fn message(
+    entry: &Entry,
+    number: usize,
+    keys: &[String],
+    chunking: Chunking,
+) -> Result<Message, String> {
     let pseudo = |name: &str| one(&entry.request.headers, name);
     let (method, path) = (pseudo(":method")?, pseudo(":path")?);
     let mut head = [method.unwrap_or_default(), b" ", path.unwrap_or_default(), b" HTTP/1.1"].concat();
@@ -60,8 +70,11 @@ pub(super) fn message(entry: &Entry, keys: &[String], chunking: Chunking) -> Res
         field(&mut head, name, &value.0)?;
     }
     let scheme = pseudo(":scheme")?;
+    let port = PORT.saturating_add(u16::try_from(number % PORTS).unwrap_or(0));
+    let said = entry.peer.address.map(|address| SocketAddr::new(address, port));
     Ok(Message {
-        preface: preface(entry.peer.address),
+        preface: preface(said),
+        said,
         pieces: pieces(head, entry, chunking)?,
         secure: scheme == Some(b"https") || entry.peer.uri_san.is_some(),
         uri_san: entry.peer.uri_san.clone(),
@@ -99,11 +112,11 @@ fn field(head: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn preface(address: Option<IpAddr>) -> Vec<u8> {
-    let line = match address {
+fn preface(said: Option<SocketAddr>) -> Vec<u8> {
+    let line = match said {
         None => "PROXY UNKNOWN\r\n".into(),
-        Some(IpAddr::V4(address)) => format!("PROXY TCP4 {address} 127.0.0.1 {PORT} 80\r\n"),
-        Some(IpAddr::V6(address)) => format!("PROXY TCP6 {address} ::1 {PORT} 80\r\n"),
+        Some(SocketAddr::V4(from)) => format!("PROXY TCP4 {} 127.0.0.1 {} 80\r\n", from.ip(), from.port()),
+        Some(SocketAddr::V6(from)) => format!("PROXY TCP6 {} ::1 {} 80\r\n", from.ip(), from.port()),
     };
     line.into_bytes()
 }
@@ -170,7 +183,7 @@ mod tests {
     }
 
     fn text(rest: &str) -> Result<Vec<String>, String> {
-        let pieces = message(&entry(rest), &[], Chunking::Recorded)?.pieces;
+        let pieces = message(&entry(rest), 0, &[], Chunking::Recorded)?.pieces;
         Ok(pieces.iter().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect())
     }
 

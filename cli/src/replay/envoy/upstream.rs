@@ -37,9 +37,9 @@ impl Upstream {
     }
 
     /// All that came from a client's connection, which is forgotten.
-    pub(super) fn take(&self, client: SocketAddr) -> Vec<Forwarded> {
+    pub(super) fn take(&self, client: &str) -> Vec<Forwarded> {
         let mut came = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        came.remove(&client.to_string()).unwrap_or_default()
+        came.remove(client).unwrap_or_default()
     }
 
     async fn serve(&self, stream: TcpStream) -> Result<()> {
