@@ -29,7 +29,8 @@ const WORKSPACE: [(&str, &[&str]); 10] = [
     ),
     // Never core: the service cannot decide, it can only attest who answered what.
     ("countersign-approvals", &["countersign-protocol"]),
-    ("xtask", &["countersign-protocol"]),
+    // Its tests hold the harness to what a real Envoy does: the same recordings through both.
+    ("xtask", &["countersign-cli", "countersign-core", "countersign-host-test", "countersign-protocol"]),
     // What the filter is measured against must hold nothing of it.
     ("countersign-floor", &[]),
     ("deploy-agent", &[]),
