@@ -1,6 +1,7 @@
 //! Replays recorded traffic through a filter, and says what came of each request.
 
 pub mod command;
+pub mod envoy;
 mod evidence;
 mod passed;
 mod reader;

@@ -19,6 +19,7 @@
 //! specification leaves open `proxy-wasm-cpp-host` and Envoy's `source/extensions/common/wasm/context.cc`.
 
 pub mod approvals;
+mod arrival;
 mod cluster;
 mod fields;
 mod filter;
@@ -38,6 +39,7 @@ mod shared;
 mod stream;
 mod vm;
 
+pub use arrival::{Arrival, arriving};
 pub use cluster::{Answer, Call, CallId, Cluster, Fields, Response, Sent, Time};
 pub use filter::Filter;
 pub use gateway::{Builder, Gateway, StreamId, Upstream, Usage};
@@ -45,5 +47,5 @@ pub use load::LoadError;
 pub use message::{Ended, Forwarded, Outcome, Request};
 pub use outcome::{Level, LogLine, Trial, Verdict};
 pub use plugin::FailurePolicy;
-pub use properties::Properties;
+pub use properties::{Properties, metadata_value};
 pub use vm::Teardown;

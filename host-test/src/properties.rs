@@ -74,6 +74,12 @@ fn object(value: &Value) -> Option<prost_types::Struct> {
     Some(prost_types::Struct { fields })
 }
 
+/// JSON as an encoded `google.protobuf.Value`, the form in which Envoy keeps dynamic metadata. Numbers are doubles there.
+#[must_use]
+pub fn metadata_value(value: &Value) -> Vec<u8> {
+    written(value).encode_to_vec()
+}
+
 fn written(value: &Value) -> prost_types::Value {
     let kind = match value {
         Value::Null => Kind::NullValue(0),

@@ -38,7 +38,7 @@ enum Command {
     /// Takes guards out of the filter, one at a time, and sees that a replay of the examples notices each.
     Mutants,
     /// Kills gateways and approval service at random moments under load, and checks that all that was promised
-    /// holds.
+    /// holds; then plays 2,000 generated requests in the harness and in a real Envoy, which must agree.
     #[command(after_help = packages::help())]
     Soak {
         /// How often.

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::stack::Stack;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, run as run_command};
 use check::Counts;
 use site::Site;
 
@@ -81,8 +81,17 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let report = soak(&stack, options, &|line| println!("{line}")).await;
         stack.stop().await?;
         println!("{}", serde_json::to_string(&report?)?);
-        Ok(())
-    })
+        anyhow::Ok(())
+    })?;
+    differential(workspace, options)
+}
+
+/// Holds the harness to a real Envoy, with more requests than the tests do.
+fn differential(workspace: &Workspace, options: &Options) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--workspace", "--test", "gateway", "--"]);
+    cargo.args(["--ignored", "differential: 2,000", "--nocapture"]);
+    run_command(cargo.env(SEED, options.seed.to_string()))
 }
 
 /// Soaks gateways and a service of its own, beside whatever else `stack` does. `say` is told how it goes.

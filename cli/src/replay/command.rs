@@ -12,6 +12,7 @@ use countersign_core::engine::Rules;
 use countersign_host_test::approvals::Otherwise;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::envoy::{self, Envoy};
 use super::report::{Format, Places, Report};
 use super::run::{Plan, RunError, run as replay};
 use super::{Chunking, Options, Setting, Tally, update};
@@ -49,6 +50,22 @@ pub struct Arguments {
     /// The form of the report.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// What runs the filter.
+    #[arg(long = "gateway", value_enum, default_value_t)]
+    pub runs: Runs,
+    /// The program for `--gateway envoy`.
+    #[arg(long, default_value = "envoy", env = "COUNTERSIGN_ENVOY")]
+    pub envoy: PathBuf,
+}
+
+/// What runs the filter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Runs {
+    /// This program, in virtual time.
+    #[default]
+    Harness,
+    /// A real Envoy. Now is now there whatever was recorded, and holds take their time.
+    Envoy,
 }
 
 /// The gateway of a replay.
@@ -155,7 +172,14 @@ fn all(
         };
         let plan = Plan { recordings: arguments.recordings.clone(), options, jobs: arguments.jobs, tally };
         let bar = progress();
-        let played = replay(setting, &plan, &mut |number| bar.set_position(number))?;
+        let progress = &mut |number| bar.set_position(number);
+        let played = match arguments.runs {
+            Runs::Harness => replay(setting, &plan, progress)?,
+            Runs::Envoy => {
+                let (binary, filter) = (arguments.envoy.clone(), gateway.filter.clone());
+                envoy::run(&Envoy { binary, filter }, setting, &plan, progress)?
+            }
+        };
         bar.finish_and_clear();
         match &mut all {
             None => all = Some(played),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use countersign_core::facts::{Peer, RequestFacts};
 use countersign_core::reading::to_strip;
-use countersign_host_test::{Fields, Properties, Request, approvals::Key};
+use countersign_host_test::{Arrival, Fields, Properties, Request, approvals::Key, arriving};
 use countersign_protocol::Hash;
 use countersign_protocol::recording::{Bytes, Entry, Fidelity};
 use serde_json::Value;
@@ -36,7 +36,7 @@ impl Chunking {
     pub const ALL: [Self; 6] =
         [Self::Recorded, Self::Whole, Self::Halves, Self::Parts(1), Self::Parts(7), Self::EmptyEnd];
 
-    fn parts(self, body: &[u8], recorded: &[usize]) -> Vec<Vec<u8>> {
+    pub(super) fn parts(self, body: &[u8], recorded: &[usize]) -> Vec<Vec<u8>> {
         match self {
             Self::Recorded => parts(body, recorded),
             Self::Whole => parts(body, &[]),
@@ -78,11 +78,11 @@ pub(crate) fn facts(entry: &Entry) -> RequestFacts {
 
 /// The header fields that the filter is shown.
 pub(super) fn headers(entry: &Entry, number: u64) -> Fields {
-    let mut headers = fields(&entry.request.headers);
-    if entry.fidelity != Fidelity::Gateway {
-        added_by_gateway(&mut headers, number);
+    let headers = fields(&entry.request.headers);
+    match entry.fidelity {
+        Fidelity::Gateway => headers,
+        Fidelity::Client | Fidelity::Rebuilt => arriving(headers, &arrival(entry, number)),
     }
-    headers
 }
 
 /// The trailers that the filter is shown.
@@ -109,14 +109,9 @@ fn fields(recorded: &[(String, Bytes)]) -> Fields {
     recorded.iter().map(|(name, value)| (name.to_ascii_lowercase().into_bytes(), value.0.clone())).collect()
 }
 
-/// What Envoy's connection manager adds before any filter sees the request, unless it is there.
-fn added_by_gateway(headers: &mut Fields, number: u64) {
-    let id = format!("00000000-0000-4000-8000-{number:012x}");
-    for (name, value) in [("x-forwarded-proto", "http"), ("x-request-id", id.as_str())] {
-        if !headers.iter().any(|(known, _)| known == name.as_bytes()) {
-            headers.push((name.into(), value.into()));
-        }
-    }
+/// Whose it is, and a name for it, unless it has one.
+fn arrival(entry: &Entry, number: u64) -> Arrival {
+    Arrival { peer: entry.peer.address, request_id: format!("00000000-0000-4000-8000-{number:012x}") }
 }
 
 /// A body in parts of these sizes; what is left is one more. An empty body is one empty part.

@@ -1,7 +1,7 @@
 //! Replays recordings, on several processors if that is wanted.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use countersign_host_test::Trial;
 use countersign_protocol::recording::Entry;
 
+use super::envoy::EnvoyError;
 use super::reader::{ReadError, Reader, Recording};
-use super::{Options, Setting, Stage, Tally, verify};
+use super::{Ending, Options, Played, Setting, Stage, Tally, verify};
 
 /// Entries that wait for a job; a reader that is ahead waits then.
 const AHEAD: usize = 1_024;
@@ -24,6 +25,9 @@ pub enum RunError {
     /// The filter does not take its configuration.
     #[error(transparent)]
     Filter(#[from] Trial),
+    /// Envoy does not play it.
+    #[error(transparent)]
+    Envoy(#[from] EnvoyError),
     /// A job is gone.
     #[error("a job of the replay panicked")]
     Job,
@@ -118,7 +122,7 @@ fn likeness(entry: &Entry) -> u64 {
 fn job(
     setting: &Setting,
     plan: &Plan,
-    path: &std::path::Path,
+    path: &Path,
     entries: &Receiver<(u64, Entry)>,
 ) -> Result<Tally, RunError> {
     let mut tally = plan.tally.clone();
@@ -137,8 +141,14 @@ fn job(
     }
     let Some(stage) = stage else { return Ok(tally) };
     let (rest, ending) = stage.finish();
+    conclude(&mut tally, path, &rest, ending);
+    Ok(tally)
+}
+
+/// Counts the last entries, and how it ended.
+pub(super) fn conclude(tally: &mut Tally, path: &Path, rest: &[Played], ending: Ending) {
     for played in rest {
-        tally.add(path, &played, verify(&played));
+        tally.add(path, played, verify(played));
     }
     tally
         .faults
@@ -147,5 +157,4 @@ fn job(
     tally.faults.extend(ending.traps.iter().map(|why| format!("the filter traps in {why}")));
     tally.faults.extend(ending.faults);
     tally.memory.extend(ending.memory);
-    Ok(tally)
 }

@@ -166,8 +166,6 @@ impl Stage {
         if !delivered {
             self.faults.push("the filter did not deliver its last evidence when the gateway stopped".into());
         }
-        self.faults
-            .extend(self.gateway.failures().into_iter().map(|why| format!("the filter traps in {why}")));
         let breaks = self.approvals.borrow().breaks();
         let (traps, memory) = (self.gateway.failures(), self.gateway.memory());
         let ending = Ending { breaks, traps, faults: self.faults, memory };
@@ -191,47 +189,24 @@ impl Stage {
             }
             self.ended.push((open, seen, now));
         }
-        let records = self.approvals.borrow_mut().take_records();
+        let came = self.approvals.borrow_mut().take_records();
         // Evidence comes in batches: between them there is nothing new to look at.
         let overdue = self.ended.first().is_some_and(|(_, _, at)| now > *at + LATE);
-        if records.is_empty() && !overdue && !all {
+        if came.is_empty() && !overdue && !all {
             return Vec::new();
         }
-        if let Err(line) = self.evidence.add(records) {
+        if let Err(line) = self.evidence.add(came) {
             self.faults.push(format!("not an evidence record: `{line}`"));
         }
         let mut played = Vec::new();
         for (open, seen, at) in std::mem::take(&mut self.ended) {
-            let records = self.records(&open, &seen);
+            let records = records(&self.evidence, &self.approvals.borrow(), &open.key, &seen);
             match all || is_whole(&seen, &records) || now > at + LATE {
                 true => played.push(Played { number: open.number, entry: open.entry, seen, records }),
                 false => self.ended.push((open, seen, at)),
             }
         }
         played
-    }
-
-    /// The evidence of a request so far.
-    fn records(&self, open: &Open, seen: &Seen) -> Vec<Said> {
-        let decided = seen.summary.as_ref().and_then(|summary| self.evidence.get(summary.record?));
-        let digest = match decided {
-            Some(said) => said.digest.or_else(|| self.evidence.digest(said.ticket?)),
-            None if seen.summary.is_some() => None,
-            None => self.asked(&open.key),
-        };
-        match (digest, decided) {
-            (Some(digest), _) => self.evidence.of(digest),
-            (None, Some(said)) => vec![said.clone()],
-            (None, None) => Vec::new(),
-        }
-    }
-
-    /// The digest of a request whose client left while people were asked.
-    fn asked(&self, key: &Key) -> Option<Hash> {
-        let approvals = self.approvals.borrow();
-        let tickets = approvals.tickets();
-        let found = tickets.iter().rev().find(|ticket| Key::of(&ticket.question.request) == *key);
-        found.map(|ticket| ticket.digest)
     }
 
     /// No ticket lets more requests go on than were approved.
@@ -272,8 +247,30 @@ pub struct Ending {
     pub memory: Vec<usize>,
 }
 
+/// The evidence of a request so far.
+pub(super) fn records(evidence: &Evidence, approvals: &Approvals, key: &Key, seen: &Seen) -> Vec<Said> {
+    let decided = seen.summary.as_ref().and_then(|summary| evidence.get(summary.record?));
+    let digest = match decided {
+        Some(said) => said.digest.or_else(|| evidence.digest(said.ticket?)),
+        None if seen.summary.is_some() => None,
+        None => asked(approvals, key),
+    };
+    match (digest, decided) {
+        (Some(digest), _) => evidence.of(digest),
+        (None, Some(said)) => vec![said.clone()],
+        (None, None) => Vec::new(),
+    }
+}
+
+/// The digest of a request whose client left while people were asked.
+fn asked(approvals: &Approvals, key: &Key) -> Option<Hash> {
+    let tickets = approvals.tickets();
+    let found = tickets.iter().rev().find(|ticket| Key::of(&ticket.question.request) == *key);
+    found.map(|ticket| ticket.digest)
+}
+
 /// Whether all evidence of a request is here.
-fn is_whole(seen: &Seen, records: &[Said]) -> bool {
+pub(super) fn is_whole(seen: &Seen, records: &[Said]) -> bool {
     let has = |kind: &str| records.iter().any(|said| said.kind == kind);
     match &seen.summary {
         Some(summary) if summary.decision == "countersigned" => has("outcome"),

@@ -29,8 +29,9 @@ const WORKSPACE: [(&str, &[&str]); 10] = [
     ),
     // Never core: the service cannot decide, it can only attest who answered what.
     ("countersign-approvals", &["countersign-protocol"]),
-    // Its tests replay recordings by the library of the command, to see that replays notice a missing guard.
-    ("xtask", &["countersign-cli", "countersign-protocol"]),
+    // Its tests hold the harness to what a real Envoy does: the same recordings through both,
+    // and see that replays notice a missing guard.
+    ("xtask", &["countersign-cli", "countersign-core", "countersign-host-test", "countersign-protocol"]),
     // What the filter is measured against must hold nothing of it.
     ("countersign-floor", &[]),
     ("deploy-agent", &[]),

@@ -5,6 +5,7 @@
 mod abuse;
 mod bodies;
 mod delegation;
+mod differential;
 mod faults;
 mod holds;
 mod http2;
@@ -49,12 +50,31 @@ impl Trials {
         name: impl Into<String>,
         test: impl AsyncFnOnce(&World) -> Result<()> + Send + 'static,
     ) {
+        let trial = self.trial(name, test);
+        self.list.push(trial);
+    }
+
+    /// One that runs only when it is asked for.
+    fn add_ignored(
+        &mut self,
+        name: impl Into<String>,
+        test: impl AsyncFnOnce(&World) -> Result<()> + Send + 'static,
+    ) {
+        let trial = self.trial(name, test).with_ignored_flag(true);
+        self.list.push(trial);
+    }
+
+    fn trial(
+        &self,
+        name: impl Into<String>,
+        test: impl AsyncFnOnce(&World) -> Result<()> + Send + 'static,
+    ) -> Trial {
         let (runtime, world) = (Arc::clone(&self.runtime), Arc::clone(&self.world));
         let run = move || {
             let done = runtime.block_on(async { test(world.get_or_try_init(World::start).await?).await });
             done.map_err(|error| format!("{error:#}").into())
         };
-        self.list.push(Trial::test(name, run));
+        Trial::test(name, run)
     }
 }
 
@@ -76,6 +96,7 @@ fn main() -> Result<ExitCode> {
     soak::add(&mut trials);
     loading::add(&mut trials);
     metrics::add(&mut trials);
+    differential::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
     if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {
         runtime.block_on(world.stop(conclusion.has_failed()))?;
