@@ -183,6 +183,34 @@ fn coverage_says_what_was_exercised_and_what_never() {
     );
 }
 
+/// Every block of the guide that begins with `$ ` is what that command prints, in the example's folder.
+#[test]
+fn the_guide_shows_what_is_printed() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/explain.md");
+    let text = std::fs::read_to_string(&guide).unwrap();
+    let parts: Vec<String> = text.split("```").map(printed).collect();
+    let now = parts.join("```");
+    if std::env::var_os("UPDATE_GUIDE").is_some() {
+        std::fs::write(&guide, &now).unwrap();
+    }
+    assert_eq!(text, now, "run this test with `UPDATE_GUIDE=1`");
+}
+
+/// A block with what its command prints now.
+fn printed(part: &str) -> String {
+    let Some(rest) = part.strip_prefix("console\n$ ") else { return part.to_owned() };
+    let lines: Vec<_> = rest.split_inclusive('\n').collect();
+    let words = lines.iter().position(|line| !line.ends_with("\\\n")).unwrap();
+    let command = lines[..=words].concat();
+    let folder = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().unwrap().to_owned();
+    let path = std::env::join_paths(
+        std::iter::once(folder).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &command]).env("PATH", path.unwrap()).current_dir(example());
+    format!("console\n$ {command}{}", out(&shell.output().unwrap()))
+}
+
 #[test]
 #[ignore = "needs COUNTERSIGN_WASM"]
 fn the_filter_decides_as_core_does_here() {

@@ -76,7 +76,8 @@ fn alerts(workspace: &Workspace) -> Result<()> {
 /// Runs the released filter in the harness: its start, and the recordings of the examples.
 fn start(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["test", "--workspace", "--test", "host", "--test", "replay", "--", "--ignored"]);
+    let tests = ["--test", "host", "--test", "replay", "--test", "explain"];
+    cargo.args(["test", "--workspace"]).args(tests).args(["--", "--ignored"]);
     run(cargo.env("COUNTERSIGN_WASM", workspace.target("countersign.wasm")))
 }
 

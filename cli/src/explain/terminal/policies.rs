@@ -2,13 +2,16 @@
 
 use std::fmt::{Result, Write as _};
 
-use countersign_core::policy::{Account, Came, ClauseKind, Read, Role, Trace};
+use countersign_core::denial::Reason;
+use countersign_core::policy::{Account, Came, ClauseKind, Read, Role, Trace, Verdict};
 
 use super::super::Report;
 use super::super::written::{one_line, place};
 
 pub(super) fn write(out: &mut String, report: &Report<'_>) -> Result {
-    if report.explanation.query.is_none() {
+    let Some(ruling) = &report.explanation.ruling else { return Ok(()) };
+    let nobody = ruling.verdict == Verdict::Deny(Reason::Anonymous);
+    if nobody && report.explanation.accounts.is_empty() {
         return Ok(());
     }
     if let Some(unfit) = &report.explanation.unfit {
