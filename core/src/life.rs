@@ -57,6 +57,8 @@ pub struct Step {
     pub decision: Option<Decision>,
     /// What else is worth a count.
     pub notes: Vec<Note>,
+    /// The record of what was decided, when it was made, and kept, before this step.
+    pub kept: Option<Record>,
 }
 
 /// The one thing to do next.
@@ -96,7 +98,7 @@ pub struct NoAnswer;
 
 impl Step {
     fn new(next: Next) -> Self {
-        Self { next, audit: Vec::new(), tell: Vec::new(), decision: None, notes: Vec::new() }
+        Self { next, audit: Vec::new(), tell: Vec::new(), decision: None, notes: Vec::new(), kept: None }
     }
 
     fn audit(mut self, record: Record) -> Self {

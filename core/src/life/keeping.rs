@@ -1,13 +1,14 @@
 //! An allow that must be on record first (`@audit("sync")`): the wait for the service to keep its record.
 
 use countersign_protocol::UnixMillis;
+use countersign_protocol::evidence::Record;
 
 use super::{Decision, Denial, Engine, Fate, Journal, Judged, Next, Permit, Reason, Reply, Step};
 
 /// Waits for a held-lane record to be acknowledged.
 #[derive(Debug)]
 pub struct Keeping {
-    seq: u64,
+    record: Record,
     until: UnixMillis,
 }
 
@@ -19,14 +20,14 @@ pub(super) fn keep(engine: &Engine, journal: &mut Journal, judged: &Judged<'_>, 
     }
     let record = journal.held(now, "allowed", judged.members());
     let until = now.saturating_add(engine.approval().timeout);
-    Step::new(Next::Keep(Keeping { seq: record.envelope.seq, until })).audit(record)
+    Step::new(Next::Keep(Keeping { record: record.clone(), until })).audit(record)
 }
 
 impl Keeping {
     /// The record's place in the held lane: an acknowledgement of it, or of a later one, ends the wait.
     #[must_use]
     pub fn seq(&self) -> u64 {
-        self.seq
+        self.record.envelope.seq
     }
 
     /// When the wait is over.
@@ -37,7 +38,8 @@ impl Keeping {
 
     /// The service keeps the record: the request goes on.
     pub fn on_kept(self) -> Step {
-        Step::new(Next::Continue(Permit::plain())).decided(Decision::new(Fate::Allowed, None))
+        let step = Step::new(Next::Continue(Permit::plain())).decided(Decision::new(Fate::Allowed, None));
+        Step { kept: Some(self.record), ..step }
     }
 
     /// Nobody keeps it: the request does not go on, and the record of that follows the one of the allow.
@@ -46,7 +48,7 @@ impl Keeping {
         let members = crate::journal::Members::default()
             .with("reason", denial.reason.meaning().code)
             .with("detail", &denial.detail)
-            .with("record", self.seq);
+            .with("record", self.seq());
         let record = journal.held(now, "denied", members);
         let decision = Decision::new(Fate::Denied(denial.reason), None);
         Step::new(Next::Reply(Reply::denial(&denial))).decided(decision).audit(record)

@@ -204,7 +204,10 @@ fn an_allow_that_must_be_on_record_waits_until_it_is() {
     assert_eq!((record.envelope.lane, record.envelope.kind.as_str()), (Lane::Held, "allowed"));
     let Next::Keep(keeping) = step.next else { panic!("{:?}", step.next) };
     assert_eq!((keeping.seq(), keeping.until()), (0, world.now + 5_000));
-    assert!(matches!(keeping.on_kept().next, Next::Continue(_)));
+    let seq = keeping.seq();
+    let step = keeping.on_kept();
+    assert!(matches!(step.next, Next::Continue(_)));
+    assert_eq!(step.kept.map(|record| record.envelope.seq), Some(seq), "the access log names the record");
     let Next::Keep(keeping) = world.decide(request("GET", "/things/ledger")).next else { panic!("not kept") };
     let step = keeping.on_deadline(&mut world.journal, world.now + 5_000);
     assert_eq!(crate::fixture::reply(step).status, 503);

@@ -37,7 +37,7 @@ impl Tally {
         }
         let decision = step.decision?;
         self.end(id, decision.into(), now);
-        Some(decision.summary(step.audit.last()))
+        Some(decision.summary(step.audit.last().or(step.kept.as_ref())))
     }
 
     /// A request is over; when it had not ended, its client left.
