@@ -201,7 +201,7 @@ fn printed(part: &str) -> String {
     let Some(rest) = part.strip_prefix("console\n$ ") else { return part.to_owned() };
     let lines: Vec<_> = rest.split_inclusive('\n').collect();
     let words = lines.iter().position(|line| !line.ends_with("\\\n")).unwrap();
-    let command = lines[..=words].concat();
+    let command: String = lines.iter().take(words + 1).copied().collect();
     let folder = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().unwrap().to_owned();
     let path = std::env::join_paths(
         std::iter::once(folder).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
