@@ -73,7 +73,13 @@ impl Pair {
     }
 
     fn options() -> Options {
-        Options { workers: 2, seed: 1, otherwise: Default::default(), chunking: Default::default() }
+        Options {
+            workers: 2,
+            seed: 1,
+            otherwise: Default::default(),
+            chunking: Default::default(),
+            name: String::new(),
+        }
     }
 
     /// Plays entries through both, side by side.
