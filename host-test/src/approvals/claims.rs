@@ -89,7 +89,7 @@ impl Service {
     /// What a service that was taken over could give for a claim: the receipt of one that nobody made.
     fn misname(&self, claim: Claim) -> ClaimResult {
         let mut nonce = claim.nonce;
-        nonce.0.reverse();
+        nonce.0.iter_mut().for_each(|byte| *byte = !*byte);
         ClaimResult::Won { receipt: self.signer.receipt(&self.receipt(&Claim { nonce, ..claim })) }
     }
 

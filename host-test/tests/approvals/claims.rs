@@ -34,7 +34,7 @@ fn the_first_claim_wins_and_the_same_again_gets_the_same_receipt() {
 #[test]
 fn a_receipt_can_be_that_of_another_claim() {
     let mut bench = Bench::scripted(json!([{ "after": "1s", "do": "approve" }]));
-    bench.fail(Fault::OtherReceipt, &[Operation::Claim], "0s", "10s");
+    bench.fail(Fault::OtherReceipt, &[Operation::Claim], "0s", "30s");
     let grant = bench.approved();
     let claim = bench.claim(&grant);
     let won = bench.post("/v1/claims", &claim).body;
@@ -42,7 +42,7 @@ fn a_receipt_can_be_that_of_another_claim() {
     let receipt = bench.receipt(&won["items"][0]);
     assert_ne!(json!(receipt.nonce), claim["items"][0]["nonce"]);
     assert_eq!(json!(receipt.record), claim["items"][0]["record"]);
-    bench.until(11_000);
+    bench.until(31_000);
     let again = bench.post("/v1/claims", &claim).body;
     assert_eq!(json!(bench.receipt(&again["items"][0]).nonce), claim["items"][0]["nonce"], "it was counted");
 }
