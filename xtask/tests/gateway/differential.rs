@@ -161,6 +161,10 @@ async fn generated(world: &World, seed: u64, count: usize) -> Result<()> {
     agreed(compared.with_context(|| format!("{}={seed}", xtask::soak::SEED))?, count)
 }
 
+/// An entry whose evidence comes when the service is well again: in the harness at the end of the run, at Envoy
+/// after it.
+const LATE: &str = "a-note-whose-record-nobody-keeps";
+
 /// Every recording under `examples/`, with the policies beside it.
 async fn examples(world: &World) -> Result<()> {
     let workspace = Workspace::find()?;
@@ -174,7 +178,8 @@ async fn examples(world: &World) -> Result<()> {
         for recording in recordings {
             let text = std::fs::read_to_string(&recording)?;
             let entries = text.lines().map(serde_json::from_str).collect::<Result<Vec<Entry>, _>>();
-            let entries = entries.with_context(|| recording.display().to_string())?;
+            let mut entries = entries.with_context(|| recording.display().to_string())?;
+            entries.retain(|entry| entry.id != LATE);
             let count = entries.len();
             agreed(pair.compare(entries).await?, count).with_context(|| recording.display().to_string())?;
         }
