@@ -12,7 +12,7 @@ use countersign_protocol::Hash;
 
 use super::{Cross, Report, Tally};
 use crate::native;
-use crate::replay::command::{DIFFERS, TRAPPED, UNREADABLE};
+use crate::replay::command::{DIFFERS, TRAPPED, unreadable};
 use crate::replay::report::Named;
 use crate::replay::request::facts;
 use crate::replay::{Reader, Recording, RunError, Setting};
@@ -142,9 +142,4 @@ fn code(arguments: &Arguments, report: &Report) -> ExitCode {
         fails = true;
     }
     if fails { ExitCode::from(DIFFERS) } else { ExitCode::SUCCESS }
-}
-
-fn unreadable(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("{error}");
-    ExitCode::from(UNREADABLE)
 }

@@ -12,7 +12,7 @@ use countersign_host_test::approvals::Otherwise;
 
 use super::report::{Format, Report};
 use super::{Change, Table};
-use crate::replay::command::{DIFFERS, GatewayArguments, UNREADABLE};
+use crate::replay::command::{DIFFERS, GatewayArguments, unreadable};
 use crate::replay::{Chunking, Options, Played, Reader, Recording, RunError, Setting, Stage};
 
 /// What `countersign diff` is told.
@@ -66,11 +66,6 @@ pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode
     print!("{}", report.render(arguments.format));
     let fails = arguments.fail_on.iter().any(|change| report.table.count(*change) > 0);
     Ok(if fails || !report.faults.is_empty() { ExitCode::from(DIFFERS) } else { ExitCode::SUCCESS })
-}
-
-fn unreadable(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("{error}");
-    ExitCode::from(UNREADABLE)
 }
 
 /// Both sides, and what of one still waits for the other.

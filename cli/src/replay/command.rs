@@ -191,7 +191,8 @@ fn all(
     Ok((recordings, tally))
 }
 
-fn unreadable(error: &dyn std::error::Error) -> ExitCode {
+/// Says what cannot be read; gives the exit code of that.
+pub(crate) fn unreadable(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("{error}");
     ExitCode::from(UNREADABLE)
 }
