@@ -94,10 +94,15 @@ fn is_sorted(fields: &[(String, String)]) -> bool {
     names().count() > 2 && (names().is_sorted() || names().map(|name| name.to_ascii_lowercase()).is_sorted())
 }
 
+/// The values of a field.
+pub(crate) fn values<'a>(fields: &'a [(String, Bytes)], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let named = fields.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+    named.map(|(_, value)| value.0.trim_ascii())
+}
+
 /// The first value of a field, as text.
 pub(crate) fn value<'a>(fields: &'a [(String, Bytes)], name: &str) -> Option<&'a str> {
-    let (_, value) = fields.iter().find(|(key, _)| key == name)?;
-    str::from_utf8(&value.0).ok().map(str::trim)
+    str::from_utf8(values(fields, name).next()?).ok()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod fields;
 mod json;
 mod key;
 mod known;
+mod kubernetes;
 mod leak;
 mod pairs;
 mod places;
@@ -17,6 +18,8 @@ pub use secrets::{Secrets, Unreadable};
 
 use known::Known;
 use places::Pass;
+
+use crate::head::values;
 
 /// Why an entry must not be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +62,9 @@ impl Scrubber {
     pub fn scrub(&mut self, entry: &mut Entry) -> Result<(), Refusal> {
         let refused = |why| Refusal { id: entry.id.clone(), why };
         let mut copy = entry.clone();
+        if values(&copy.request.headers, ":authority").any(|value| value.contains(&b'@')) {
+            return Err(refused("its `:authority` holds credentials: leave the entry out".into()));
+        }
         if let Err(why) = body::readable(&copy, &self.secrets) {
             match self.secrets.unreadable {
                 Unreadable::Refuse => return Err(refused(why)),

@@ -87,6 +87,30 @@ fn forms_and_cookies_are_scrubbed_by_name() {
 }
 
 #[test]
+fn names_and_places_are_found_however_they_are_written() {
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let nested =
+        br#"{"input":"{\"accessToken\":\"secret-1\"}","user":{"new_password":"secret-2"},"max_tokens":9}"#;
+    let cases: [(&str, &[(&str, &str)], &[u8]); 8] = [
+        ("/a;token=secret-1/b;v=1?user%5Bpassword%5D=secret-2&code=secret-3", &[], b""),
+        ("/", &[form], b"token[]=secret-1&user[password]=secret-2&assertion=secret-3&json=%7B%22apiKey%22%3A%22secret-4%22%7D"),
+        ("/", &[("content-type", "application/json")], nested),
+        ("/", &[("Private-Token", "secret-1"), ("x-xsrf-token", "secret-2"), ("x-goog-api-key", "secret-3")], b""),
+        ("/", &[("x-original-url", "/a?sig=secret-1"), ("x-envoy-original-path", "/b?token=secret-2")], b""),
+        ("/", &[("referer", "https://me:secret-1@a.example/?token=secret-2"), ("origin", "http://secret-3@a")], b""),
+        ("/api/v1/namespaces/a/secrets/b", &[("content-type", "application/merge-patch+json")], br#"{"data":{"x":"secret-1"}}"#),
+        ("/apply", &[], br#"{"kind":"Secret","stringData":{"x":"secret-1"},"metadata":{"annotations":{"k/last-applied-configuration":"secret-2"}}}"#),
+    ];
+    for (path, fields, body) in cases {
+        let mut entry = entry(path, fields, Some(body));
+        scrubber(Secrets::default()).scrub(&mut entry).unwrap();
+        let line = serde_json::to_string(&entry).unwrap();
+        assert!(line.contains("scrubbed-") && !line.contains("secret-"), "{line}");
+        assert_eq!(entry.lost, [lost::SECRETS]);
+    }
+}
+
+#[test]
 fn a_secret_is_looked_for_everywhere() {
     let fields = [
         ("authorization", "Basic dXNlcjpzM2NyZXQvcGFzcw=="), // user:s3cret/pass
@@ -123,18 +147,29 @@ type Case<'a> = (&'a [(&'a str, &'a str)], &'a [u8], &'a str);
 #[test]
 fn what_cannot_be_scrubbed_is_refused() {
     let json = ("content-type", "application/json");
-    let cases: [Case; 7] = [
+    let cases: [Case; 14] = [
         (&[json], b"{\"password\": \"x\"", "says that it is JSON and is not"),
         (&[json], b"\xff{}", "says that it is JSON and is not"),
         (&[json, ("content-encoding", "gzip")], b"\x1f\x8b", "has a content encoding"),
         (
             &[("content-type", "multipart/form-data; boundary=x")],
             b"--x\r\ncontent-disposition: form-data; name=\"password\"\r\n\r\nx",
-            "a part of its multipart body is secret",
+            "the part `password` of its multipart body is secret",
         ),
         (&[("x-api-key", "a.example-key"), (":authority", "a.example-key")], b"", "in `:authority`"),
         (&[("x-api-key", "binary-key")], b"\xff\x00binary-key", "in the body"),
         (&[("x-api-key", "x-name-of-key"), ("x-name-of-key", "1")], b"", "the name of a header field"),
+        (&[(":authority", "user:pass@a.example")], b"", "`:authority` holds credentials"),
+        (&[("Content-Type", "application/json")], b"{\"password\": \"x\"", "says that it is JSON and is not"),
+        (&[("Content-Encoding", "GZIP")], b"\x1f\x8b", "has a content encoding"),
+        (&[("content-encoding", "identity"), ("content-encoding", "br")], b"x", "has a content encoding"),
+        (&[("content-type", "text/plain"), json], b"x", "says twice what it is"),
+        (
+            &[("content-type", "text/xml")],
+            b"<user><newPassword>x</newPassword></user>",
+            "names a `newPassword`",
+        ),
+        (&[json], br#"{"query":"mutation { login(user: \"a\", password: \"b\") }"}"#, "names a `password`"),
     ];
     for (fields, body, why) in cases {
         let mut entry = entry("/", fields, Some(body));

@@ -35,6 +35,11 @@ pub(super) struct NotJson;
 /// What a scalar becomes, as JSON; none to leave it.
 pub(super) type Edit<'a> = dyn FnMut(&[Step], Scalar<'_>) -> Option<String> + 'a;
 
+/// Whether a text is an object or a list in JSON.
+pub(super) fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) && replace(text, &mut |_, _| None).is_ok()
+}
+
 /// `text` with each scalar for which `edit` gives other JSON. None when nothing is new.
 pub(super) fn replace(text: &str, edit: &mut Edit<'_>) -> Result<Option<String>, NotJson> {
     let root: &RawValue = serde_json::from_str(text).map_err(|_| NotJson)?;

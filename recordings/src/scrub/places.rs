@@ -7,13 +7,27 @@ use super::body::{self, Kind};
 use super::json::{self, Scalar, Step};
 use super::key::Key;
 use super::known::Known;
+use super::kubernetes;
 use super::secrets::Secrets;
 use super::{fields, pairs};
 
 /// What a request is addressed to: nothing is replaced in it, and a secret in it refuses the entry.
 const ADDRESS: [&str; 3] = [":authority", ":method", ":scheme"];
-/// Fields that hold a URL.
-const URLS: [&str; 3] = [":path", "location", "referer"];
+/// Fields that hold a URL, or its path and query.
+const URLS: [&str; 10] = [
+    ":path",
+    "content-location",
+    "location",
+    "origin",
+    "referer",
+    "x-envoy-original-path",
+    "x-forwarded-uri",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+];
+/// How deep JSON may lie in strings of JSON or values of forms.
+const NESTED: usize = 4;
 
 /// One way over an entry.
 pub(super) struct Pass<'a> {
@@ -37,47 +51,86 @@ impl Pass<'_> {
             if self.secrets.is_header(name) {
                 value.0 = fields::hide(name, &value.0, &mut |secret| self.hide(secret));
             } else if URLS.iter().any(|url| name.eq_ignore_ascii_case(url)) {
-                self.query(&mut value.0);
+                self.url(&mut value.0);
             }
         }
     }
 
-    /// Parameters after `?`.
-    fn query(&mut self, url: &mut Vec<u8>) {
-        let Some(at) = url.iter().position(|&byte| byte == b'?') else { return };
-        let query = url.split_off(at + 1);
-        url.extend(self.pairs(&query).unwrap_or(query));
+    /// Credentials before `@`, parameters of path segments after `;`, and the query.
+    fn url(&mut self, url: &mut Vec<u8>) {
+        let at = url.iter().position(|&byte| byte == b'?').unwrap_or(url.len());
+        let query = url.split_off(at);
+        let user = user(url).map(<[u8]>::to_vec);
+        if let Some(user) = user {
+            let hidden = self.hide(&user);
+            let start = url.windows(3).position(|window| window == b"://").map_or(0, |at| at + 3);
+            url.splice(start..start + user.len(), hidden.into_bytes());
+        }
+        let pieces: Vec<_> =
+            url.split(|&byte| byte == b';').map(|piece| self.path_parameter(piece)).collect();
+        *url = pieces.join(&b';');
+        if let Some(query) = query.strip_prefix(b"?") {
+            url.push(b'?');
+            url.extend(self.pairs(query, 0).unwrap_or_else(|| query.to_vec()));
+        }
     }
 
-    fn pairs(&mut self, text: &[u8]) -> Option<Vec<u8>> {
+    fn path_parameter(&mut self, piece: &[u8]) -> Vec<u8> {
+        let end = piece.iter().position(|&byte| byte == b'/').unwrap_or(piece.len());
+        let (parameter, rest) = piece.split_at_checked(end).unwrap_or((piece, &[]));
+        [&self.pairs(parameter, 0).unwrap_or_else(|| parameter.to_vec()), rest].concat()
+    }
+
+    fn pairs(&mut self, text: &[u8], depth: usize) -> Option<Vec<u8>> {
         let secrets = self.secrets;
         pairs::replace(text, |name, value| {
-            (secrets.is_name(name) && !value.is_empty()).then(|| self.hide(value))
+            if secrets.is_parameter(name) {
+                return (!value.is_empty()).then(|| self.hide(value));
+            }
+            let nested =
+                self.json(str::from_utf8(value).ok().filter(|text| json::is_json(text))?, depth + 1)?;
+            Some(form_urlencoded::byte_serialize(nested.as_bytes()).collect())
         })
     }
 
     pub(super) fn body(&mut self, entry: &mut Entry) {
         let kind = body::kind(entry);
+        let kubernetes = kubernetes::holds_secret(entry);
         let Some(body) = &mut entry.request.body else { return };
         let new = match kind {
-            Kind::Form => self.pairs(&body.0),
+            Kind::Form => self.pairs(&body.0, 0),
             Kind::Json => {
                 let text = body::text(body).unwrap_or_default();
-                let new = json::replace(text, &mut |path, scalar| self.scalar(path, scalar));
-                new.ok().flatten().map(String::into_bytes)
+                self.json_where(text, 0, |path| kubernetes && kubernetes::is_secret(path))
+                    .map(String::into_bytes)
             }
-            Kind::Multipart | Kind::Other => None,
+            Kind::Multipart | Kind::Other | Kind::Unclear => None,
         };
         if let Some(new) = new {
             body.0 = new;
         }
     }
 
-    /// Keeps the type: a number becomes another number, `true` and `false` become `false`, `null` says nothing.
-    fn scalar(&mut self, path: &[Step], scalar: Scalar<'_>) -> Option<String> {
-        if !self.secrets.is_at(path) {
+    fn json(&mut self, text: &str, depth: usize) -> Option<String> {
+        self.json_where(text, depth, |_| false)
+    }
+
+    /// `text` without its secrets, by their names, by pointers, and where `more` says so.
+    fn json_where(&mut self, text: &str, depth: usize, more: impl Fn(&[Step]) -> bool) -> Option<String> {
+        if depth > NESTED {
             return None;
         }
+        let secrets = self.secrets;
+        let mut edit = |path: &[Step], scalar: Scalar<'_>| match scalar {
+            _ if more(path) || secrets.is_at(path) => self.scalar(scalar),
+            Scalar::Text(text) if json::is_json(text) => self.json(text, depth + 1).map(|new| quoted(&new)),
+            _ => None,
+        };
+        json::replace(text, &mut edit).ok().flatten()
+    }
+
+    /// Keeps the type: a number becomes another number, `true` and `false` become `false`, `null` says nothing.
+    fn scalar(&mut self, scalar: Scalar<'_>) -> Option<String> {
         match scalar {
             Scalar::Text("") => None,
             Scalar::Text(text) => Some(quoted(&self.hide(text.as_bytes()))),
@@ -174,6 +227,15 @@ impl Pass<'_> {
         let encoded = pairs::replace_encoded(plain.as_deref().unwrap_or(text), hidden);
         encoded.or(plain)
     }
+}
+
+/// Who is named before `@` in an absolute URL, with a password (RFC 3986 section 3.2.1).
+fn user(url: &[u8]) -> Option<&[u8]> {
+    let start = url.windows(3).position(|window| window == b"://")? + 3;
+    let rest = url.get(start..)?;
+    let authority = rest.split(|byte| b"/?#".contains(byte)).next()?;
+    let at = authority.iter().rposition(|&byte| byte == b'@')?;
+    authority.get(..at).filter(|user| !user.is_empty())
 }
 
 fn quoted(text: &str) -> String {

@@ -4,38 +4,38 @@ use std::collections::BTreeSet;
 
 use super::json::Step;
 
-/// Header fields that are always secret.
-const HEADERS: [&str; 8] = [
-    "authorization",
-    "cookie",
-    "proxy-authorization",
-    "set-cookie",
-    "x-amz-security-token",
-    "x-api-key",
-    "x-auth-token",
-    "x-csrf-token",
-];
+/// Header fields that are always secret, besides those whose name ends as in [`NAMES`].
+const HEADERS: [&str; 6] =
+    ["authorization", "cookie", "proxy-authorization", "set-cookie", "x-auth-key", "x-vault-unseal-key"];
 
-/// Names of parameters, form fields and JSON members that are secret unless others are named.
-const NAMES: [&str; 17] = [
-    "access_token",
+/// Ends of names of header fields, parameters, form fields and JSON members that are secret, word by word: `user[password]`,
+/// `newPassword` and `new-password` end with `password`.
+const NAMES: [&str; 20] = [
     "api_key",
     "apikey",
     "client_assertion",
-    "client_secret",
     "code_verifier",
-    "id_token",
+    "credential",
+    "passphrase",
     "passwd",
     "password",
-    "refresh_token",
+    "password_confirmation",
+    "password_hash",
+    "private_key",
+    "pwd",
+    "saml_response",
+    "samlresponse",
     "secret",
+    "secret_key",
     "sig",
     "signature",
     "token",
-    "x-amz-credential",
-    "x-amz-security-token",
-    "x-amz-signature",
+    "access_key",
 ];
+
+/// Parameters and form fields that are secret where that is their whole name (RFC 6749, RFC 7521): as a member of JSON the
+/// same words mean much else.
+const PARAMETERS: [&str; 2] = ["assertion", "code"];
 
 /// What to do with a body in which secrets cannot be looked for: one that is cut short, has a content encoding, or is
 /// no JSON although it says so.
@@ -52,6 +52,7 @@ pub enum Unreadable {
 #[derive(Debug, Clone)]
 pub struct Secrets {
     headers: BTreeSet<String>,
+    /// Each as its words without what separates them.
     names: BTreeSet<String>,
     pointers: Vec<Vec<String>>,
     pub(super) unreadable: Unreadable,
@@ -60,8 +61,8 @@ pub struct Secrets {
 impl Default for Secrets {
     /// The usual header fields (`authorization`, `cookie`, `x-api-key` …) and names (`password`, `token` …).
     fn default() -> Self {
-        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let (headers, names) = (all(&HEADERS), all(&NAMES));
+        let headers = HEADERS.map(str::to_owned).into();
+        let names = NAMES.map(|name| words(name).concat()).into();
         Self { headers, names, pointers: Vec::new(), unreadable: Unreadable::default() }
     }
 }
@@ -74,10 +75,11 @@ impl Secrets {
         self
     }
 
-    /// A query parameter, form field or JSON member of this name, anywhere, is secret too.
+    /// A header field, query parameter, form field or JSON member whose name ends with these words, anywhere, is secret
+    /// too.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
-        self.names.insert(name.to_ascii_lowercase());
+        self.names.insert(words(name).concat());
         self
     }
 
@@ -103,15 +105,39 @@ impl Secrets {
     }
 
     pub(super) fn is_header(&self, name: &str) -> bool {
-        self.headers.contains(&name.to_ascii_lowercase())
+        self.headers.contains(&name.to_ascii_lowercase()) || self.is_name(name)
     }
 
+    /// Whether a parameter of a URL or a form is secret by its name.
+    pub(super) fn is_parameter(&self, name: &str) -> bool {
+        PARAMETERS.iter().any(|whole| name.eq_ignore_ascii_case(whole)) || self.is_name(name)
+    }
+
+    /// Whether a name ends with words that make it secret.
     pub(super) fn is_name(&self, name: &str) -> bool {
-        self.names.contains(&name.to_ascii_lowercase())
+        let words = words(name);
+        let mut end = String::new();
+        words.iter().rev().take(MOST_WORDS).any(|word| {
+            end.insert_str(0, word);
+            self.names.contains(&end)
+        })
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
+    /// A secret's name in `text` with a value after it (`password: x`, `password=x`, `<password>x`), where nobody can tell
+    /// how far the value goes.
+    pub(super) fn named_in<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let part = |character: char| character.is_alphanumeric() || "_-.[]".contains(character);
+        let mut rest = text;
+        while let Some(start) = rest.find(part) {
+            let (word, after) = split_at(rest.get(start..)?, |character| !part(character));
+            let is_given =
+                after.trim_start_matches(['"', '\'', '\\', ' ', '\t']).starts_with([':', '=', '>']);
+            if is_given && word.len() <= LONGEST_NAME && self.is_name(word) {
+                return Some(word);
+            }
+            rest = after;
+        }
+        None
     }
 
     /// Whether the value at `path` is secret, or lies in one that is.
@@ -129,6 +155,32 @@ impl Secrets {
     }
 }
 
+/// The most words that are looked at, from the end of a name, and its most bytes.
+const MOST_WORDS: usize = 4;
+const LONGEST_NAME: usize = 256;
+
+/// The words of a name in lower case: `newApi_key[]` is `new`, `api`, `key`.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut after_lower = false;
+    for character in name.chars() {
+        let ends = !character.is_alphanumeric() || (after_lower && character.is_uppercase());
+        if ends && words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+        after_lower = character.is_lowercase() || character.is_numeric();
+        if let Some(word) = words.last_mut().filter(|_| character.is_alphanumeric()) {
+            word.extend(character.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn split_at(text: &str, end: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at_checked(text.find(end).unwrap_or(text.len())).unwrap_or((text, ""))
+}
+
 fn unescape(token: &str) -> Option<String> {
     let escapes = token.split('~').skip(1);
     let known = escapes.into_iter().all(|after| after.starts_with(['0', '1']));
@@ -138,6 +190,50 @@ fn unescape(token: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_secret_by_their_last_words() {
+        let secrets = Secrets::default().name("card-number");
+        for name in [
+            "password",
+            "Password",
+            "new_password",
+            "newPassword",
+            "user[password]",
+            "user[token][]",
+            "X-Amz-Signature",
+            "client_secret",
+            "clientSecret",
+            "apiKey",
+            "x-api-key",
+            "x-xsrf-token",
+            "PRIVATE-TOKEN",
+            "refresh.token",
+            "cardNumber",
+            "my card number",
+            "SAMLResponse",
+        ] {
+            assert!(secrets.is_name(name), "{name}");
+        }
+        for name in [
+            "",
+            "tokens",
+            "token_type",
+            "max_tokens",
+            "passwords",
+            "secretary",
+            "code",
+            "number",
+            "[]",
+            "key",
+        ] {
+            assert!(!secrets.is_name(name), "{name}");
+        }
+        assert!(secrets.is_parameter("code") && !secrets.is_parameter("country_code"));
+        assert_eq!(secrets.named_in("<user><newPassword>x</newPassword></user>"), Some("newPassword"));
+        assert_eq!(secrets.named_in(r#"login(user: "a", password : "b")"#), Some("password"));
+        assert_eq!(secrets.named_in("the password, the token and no more: x"), None);
+    }
 
     #[test]
     fn pointers_select_values_and_all_in_them() {
