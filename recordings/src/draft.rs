@@ -1,5 +1,7 @@
 //! A request on its way from another tool's recording to an entry.
 
+use std::collections::VecDeque;
+
 use countersign_protocol::recording::{self, Entry, Fidelity, Peer, Request, Source, lost};
 use serde_json::{Map, Value};
 
@@ -80,25 +82,31 @@ pub(crate) struct Entries<P> {
     format: Format,
     name: String,
     ids: String,
-    /// The time of the entry before.
-    last: i64,
+    /// The time of the entry before, once one has a time.
+    last: Option<i64>,
+    /// What came before the first time.
+    timeless: VecDeque<Result<Piece, Broken>>,
     pieces: P,
 }
 
+/// How many pieces are held until one has a time.
+const TIMELESS: usize = 4096;
+
 impl<P: Pieces> Entries<P> {
     pub(crate) fn new(format: Format, name: String, ids: String, pieces: P) -> Self {
-        Self { format, name, ids, last: 0, pieces }
+        Self { format, name, ids, last: None, timeless: VecDeque::new(), pieces }
     }
 
     fn entry(&mut self, place: u64, mut draft: Draft) -> Entry {
         if draft.time.is_none() {
             draft.lose(lost::TIME);
         }
-        self.last = draft.time.unwrap_or(self.last);
+        let ts = draft.time.or(self.last).unwrap_or(0);
+        self.last = Some(ts);
         Entry {
             v: recording::VERSION,
             id: format!("{}-{place}", self.ids),
-            ts: self.last,
+            ts,
             source: Some(Source { kind: self.format.name().into(), tool: draft.tool, entry: place }),
             fidelity: draft.fidelity,
             lost: draft.lost.into_iter().map(str::to_owned).collect(),
@@ -114,12 +122,32 @@ impl<P: Pieces> Entries<P> {
     }
 }
 
+impl<P: Pieces> Entries<P> {
+    /// The next piece. Requests without a time get that of the one before; those at the beginning, of the first that has
+    /// one.
+    fn piece(&mut self) -> Option<Result<Piece, Broken>> {
+        while self.last.is_none() && self.timeless.len() < TIMELESS {
+            let Some(piece) = self.pieces.next() else { break };
+            let broken = piece.is_err();
+            if let Ok(Piece { found: Found::Request(draft), .. }) = &piece {
+                self.last = draft.time;
+            }
+            self.timeless.push_back(piece);
+            if broken {
+                // Nothing comes after it.
+                break;
+            }
+        }
+        self.timeless.pop_front().or_else(|| self.pieces.next())
+    }
+}
+
 impl<P: Pieces> Iterator for Entries<P> {
     type Item = Result<Imported, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let name = self.name.clone();
-        Some(match self.pieces.next()? {
+        Some(match self.piece()? {
             Ok(Piece { place, found: Found::Request(draft) }) => {
                 Ok(Imported::Entry(Box::new(self.entry(place, *draft))))
             }

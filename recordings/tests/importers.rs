@@ -188,3 +188,35 @@ fn a_format_can_be_given() {
     let unknown = open(&b"hello"[..], &Options::default()).err().unwrap().to_string();
     assert!(unknown.contains("name the format"), "{unknown}");
 }
+
+#[test]
+fn requests_without_a_time_get_that_of_their_neighbours() {
+    let request = |time: &str| {
+        let request = r#"{"method":"GET","url":"http://a.example/","headers":[],"httpVersion":"","cookies":[],"queryString":[],"headersSize":-1,"bodySize":-1}"#;
+        format!(r#"{{{time}"request":{request}}}"#)
+    };
+    let time = |day: u8| format!(r#""startedDateTime":"2026-01-0{day}T00:00:00Z","#);
+    let entries = [request(""), request(&time(2)), request(""), request(&time(3))].join(",");
+    let har = format!(
+        r#"{{"log":{{"version":"1.2","creator":{{"name":"t","version":"1"}},"entries":[{entries}]}}}}"#
+    );
+    let times: Vec<_> = read(har.as_bytes())
+        .into_iter()
+        .map(|item| match item {
+            Imported::Entry(entry) => (entry.ts, entry.lost.iter().any(|lost| lost == "time")),
+            Imported::Skipped(note) => panic!("{note}"),
+        })
+        .collect();
+    let (second, third) = (1_767_312_000_000, 1_767_398_400_000);
+    assert_eq!(times, [(second, true), (second, false), (second, true), (third, false)]);
+}
+
+#[test]
+fn aliases_that_grow_are_refused() {
+    let repeated = |times: usize| vec!["*a"; times].join(", ");
+    let text = "x".repeat(1 << 20);
+    let cassette =
+        format!("http_interactions:\n- request:\n    note: &a {text}\n    more: [{}]\n", repeated(70));
+    let refused = open(cassette.as_bytes(), &Options::default()).unwrap().find_map(Result::err).unwrap();
+    assert!(refused.to_string().contains("an interaction has more than"), "{refused}");
+}

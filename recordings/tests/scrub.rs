@@ -91,7 +91,7 @@ fn names_and_places_are_found_however_they_are_written() {
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     let nested =
         br#"{"input":"{\"accessToken\":\"secret-1\"}","user":{"new_password":"secret-2"},"max_tokens":9}"#;
-    let cases: [(&str, &[(&str, &str)], &[u8]); 8] = [
+    let cases: [(&str, Fields, &[u8]); 8] = [
         ("/a;token=secret-1/b;v=1?user%5Bpassword%5D=secret-2&code=secret-3", &[], b""),
         ("/", &[form], b"token[]=secret-1&user[password]=secret-2&assertion=secret-3&json=%7B%22apiKey%22%3A%22secret-4%22%7D"),
         ("/", &[("content-type", "application/json")], nested),
@@ -142,7 +142,8 @@ fn a_secret_is_remembered_from_one_entry_to_the_next() {
 }
 
 /// Header fields, a body, and a part of the refusal.
-type Case<'a> = (&'a [(&'a str, &'a str)], &'a [u8], &'a str);
+type Case<'a> = (Fields<'a>, &'a [u8], &'a str);
+type Fields<'a> = &'a [(&'a str, &'a str)];
 
 #[test]
 fn what_cannot_be_scrubbed_is_refused() {

@@ -9,6 +9,9 @@ use super::seen::Seen;
 /// The longest line, bytes: a body of 32 MiB fits.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
+/// The end of the year 9999, which is as far as RFC 3339 reaches, in milliseconds since 1970.
+const LATEST: i64 = 253_402_300_799_999;
+
 /// Why a recording cannot be read further.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -79,6 +82,9 @@ impl<R: BufRead> Reader<R> {
         let entry: Entry = serde_json::from_slice(&self.text).map_err(|error| explain(&error))?;
         if entry.v != VERSION {
             return Err(format!("`v` is {}, but this program reads {VERSION}: record it anew", entry.v));
+        }
+        if !(0..=LATEST).contains(&entry.ts) {
+            return Err(format!("`ts` is {}: write milliseconds since 1970, at most {LATEST}", entry.ts));
         }
         let length = entry.request.body.as_ref().map_or(0, |body| body.0.len());
         let chunks = entry.request.chunks.iter().try_fold(0usize, |sum, size| sum.checked_add(*size));
@@ -151,6 +157,9 @@ mod tests {
         assert!(typo.starts_with("a.jsonl:1: column 20: unknown field `tz`"), "{typo}");
         let version = message(&line("a", 2).replace("\"v\":1", "\"v\":2"));
         assert!(version.contains("`v` is 2"), "{version}");
+        for ts in [-1, LATEST + 1] {
+            assert!(message(&line("a", ts)).contains(&format!("`ts` is {ts}")));
+        }
         let chunks = message(&line("a", 2).replace("[]", "[],\"body\":\"abc\",\"chunks\":[2,2]"));
         assert!(chunks.contains("more than the body's 3 bytes"), "{chunks}");
     }

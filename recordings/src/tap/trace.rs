@@ -36,7 +36,9 @@ impl Partial {
 
     /// What it takes in memory, about, bytes.
     pub(super) fn weight(&self) -> usize {
-        self.body.as_ref().map_or(0, Vec::len) + 64 * self.headers.len()
+        let field = |(name, value): &(String, Bytes)| 64 + name.len() + value.0.len();
+        let fields: usize = self.headers.iter().chain(&self.trailers).map(field).sum();
+        self.body.as_ref().map_or(0, Vec::len) + size_of::<usize>() * self.chunks.len() + fields
     }
 
     /// Takes one more segment.

@@ -10,18 +10,51 @@ pub(super) const BINARY: &str = "!binary";
 
 /// How deep nodes may lie in each other.
 const DEEPEST: usize = 32;
-/// How many nodes one interaction may have, those that aliases repeat counted each time.
-const MOST: usize = 100_000;
-/// How many nodes may be kept for aliases.
-const ANCHORS: usize = 10_000;
+/// How much one interaction may have, what aliases repeat counted each time; and how much is kept for aliases.
+const MOST: Weight = Weight { nodes: 100_000, bytes: 64 << 20 };
+
+/// Nodes and the bytes of their texts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Weight {
+    fn node(bytes: usize) -> Self {
+        Self { nodes: 1, bytes }
+    }
+
+    fn and(self, more: Self) -> Self {
+        let (nodes, bytes) = (self.nodes.saturating_add(more.nodes), self.bytes.saturating_add(more.bytes));
+        Self { nodes, bytes }
+    }
+
+    fn since(self, before: Self) -> Self {
+        let (nodes, bytes) =
+            (self.nodes.saturating_sub(before.nodes), self.bytes.saturating_sub(before.bytes));
+        Self { nodes, bytes }
+    }
+
+    /// `self` with `more`, unless that is too much of `what`.
+    fn grown(self, more: Self, what: &str) -> Result<Self, String> {
+        let sum = self.and(more);
+        if sum.nodes > MOST.nodes || sum.bytes > MOST.bytes {
+            return Err(format!("{what} more than {} nodes or {} MiB of text", MOST.nodes, MOST.bytes >> 20));
+        }
+        Ok(sum)
+    }
+}
 
 /// Reads nodes off events.
 #[derive(Default)]
 pub(super) struct Nodes {
-    /// What aliases may name, and how many nodes that is.
-    anchors: HashMap<usize, (Value, usize)>,
-    /// Nodes of the interaction that is being read.
-    count: usize,
+    /// What aliases may name, and its weight.
+    anchors: HashMap<usize, (Value, Weight)>,
+    /// The weight of all that aliases may name.
+    kept: Weight,
+    /// The weight of what was read of this interaction.
+    read: Weight,
 }
 
 impl Nodes {
@@ -31,7 +64,7 @@ impl Nodes {
         event: Event<'_>,
         events: &mut dyn FnMut() -> Result<Event<'static>, String>,
     ) -> Result<Value, String> {
-        self.count = 0;
+        self.read = Weight::default();
         self.node(event, events, 0)
     }
 
@@ -41,17 +74,20 @@ impl Nodes {
         events: &mut dyn FnMut() -> Result<Event<'static>, String>,
         depth: usize,
     ) -> Result<Value, String> {
-        let before = self.count;
-        self.add(1)?;
+        let before = self.read;
+        self.add(Weight::node(match &event {
+            Event::Scalar(text, ..) => text.len(),
+            _ => 0,
+        }))?;
         if depth > DEEPEST {
             return Err(format!("nodes lie more than {DEEPEST} deep"));
         }
         let (anchor, value) = match event {
             Event::Scalar(text, style, anchor, tag) => (anchor, scalar(&text, style, tag.as_deref())),
             Event::Alias(id) => {
-                let (value, count) = self.anchors.get(&id).cloned().ok_or("an alias names nothing")?;
-                self.add(count)?;
-                (0, value)
+                let (value, weight) = self.anchors.get(&id).ok_or("an alias names nothing")?;
+                self.read = self.read.grown(*weight, TOO_MUCH)?;
+                (0, value.clone())
             }
             Event::SequenceStart(_, anchor, _) => {
                 let mut all = Vec::new();
@@ -66,8 +102,10 @@ impl Nodes {
             Event::MappingStart(_, anchor, _) => (anchor, self.mapping(events, depth)?),
             _ => return Err("a node is missing".into()),
         };
-        if anchor > 0 && self.anchors.len() < ANCHORS {
-            self.anchors.insert(anchor, (value.clone(), self.count - before));
+        if anchor > 0 {
+            let weight = self.read.since(before);
+            self.kept = self.kept.grown(weight, "aliases may name")?;
+            self.anchors.insert(anchor, (value.clone(), weight));
         }
         Ok(value)
     }
@@ -91,14 +129,13 @@ impl Nodes {
         }
     }
 
-    fn add(&mut self, count: usize) -> Result<(), String> {
-        self.count = self.count.saturating_add(count);
-        if self.count > MOST {
-            return Err(format!("an interaction has more than {MOST} nodes"));
-        }
+    fn add(&mut self, more: Weight) -> Result<(), String> {
+        self.read = self.read.grown(more, TOO_MUCH)?;
         Ok(())
     }
 }
+
+const TOO_MUCH: &str = "an interaction has";
 
 /// Cassettes hold text: only what is plainly nothing is not taken for text.
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
