@@ -1,5 +1,7 @@
 //! Header and trailer fields as Envoy keeps them: ordered pairs, names in lower case.
 
+use wasmtime::{Result, bail};
+
 use crate::cluster::Fields;
 
 /// Fields in the ABI's form: their number, the sizes of all, then each name and value with a zero byte after it.
@@ -31,6 +33,18 @@ pub(crate) fn write(fields: &Fields) -> Vec<u8> {
 const MOST: usize = 1024;
 /// Most bytes that are read as fields.
 const MOST_BYTES: usize = 1 << 20;
+
+/// Whether a map that a filter adds to is still one that a gateway would send.
+///
+/// # Errors
+/// What is too much.
+pub(crate) fn check(fields: &Fields) -> Result<()> {
+    let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if fields.len() > MOST || bytes > MOST_BYTES {
+        bail!("a map of more than {MOST} fields or {MOST_BYTES} bytes");
+    }
+    Ok(())
+}
 
 /// Reads the ABI's form. As in Envoy, what cannot be read is no fields.
 pub(crate) fn read(bytes: &[u8]) -> Fields {

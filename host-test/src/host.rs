@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use wasmtime::{Memory, StoreLimits, StoreLimitsBuilder, TypedFunc};
+use wasmtime::{Memory, Result, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
 use crate::cluster::{Response, Time};
-use crate::guest::Status;
+use crate::guest::{Fault, Status};
 use crate::load::Abi;
 use crate::plugin::Plugin;
 use crate::process::Process;
@@ -17,6 +17,8 @@ use crate::stream::{Direction, Stream};
 
 /// Of a VM's linear memory. A filter with 10,000 policies needs a fraction of it.
 const MEMORY: usize = 512 << 20;
+/// Of each of its tables: the functions that a filter can call by their number.
+const TABLE: usize = 1 << 20;
 
 /// The context of the VM itself.
 pub(crate) const VM: u32 = 0;
@@ -85,6 +87,19 @@ pub(crate) enum Deferred {
     Delete(u32),
 }
 
+impl Deferred {
+    /// Bytes that it takes, besides itself.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Reply(_, reply) => {
+                let fields: usize = reply.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+                reply.body.len() + reply.details.len() + fields
+            }
+            Self::Continue(..) | Self::Reset(_) | Self::Delete(_) => 0,
+        }
+    }
+}
+
 /// What a VM's gateway has to know.
 #[derive(Debug)]
 pub(crate) enum Effect {
@@ -100,7 +115,11 @@ impl Host {
             serial,
             abi,
             process,
-            limits: StoreLimitsBuilder::new().memory_size(MEMORY).trap_on_grow_failure(true).build(),
+            limits: StoreLimitsBuilder::new()
+                .memory_size(MEMORY)
+                .table_elements(TABLE)
+                .trap_on_grow_failure(true)
+                .build(),
             memory: None,
             allocate: None,
             initialising: true,
@@ -122,6 +141,23 @@ impl Host {
     /// For a store in which nothing runs.
     pub(crate) fn idle() -> Self {
         Self::new(0, Abi::V0_2_1, Rc::new(RefCell::new(Process::new(Time::ZERO, 0))))
+    }
+
+    /// Puts off what a callback asked for.
+    ///
+    /// # Errors
+    /// When the host keeps too much for the filter.
+    pub(crate) fn defer(&mut self, deferred: Deferred) -> Result<()> {
+        self.process.borrow_mut().keep(deferred.weight())?;
+        self.deferred.push_back(deferred);
+        Ok(())
+    }
+
+    /// The next thing that was put off.
+    pub(crate) fn next_deferred(&mut self) -> Option<Deferred> {
+        let deferred = self.deferred.pop_front()?;
+        self.process.borrow_mut().release(deferred.weight());
+        Some(deferred)
     }
 
     pub(crate) fn new_context(&mut self) -> u32 {
@@ -158,12 +194,11 @@ impl Host {
     }
 
     /// The root context of the context that a host function is about has nothing left to do.
-    pub(crate) fn done(&mut self) -> Result<(), Status> {
+    pub(crate) fn done(&mut self) -> Result<(), Fault> {
         let id = self.root();
         let root = self.roots.get_mut(&id).filter(|root| root.standing == Standing::Finishing);
         root.ok_or(Status::NotFound)?.standing = Standing::Done;
-        self.deferred.push_back(Deferred::Delete(id));
-        Ok(())
+        Ok(self.defer(Deferred::Delete(id))?)
     }
 
     pub(crate) fn owner(&self) -> Owner {

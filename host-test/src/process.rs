@@ -10,8 +10,13 @@ use crate::metrics::Metrics;
 use crate::outcome::{Level, LogLine};
 use crate::shared::Shared;
 
-/// Of all that a filter has the host keep: log, shared data, queues, names of metrics.
+/// Of all that a filter has the host keep: log, shared data, queues, names of metrics, filter state, calls that are not
+/// answered, and what a callback asked for while it runs.
 const KEPT: usize = 16 << 20;
+/// What one such thing takes besides its bytes.
+const ENTRY: usize = 64;
+/// How much may happen at one moment of the virtual clock.
+const AT_ONCE: u32 = 100_000;
 
 /// One process of the gateway.
 pub(crate) struct Process {
@@ -25,6 +30,8 @@ pub(crate) struct Process {
     calls: BTreeMap<CallId, InFlight>,
     next_call: u64,
     kept: usize,
+    /// How much has happened at this moment.
+    at_once: u32,
 }
 
 /// Who waits for the answer to a call.
@@ -38,6 +45,7 @@ pub(crate) struct InFlight {
     /// What the filter knows the call by.
     pub(crate) token: u32,
     until: Option<Time>,
+    weight: usize,
 }
 
 impl Process {
@@ -52,7 +60,22 @@ impl Process {
             calls: BTreeMap::new(),
             next_call: 0,
             kept: 0,
+            at_once: 0,
         }
+    }
+
+    /// Goes on to `now`.
+    pub(crate) fn go_on(&mut self, now: Time) {
+        if now > self.now {
+            self.now = now;
+            self.at_once = 0;
+        }
+    }
+
+    /// Something happens again at this moment. False when a filter brings that about without end.
+    pub(crate) fn again(&mut self) -> bool {
+        self.at_once = self.at_once.saturating_add(1);
+        self.at_once < AT_ONCE
     }
 
     /// Nanoseconds since the Unix epoch.
@@ -69,22 +92,22 @@ impl Process {
     /// The log so far; what was taken no longer counts as kept.
     pub(crate) fn take_log(&mut self) -> Vec<LogLine> {
         let log = std::mem::take(&mut self.log);
-        self.kept = log.iter().fold(self.kept, |kept, line| kept.saturating_sub(line.text.len() + 64));
+        log.iter().for_each(|line| self.release(line.text.len()));
         log
     }
 
-    /// Counts what the host is about to keep. The constant stands for the entry itself.
+    /// Counts what the host is about to keep.
     pub(crate) fn keep(&mut self, bytes: usize) -> Result<()> {
-        self.kept = self.kept.saturating_add(bytes).saturating_add(64);
+        self.kept = self.kept.saturating_add(bytes).saturating_add(ENTRY);
         if self.kept > KEPT {
             bail!("the host keeps at most {KEPT} bytes for it, its log included");
         }
         Ok(())
     }
 
-    /// What was counted is kept no more.
+    /// What was counted by [`Process::keep`] is kept no more.
     pub(crate) fn release(&mut self, bytes: usize) {
-        self.kept = self.kept.saturating_sub(bytes);
+        self.kept = self.kept.saturating_sub(bytes.saturating_add(ENTRY));
     }
 
     pub(crate) fn add_cluster(&mut self, name: &str, cluster: Box<dyn Cluster>) {
@@ -96,16 +119,26 @@ impl Process {
     }
 
     /// Sends a call, unless the cluster cannot be reached at all.
-    pub(crate) fn send(&mut self, name: &[u8], call: &Call, (vm, root, token): (u64, u32, u32)) -> Sent {
+    ///
+    /// # Errors
+    /// When the host keeps too much for the filter.
+    pub(crate) fn send(
+        &mut self,
+        name: &[u8],
+        call: &Call,
+        (vm, root, token): (u64, u32, u32),
+    ) -> Result<Sent> {
         let id = CallId(self.next_call);
-        let Some(cluster) = self.clusters.get_mut(name) else { return Sent::Refused };
+        let Some(cluster) = self.clusters.get_mut(name) else { return Ok(Sent::Refused) };
         if cluster.call(id, call, self.now) == Sent::Refused {
-            return Sent::Refused;
+            return Ok(Sent::Refused);
         }
+        let weight = weight(call);
+        self.keep(weight)?;
         self.next_call += 1;
         let until = (call.timeout > Duration::ZERO).then(|| self.now + call.timeout);
-        self.calls.insert(id, InFlight { cluster: name.into(), vm, root, token, until });
-        Sent::Taken
+        self.calls.insert(id, InFlight { cluster: name.into(), vm, root, token, until, weight });
+        Ok(Sent::Taken)
     }
 
     /// When the next answer may come, or take too long.
@@ -131,6 +164,7 @@ impl Process {
             }
             answered.push((call, Answer::Response(timed_out())));
         }
+        answered.iter().for_each(|(call, _)| self.release(call.weight));
         answered
     }
 
@@ -138,11 +172,18 @@ impl Process {
     pub(crate) fn forget(&mut self, vm: u64) {
         let gone: Vec<_> = self.calls.extract_if(.., |_, call| call.vm == vm).collect();
         for (id, call) in gone {
+            self.release(call.weight);
             if let Some(cluster) = self.clusters.get_mut(&call.cluster) {
                 cluster.forget(id);
             }
         }
     }
+}
+
+/// Bytes of a call.
+fn weight(call: &Call) -> usize {
+    let fields = call.headers.iter().chain(&call.trailers);
+    call.body.len() + fields.map(|(name, value)| name.len() + value.len()).sum::<usize>()
 }
 
 /// What Envoy gives a filter in place of an answer that does not come in time.

@@ -32,15 +32,18 @@ impl Shared {
         self.data.get(key).cloned().ok_or(Status::NotFound)
     }
 
-    /// Gives the size of what was there before.
-    pub(crate) fn set(&mut self, key: Vec<u8>, value: Vec<u8>, version: u64) -> Result<usize, Status> {
+    /// Gives the value that was there before.
+    pub(crate) fn set(
+        &mut self,
+        key: Vec<u8>,
+        value: Vec<u8>,
+        version: u64,
+    ) -> Result<Option<Vec<u8>>, Status> {
         if version != 0 && self.data.get(&key).is_some_and(|(_, now)| u64::from(*now) != version) {
             return Err(Status::CasMismatch);
         }
         self.versions += 1;
-        let size = key.len();
-        let before = self.data.insert(key, (value, self.versions));
-        Ok(before.map_or(0, |(value, _)| value.len() + size))
+        Ok(self.data.insert(key, (value, self.versions)).map(|(value, _)| value))
     }
 
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {

@@ -82,6 +82,12 @@ impl Vm {
         self.host().failed.is_some()
     }
 
+    /// The filter brings about more and more at one moment: it would never come to the next.
+    pub(crate) fn give_up(&mut self) {
+        let why = "calls or queues are answered by more of them without end, and no time goes by";
+        self.host_mut().failed.get_or_insert_with(|| why.to_owned());
+    }
+
     /// Calls a callback of a context. Nothing when the filter does not have it, or when the VM fails.
     fn call<P: WasmParams, R: WasmResults>(
         &mut self,
@@ -105,7 +111,7 @@ impl Vm {
     /// Does what the callback that is over asked for (proxy-wasm-cpp-host, `DeferAfterCallActions`).
     fn after_call(&mut self) {
         self.host_mut().stop_next = false;
-        while let Some(deferred) = self.host_mut().deferred.pop_front() {
+        while let Some(deferred) = self.host_mut().next_deferred() {
             match deferred {
                 Deferred::Continue(id, direction) => self.proceed(id, direction),
                 Deferred::Reply(id, reply) => self.reply(id, reply),

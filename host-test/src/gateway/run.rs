@@ -59,8 +59,7 @@ impl Gateway {
     /// Lets time go by until `until`, and everything happen that is due by then.
     pub fn run_until(&mut self, until: Time) {
         while self.step(until) {}
-        let mut process = self.process.borrow_mut();
-        process.now = process.now.max(until);
+        self.process.borrow_mut().go_on(until);
     }
 
     /// Lets this much time go by.
@@ -82,7 +81,7 @@ impl Gateway {
         let due = [self.agenda.due(), self.process.borrow().due(), ticks].into_iter().flatten().min();
         let Some(due) = due.filter(|due| *due <= until) else { return false };
         let now = due.max(self.now());
-        self.process.borrow_mut().now = now;
+        self.process.borrow_mut().go_on(now);
         while let Some(event) = self.agenda.take(now) {
             self.happen(event);
         }
@@ -142,8 +141,12 @@ impl Gateway {
         let answered = self.process.borrow_mut().answered();
         for (call, answer) in answered {
             let vm = self.workers.iter_mut().find_map(|worker| worker.find(call.vm));
+            let goes_on = self.process.borrow_mut().again();
             if let Some(vm) = vm {
-                vm.answered(call.root, call.token, answer);
+                match goes_on {
+                    true => vm.answered(call.root, call.token, answer),
+                    false => vm.give_up(),
+                }
             }
             self.collect();
         }
@@ -173,7 +176,11 @@ impl Gateway {
             }
             for ((vm, root), token) in ready {
                 let vm = self.workers.iter_mut().find_map(|worker| worker.find(vm));
-                vm.into_iter().for_each(|vm| vm.queue_ready(root, token));
+                let goes_on = self.process.borrow_mut().again();
+                vm.into_iter().for_each(|vm| match goes_on {
+                    true => vm.queue_ready(root, token),
+                    false => vm.give_up(),
+                });
             }
         }
         for id in std::mem::take(&mut self.slowed) {
@@ -205,6 +212,11 @@ impl Gateway {
         let Some(client) = self.clients.remove(&id) else { return };
         client.plans.iter().for_each(|key| _ = self.agenda.events.remove(key));
         self.slowed.remove(&id);
+        for (name, value) in &stream.state {
+            let mut process = self.process.borrow_mut();
+            process.release(name.len());
+            process.release(value.len());
+        }
         let outcome = Outcome {
             ended: stream.ended.unwrap_or(Ended::Reset),
             began: stream.began,

@@ -16,6 +16,9 @@ const CALL_RESPONSE_BODY: u64 = 4;
 const PLUGIN_CONFIGURATION: u64 = 7;
 const LAST: u64 = 8;
 
+/// Most bytes that a filter can make of a body.
+const LARGEST: usize = 64 << 20;
+
 pub(super) fn link(imports: &mut Imports, abi: Abi) -> Result<()> {
     if abi == Abi::V0_1_0 {
         imports.proxy("proxy_get_configuration", |guest, [pointer, size]| {
@@ -92,6 +95,9 @@ fn set(guest: &mut Guest<'_>, [kind, start, length, data, size]: [u64; 5]) -> Re
         body.extend(data);
     } else {
         return Err(Status::BadArgument.into());
+    }
+    if body.len() > LARGEST {
+        return Err(Fault::Trap(wasmtime::format_err!("a body of more than {LARGEST} bytes")));
     }
     Ok(())
 }

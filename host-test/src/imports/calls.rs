@@ -49,7 +49,7 @@ fn http(guest: &mut Guest<'_>, parameters: [u64; 10]) -> Result<(), Fault> {
     }
     let (vm, root) = guest.host().owner();
     let token = guest.host_mut().new_token();
-    let sent = guest.process().send(&cluster, &call, (vm, root, token));
+    let sent = guest.process().send(&cluster, &call, (vm, root, token))?;
     match sent {
         Sent::Taken => guest.write_u32(token_at, token),
         Sent::Refused => Err(Status::InternalFailure.into()),

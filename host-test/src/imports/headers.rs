@@ -75,8 +75,9 @@ fn change(
 ) -> Result<(), Fault> {
     check(map)?;
     let (key, value) = (guest.read(key, size)?, guest.read(value, length)?);
-    how(changeable(guest, map)?, &key, &value);
-    Ok(())
+    let changed = changeable(guest, map)?;
+    how(changed, &key, &value);
+    fields::check(changed).map_err(Fault::Trap)
 }
 
 /// A map that can be read at this moment.

@@ -15,8 +15,13 @@ pub(super) fn link(imports: &mut Imports) -> Result<()> {
     // Envoy's filter state takes a name once and a value for it any number of times.
     imports.proxy("proxy_set_property", |guest, [path, size, value, length]| {
         let (path, value) = (guest.read(path, size)?, guest.read(value, length)?);
-        guest.stream().ok_or(Status::NotFound)?.state.insert(path, value);
-        Ok(())
+        let (name, new) = (path.len(), value.len());
+        let before = guest.stream().ok_or(Status::NotFound)?.state.insert(path, value);
+        match before {
+            Some(before) => guest.process().release(before.len()),
+            None => guest.process().keep(name)?,
+        }
+        Ok(guest.process().keep(new)?)
     })
 }
 

@@ -13,10 +13,14 @@ pub(super) fn link(imports: &mut Imports) -> Result<()> {
         guest.write_u32(version, now)
     })?;
     imports.proxy("proxy_set_shared_data", |guest, [key, size, value, length, version]| {
-        let (key, value) = (kept(guest, key, size)?, kept(guest, value, length)?);
-        let freed = guest.process().shared.set(key, value, version)?;
-        guest.process().release(freed);
-        Ok(())
+        let (key, value) = (guest.read(key, size)?, guest.read(value, length)?);
+        let (name, new) = (key.len(), value.len());
+        let before = guest.process().shared.set(key, value, version)?;
+        match before {
+            Some(before) => guest.process().release(before.len()),
+            None => guest.process().keep(name)?,
+        }
+        Ok(guest.process().keep(new)?)
     })?;
     imports.proxy("proxy_register_shared_queue", |guest, [name, size, token]| {
         let name = kept(guest, name, size)?;

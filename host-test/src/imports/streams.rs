@@ -32,7 +32,7 @@ pub(super) fn link(imports: &mut Imports, abi: Abi) -> Result<()> {
         guest.host_mut().effective = context;
         Ok(())
     })?;
-    imports.proxy("proxy_done", |guest, []| guest.host_mut().done().map_err(Fault::Status))
+    imports.proxy("proxy_done", |guest, []| guest.host_mut().done())
 }
 
 /// ABI 0.1.0 has a function for each direction, and none that ends a request.
@@ -68,8 +68,7 @@ fn proceed(guest: &mut Guest<'_>, direction: Direction) -> Result<(), Fault> {
     let Some(stream) = guest.stream() else { return Ok(()) };
     let sees = &mut stream.request.sees;
     (sees.headers, sees.part, sees.trailers) = (false, false, false);
-    guest.host_mut().deferred.push_back(Deferred::Continue(context, direction));
-    Ok(())
+    Ok(guest.host_mut().defer(Deferred::Continue(context, direction))?)
 }
 
 fn reply(guest: &mut Guest<'_>, parameters: [u64; 8]) -> Result<(), Fault> {
@@ -88,7 +87,7 @@ fn reply(guest: &mut Guest<'_>, parameters: [u64; 8]) -> Result<(), Fault> {
             ..LocalReply::default()
         };
         pairs.iter().for_each(|(name, value)| fields::add(&mut reply.headers, name, value));
-        guest.host_mut().deferred.push_back(Deferred::Reply(context, reply));
+        guest.host_mut().defer(Deferred::Reply(context, reply))?;
     }
     guest.host_mut().stop_next = true;
     Ok(())
