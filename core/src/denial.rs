@@ -15,6 +15,12 @@ pub enum Reason {
     Ambiguous,
     /// A fact that the route needs is missing or of the wrong type.
     BadFact,
+    /// What was posted is no message of the protocol's version.
+    BadMessage,
+    /// A header says something else than the body that it repeats.
+    HeaderMismatch,
+    /// The protocol's version is not known.
+    UnsupportedVersion,
     /// Credentials are present and do not hold.
     BadIdentity,
     /// The agent's owner is not known.
@@ -25,6 +31,8 @@ pub enum Reason {
     BodyTooLarge,
     /// The gateway does not deliver the body.
     HostWithholdsBody,
+    /// A gate applies, and what is said is not whole: a stream, or more than one message.
+    StreamGated,
     /// The approval service cannot be asked.
     ServiceUnavailable,
     /// The approval service will not ask it.
@@ -60,18 +68,22 @@ pub struct Meaning {
 
 impl Reason {
     /// All reasons, in the order of the table.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::Forbidden,
         Self::PolicyError,
         Self::Anonymous,
         Self::NoRoute,
         Self::Ambiguous,
         Self::BadFact,
+        Self::BadMessage,
+        Self::HeaderMismatch,
+        Self::UnsupportedVersion,
         Self::BadIdentity,
         Self::OwnerUnknown,
         Self::IdentityNotComparable,
         Self::BodyTooLarge,
         Self::HostWithholdsBody,
+        Self::StreamGated,
         Self::ServiceUnavailable,
         Self::AskRefused,
         Self::Rejected,
@@ -93,6 +105,9 @@ impl Reason {
             Self::NoRoute => ("no_route", 403, 7, "nothing is known about this request, so it is denied"),
             Self::Ambiguous => ("ambiguous_request", 400, 3, "the request can be read in more than one way"),
             Self::BadFact => ("bad_fact", 400, 3, "a part that policy reads is missing or of the wrong type"),
+            Self::BadMessage => ("bad_message", 400, 3, "this is no message of the protocol's version"),
+            Self::HeaderMismatch => ("header_mismatch", 400, 3, "a header and the body do not say the same"),
+            Self::UnsupportedVersion => ("unsupported_version", 400, 3, "the protocol's version is not known"),
             Self::BadIdentity => ("bad_identity", 401, 16, "the credentials do not hold"),
             Self::OwnerUnknown => ("owner_unknown", 403, 7, "the owner of this agent is not known"),
             Self::IdentityNotComparable => {
@@ -105,6 +120,9 @@ impl Reason {
                 14,
                 "the gateway withholds the body: set allow_on_headers_stop_iteration",
             ),
+            Self::StreamGated => {
+                ("stream_gated", 403, 7, "a person would have to countersign what is not said yet")
+            }
             Self::ServiceUnavailable => {
                 ("service_unavailable", 503, 14, "the approval service cannot be asked")
             }

@@ -155,6 +155,7 @@ impl Rules {
         let (Some(routes), Some(identities)) = (routes, identities) else { return Err(errors) };
         errors.extend(unmapped_groups(&policies, &identities));
         errors.extend(unknown_principals(&policies, sources));
+        errors.extend(narrow_calls(&policies, &routes));
         if errors.is_empty() { Ok(Self { policies, routes, identities }) } else { Err(errors) }
     }
 
@@ -209,6 +210,22 @@ fn unknown_principals(policies: &Policies, sources: &[IdentitySource]) -> Vec<Lo
         .collect()
 }
 
+/// Where tools have actions of their own, a policy that names the action of all calls means them, too.
+fn narrow_calls(policies: &Policies, routes: &Routes) -> Vec<LoadError> {
+    let Some(call) = routes.shared_call() else { return Vec::new() };
+    let narrow = policies.policies().filter(|policy| policy.action.as_ref() == Some(&call));
+    narrow
+        .map(|policy| {
+            let id = &policy.notes.id;
+            let message = format!(
+                "`{id}` names `action == {call}`, and tools in `routes.yaml` have actions of their own in it: write \
+                 `action in {call}`"
+            );
+            LoadError::at(policy.file.clone(), policy.line, message)
+        })
+        .collect()
+}
+
 /// A gate whose group nobody maps could never be opened: better said now than to the first caller.
 fn unmapped_groups(policies: &Policies, identities: &Identities) -> Vec<LoadError> {
     let unmapped = policies.policies().filter_map(|policy| match &policy.notes.role {
@@ -244,5 +261,9 @@ impl SchemaView for Policies {
     fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, bool>> {
         let declared = self.context_type(action)?;
         Some(declared.iter().map(|(name, attribute)| (name.clone(), attribute.required)).collect())
+    }
+
+    fn lies_in(&self, action: &EntityName, other: &EntityName) -> bool {
+        self.action_lies_in(action, other)
     }
 }

@@ -17,7 +17,7 @@ use crate::entity::EntityName;
 use crate::facts::RequestFacts;
 use crate::identity::Caller;
 use crate::journal::Journal;
-use crate::judge::{Judged, Unjudged, judge};
+use crate::judge::{Judged, Part, Unjudged, judge};
 use crate::life::{Fate, Moment, Next, Step, decide};
 use crate::load::LoadError;
 use crate::policy::{Account, Anatomy, Brief, Came, Query, Role, Ruling, Verdict};
@@ -162,11 +162,12 @@ impl Explainer {
         let Outcome { verdict, facts } = self.decide(facts, now);
         let (route, briefs) = match judge(&self.engine, &facts, now) {
             Ok(judged) => {
-                let briefs = self.engine.policies.briefs(&self.anatomies, &judged.query);
-                (Some(judged.target.name().to_owned()), briefs.unwrap_or_default())
+                let briefs = |part: &Part| self.engine.policies.briefs(&self.anatomies, &part.query);
+                let all = judged.parts().filter_map(|part| briefs(part).ok()).flatten().collect();
+                (Some(judged.target.name().to_owned()), all)
             }
             Err(Unjudged::Denied(_, about)) => (about.route, Vec::new()),
-            Err(Unjudged::NeedBody) => (None, Vec::new()),
+            Err(Unjudged::NeedBody(_)) => (None, Vec::new()),
         };
         Exercised { decision: verdict.decision(), route, briefs }
     }
@@ -243,7 +244,8 @@ impl Explainer {
 
     fn account(&self, explanation: &mut Explanation, judged: Judged<'_>) {
         let policies = &self.engine.policies;
-        let Judged { query, ruling, .. } = judged;
+        let deciding = judged.deciding();
+        let (query, ruling) = (deciding.query.clone(), judged.ruling.clone());
         let declared = policies.context_type(&query.action).into_iter().flatten();
         explanation.types = declared.map(|(name, attribute)| (name.clone(), attribute.ty.clone())).collect();
         let denied = matches!(ruling.verdict, Verdict::Deny(_));

@@ -131,7 +131,9 @@ fn start(
 ) -> Step {
     let judged = match judge(engine, &facts, at.now) {
         Ok(judged) => judged,
-        Err(Unjudged::NeedBody) => return Step::new(Next::NeedBody(AwaitingBody::new(facts, engine))),
+        Err(Unjudged::NeedBody(dialect)) => {
+            return Step::new(Next::NeedBody(AwaitingBody::new(facts, dialect, engine)));
+        }
         Err(Unjudged::Denied(denial, about)) => {
             return deny::unjudged(engine, journal, denial, *about, at.now);
         }

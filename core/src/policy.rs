@@ -19,7 +19,7 @@ mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{EntityUid, Policy};
+use cedar_policy::{ActionConstraint, EntityUid, Policy};
 use cedar_policy_core::ast;
 use countersign_protocol::Hash;
 
@@ -68,6 +68,8 @@ pub struct PolicyInfo {
     pub file: String,
     /// The line that it starts at, from 1.
     pub line: usize,
+    /// The action that its scope equals, if it names one so.
+    pub action: Option<EntityName>,
 }
 
 /// All policies of a bundle with schema and entities, checked and indexed.
@@ -162,6 +164,10 @@ impl Policies {
                 hash: read.hash,
                 file: read.file.path.into(),
                 line: read.line(),
+                action: match read.policy.action_constraint() {
+                    ActionConstraint::Eq(uid) => Some(schema::name(&uid)),
+                    _ => None,
+                },
             },
         });
         Ok(())
@@ -182,6 +188,14 @@ impl Policies {
     #[must_use]
     pub fn context_type(&self, action: &EntityName) -> Option<&BTreeMap<String, Attribute>> {
         self.types.action(action).map(|action| &action.context)
+    }
+
+    /// Whether `action` is `group` or lies in it.
+    pub(crate) fn action_lies_in(&self, action: &EntityName, group: &EntityName) -> bool {
+        let (Some(action), Some(group)) = (self.hierarchy.number(action), self.hierarchy.number(group)) else {
+            return false;
+        };
+        self.hierarchy.lineage(action).any(|number| number == group)
     }
 
     /// Whether the schema declares `action`.

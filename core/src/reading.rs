@@ -89,6 +89,14 @@ impl Reading {
         self.fields.single(name, true, &self.relaxed)
     }
 
+    /// The value of the header `name` (lower case) whose commas mean nothing: one field, visible text.
+    ///
+    /// # Errors
+    /// As [`Reading::header`], but a comma is a comma.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Denial> {
+        self.fields.single(name, false, &self.relaxed)
+    }
+
     /// All values of the list header `name` (lower case; RFC 9110 section 5.6.1), over all its fields.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ mod explain;
 mod facts;
 mod file;
 mod http;
-mod json;
+pub(crate) mod json;
+mod mcp;
 mod pattern;
 mod route;
 mod template;
@@ -18,12 +19,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use common::{COMMON_FACTS, common_facts};
 pub(crate) use explain::written;
 pub use explain::{Miss, WrittenRoute};
+pub use mcp::MCP_FACTS;
+pub(crate) use mcp::McpRoute;
 pub(crate) use pattern::is_header_name;
 pub(crate) use template::is_type;
 
 use crate::denial::{Denial, Reason};
 use crate::entity::EntityName;
 use crate::load::LoadError;
+use crate::mcp::Post;
 use crate::reading::Reading;
 use crate::value::Value;
 use crate::yaml;
@@ -40,6 +44,8 @@ pub trait SchemaView {
     fn has_entity_type(&self, ty: &str) -> bool;
     /// The members of the action's context and whether each is required; `None` for an unknown action.
     fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, bool>>;
+    /// Whether an action lies in another by the schema.
+    fn lies_in(&self, action: &EntityName, other: &EntityName) -> bool;
 }
 
 /// All routes of a bundle. A host with routes is closed: what none matches is denied, unless `hosts` says
@@ -58,6 +64,8 @@ pub struct Target<'a>(Kind<'a>);
 #[derive(Debug)]
 enum Kind<'a> {
     Route { route: &'a Route, captured: Vec<String> },
+    /// Messages of the Model Context Protocol are posted.
+    Mcp { route: &'a Route, mcp: &'a McpRoute, captured: Vec<String> },
     Http { action: EntityName },
 }
 
@@ -72,6 +80,21 @@ pub struct Mapped {
     pub parents: Vec<EntityName>,
     /// In which circumstances, without the common facts.
     pub context: BTreeMap<String, Value>,
+}
+
+/// All that one request does: its parts in their order, one mostly, several where a body holds several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// The first.
+    pub first: Mapped,
+    /// All others.
+    pub more: Vec<Mapped>,
+}
+
+impl From<Mapped> for Parts {
+    fn from(first: Mapped) -> Self {
+        Self { first, more: Vec::new() }
+    }
 }
 
 impl Routes {
@@ -110,7 +133,12 @@ impl Routes {
         let (mut closed, mut fallback) = (false, None);
         for host in self.covering(&reading.host) {
             if let Some(Found { route, captured }) = host.find(reading)? {
-                return Ok(Target(Kind::Route { route, captured: route.folded(captured) }));
+                let captured = route.folded(captured);
+                let posted = route.mcp.as_deref().filter(|_| reading.method == "POST");
+                return Ok(Target(match posted {
+                    Some(mcp) => Kind::Mcp { route, mcp, captured },
+                    None => Kind::Route { route, captured },
+                }));
             }
             closed |= host.closed;
             fallback = fallback.or(host.fallback);
@@ -123,6 +151,13 @@ impl Routes {
             Reason::NoRoute,
             format!("no route for `{}` on host `{}`", reading.method, reading.host),
         ))
+    }
+
+    /// The action of all tool calls, when a tool has another one in it.
+    pub(crate) fn shared_call(&self) -> Option<EntityName> {
+        let mut routes = self.hosts.values().flat_map(Host::routes);
+        let own = routes.any(|route| route.mcp.as_ref().is_some_and(|mcp| mcp.own_actions().next().is_some()));
+        own.then(|| mcp::action("call"))
     }
 
     /// What is known of a host, the most specific first: itself, then the domains above it.
@@ -138,7 +173,7 @@ impl Target<'_> {
     #[must_use]
     pub fn action(&self) -> &EntityName {
         match &self.0 {
-            Kind::Route { route, .. } => &route.action,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.action,
             Kind::Http { action } => action,
         }
     }
@@ -147,7 +182,8 @@ impl Target<'_> {
     #[must_use]
     pub fn needs_body(&self) -> bool {
         match &self.0 {
-            Kind::Route { route, .. } => route.facts().any(Fact::reads_body),
+            Kind::Mcp { .. } => true,
+            Kind::Route { route, .. } => route.mcp.is_none() && route.facts().any(Fact::reads_body),
             Kind::Http { .. } => false,
         }
     }
@@ -156,7 +192,7 @@ impl Target<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.0 {
-            Kind::Route { route, .. } => &route.name,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.name,
             Kind::Http { .. } => "http",
         }
     }
@@ -165,7 +201,7 @@ impl Target<'_> {
     #[must_use]
     pub fn volatile(&self) -> &[String] {
         match &self.0 {
-            Kind::Route { route, .. } => &route.volatile,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.volatile,
             Kind::Http { .. } => &[],
         }
     }
@@ -174,21 +210,41 @@ impl Target<'_> {
     #[must_use]
     pub fn redacted(&self) -> &[String] {
         match &self.0 {
-            Kind::Route { route, .. } => &route.redacted,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.redacted,
             Kind::Http { .. } => &[],
         }
     }
 
-    /// Resource and context. `body` is the whole body, and needed when [`Target::needs_body`] says so.
+    /// What was posted, where messages are.
+    pub(crate) fn post(&self, reading: &Reading, body: Option<&[u8]>) -> Option<Post> {
+        matches!(self.0, Kind::Mcp { .. }).then(|| Post::of(reading, body))
+    }
+
+    /// What a request does. `body` is the whole body, and needed when [`Target::needs_body`] says so.
     ///
     /// # Errors
-    /// [`Reason::BadFact`] or [`Reason::Ambiguous`], naming route and fact.
-    pub fn map(&self, reading: &Reading, body: Option<&[u8]>) -> Result<Mapped, Denial> {
-        match &self.0 {
-            Kind::Route { route, captured } => route
-                .map(reading, captured, body)
-                .map_err(|denial| Denial::new(denial.reason, format!("{}: {}", route.name, denial.detail))),
-            Kind::Http { action } => http::map(action, reading),
-        }
+    /// [`Reason::BadFact`] or [`Reason::Ambiguous`], naming route and fact, and what else is wrong with messages.
+    pub fn map(&self, reading: &Reading, body: Option<&[u8]>) -> Result<Parts, Denial> {
+        self.map_posted(reading, body, self.post(reading, body))
+    }
+
+    /// As [`Target::map`], where the messages are read already.
+    pub(crate) fn map_posted(
+        &self,
+        reading: &Reading,
+        body: Option<&[u8]>,
+        post: Option<Post>,
+    ) -> Result<Parts, Denial> {
+        let (route, mapped) = match &self.0 {
+            Kind::Http { action } => return http::map(action, reading).map(Parts::from),
+            Kind::Route { route, captured } => (route, route.map(reading, captured, body).map(Parts::from)),
+            Kind::Mcp { route, mcp, captured } => {
+                let post = post.unwrap_or_else(|| Post::of(reading, body));
+                let version = post.conversation.version;
+                let mapped = post.messages.and_then(|all| mcp.map(reading, captured, all, version));
+                (route, mapped)
+            }
+        };
+        mapped.map_err(|denial| Denial::new(denial.reason, format!("{}: {}", route.name, denial.detail)))
     }
 }

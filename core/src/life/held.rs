@@ -160,7 +160,7 @@ impl Held {
 pub(super) fn still_open<'a>(engine: &'a Engine, case: &Case, now: UnixMillis) -> Result<Judged<'a>, Denial> {
     let judged = judge(engine, &case.facts, now).map_err(|stop| match stop {
         Unjudged::Denied(denial, _) => denial,
-        Unjudged::NeedBody => Denial::new(Reason::PolicyError, "the body was not read"),
+        Unjudged::NeedBody(_) => Denial::new(Reason::PolicyError, "the body was not read"),
     })?;
     if judged.digest(engine, &case.facts) != case.digest {
         return Err(Denial::new(Reason::GatesChanged, "the request means something else now"));

@@ -3,12 +3,15 @@
 use countersign_protocol::UnixMillis;
 use countersign_protocol::evidence::Record;
 
+use crate::dialect::Dialect;
+
 use super::{Decision, Denial, Engine, Fate, Journal, Judged, Next, Permit, Reason, Reply, Step};
 
 /// Waits for a held-lane record to be acknowledged.
 #[derive(Debug)]
 pub struct Keeping {
     record: Record,
+    dialect: Dialect,
     until: UnixMillis,
 }
 
@@ -20,7 +23,7 @@ pub(super) fn keep(engine: &Engine, journal: &mut Journal, judged: &Judged<'_>, 
     }
     let record = journal.held(now, "allowed", judged.members());
     let until = now.saturating_add(engine.approval().timeout);
-    Step::new(Next::Keep(Keeping { record: record.clone(), until })).audit(record)
+    Step::new(Next::Keep(Keeping { record: record.clone(), dialect: judged.dialect.clone(), until })).audit(record)
 }
 
 impl Keeping {
@@ -51,6 +54,6 @@ impl Keeping {
             .with("record", self.seq());
         let record = journal.held(now, "denied", members);
         let decision = Decision::new(Fate::Denied(denial.reason), None);
-        Step::new(Next::Reply(Reply::denial(&denial))).decided(decision).audit(record)
+        Step::new(Next::Reply(Reply::denial(&denial, &self.dialect))).decided(decision).audit(record)
     }
 }

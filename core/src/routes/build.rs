@@ -1,12 +1,14 @@
 //! From an entry of the file to a route that can be used, with everything that is wrong with it.
 
+use std::collections::BTreeMap;
+
 use super::facts::{Fact, Params};
 use super::file::{FILE, FieldEntry, MatchEntry, RouteEntry};
 use super::pattern::{self, Conditions, HostPattern, Step};
 use super::route::{Field, Route};
 use super::template::{self, Template};
 use super::types::Type;
-use super::{COMMON_FACTS, SchemaView};
+use super::{COMMON_FACTS, SchemaView, mcp};
 use crate::digest::{is_secret, is_volatile};
 use crate::entity::EntityName;
 use crate::load::LoadError;
@@ -20,14 +22,14 @@ pub(super) struct Placed {
 }
 
 /// Collects what is wrong, so that one load names it all.
-struct Errors<'a>(&'a mut Vec<LoadError>);
+pub(super) struct Errors<'a>(&'a mut Vec<LoadError>);
 
 impl Errors<'_> {
-    fn keep<T>(&mut self, line: usize, result: Result<T, String>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, line: usize, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.0.push(LoadError::at(FILE, line, message))).ok()
     }
 
-    fn require(&mut self, line: usize, holds: bool, message: impl FnOnce() -> String) {
+    pub(super) fn require(&mut self, line: usize, holds: bool, message: impl FnOnce() -> String) {
         if !holds {
             self.0.push(LoadError::at(FILE, line, message()));
         }
@@ -46,14 +48,25 @@ pub(super) fn route(
     let host = errors.keep(line, pattern::host(&entry.r#match.host));
     let path = &entry.r#match.path;
     let (steps, params) = errors.keep(path.line, pattern::path(&path.value))?;
-    let conditions = conditions(&entry.r#match, line, &mut errors);
-    let action = errors.keep(entry.action.line, action(&entry.action.value, schema));
-    let resource = entity(&entry.resource.value, entry.resource.line, &params, schema, &mut errors);
+    let mut conditions = conditions(&entry.r#match, line, &mut errors);
+    if entry.mcp.is_some() {
+        conditions.methods = mcp::build::METHODS.map(str::to_owned).to_vec();
+    }
+    let mcp = entry.mcp.as_ref().and_then(|mcp| mcp::build::build(&entry, mcp, &params, schema, &mut errors));
+    let (action, resource) = match &mcp {
+        Some(mcp) => (Some(mcp.connects()), Template::parse(&mcp.names(), &params).ok()),
+        None => (
+            named(entry.action.as_ref(), line, "action", &mut errors)
+                .and_then(|Located { value, line }| errors.keep(*line, action(value, schema))),
+            named(entry.resource.as_ref(), line, "resource", &mut errors)
+                .and_then(|Located { value, line }| entity(value, *line, &params, schema, &mut errors)),
+        ),
+    };
     let parents = parents(entry.parents.as_ref(), &params, schema, &mut errors);
     let fold = folds(&entry.fold.0, &params, line, &mut errors);
-    let context = context(&entry, &params, &mut errors);
-    if let Some(action) = &action {
-        check_context(action, &entry, line, schema, &mut errors);
+    let context = fields(&entry.context, &params, &|_| None, &mut errors);
+    if let Some(action) = action.as_ref().filter(|_| mcp.is_none()) {
+        check_context(action, &entry.context, &[], line, schema, &mut errors);
     }
     for name in entry.volatile.0.iter().chain(&entry.redact.0) {
         let known = pattern::is_header_name(name);
@@ -74,6 +87,7 @@ pub(super) fn route(
         context,
         volatile,
         redacted,
+        mcp: mcp.map(Box::new),
     };
     check_bound(&route, &mut errors);
     (errors.0.len() == before).then_some(Placed { host: host?, steps, route })
@@ -93,6 +107,17 @@ fn check_bound(route: &Route, errors: &mut Errors<'_>) {
             format!("the route reads `{name}`, which is redacted: what policy reads is shown to people")
         });
     }
+}
+
+/// What only `mcp` may stand in for.
+fn named<'a, T>(
+    member: Option<&'a Located<T>>,
+    line: usize,
+    name: &str,
+    errors: &mut Errors<'_>,
+) -> Option<&'a Located<T>> {
+    errors.require(line, member.is_some(), || format!("missing field `{name}`"));
+    member
 }
 
 fn conditions(entry: &MatchEntry, line: usize, errors: &mut Errors<'_>) -> Conditions {
@@ -143,26 +168,34 @@ fn folds(names: &[String], params: &Params, line: usize, errors: &mut Errors<'_>
     names.iter().filter_map(|name| errors.keep(line, place(name))).collect()
 }
 
-fn context(entry: &RouteEntry, params: &Params, errors: &mut Errors<'_>) -> Vec<Field> {
+/// The members of a context. `other` reads what only this kind of route knows.
+pub(super) fn fields(
+    context: &BTreeMap<String, Located<FieldEntry>>,
+    params: &Params,
+    other: &dyn Fn(&str) -> Option<Result<Fact, String>>,
+    errors: &mut Errors<'_>,
+) -> Vec<Field> {
     let field = |(name, field): (&String, &Located<FieldEntry>)| {
-        let fact = errors.keep(field.line, Fact::parse(&field.value.from, params))?;
+        let from = &field.value.from;
+        let fact = errors.keep(field.line, other(from).unwrap_or_else(|| Fact::parse(from, params)))?;
         let ty = Type::parse(&field.value.r#type);
         Some(Field { name: name.clone(), fact, ty, optional: field.value.optional })
     };
-    entry.context.iter().filter_map(field).collect()
+    context.iter().filter_map(field).collect()
 }
 
-/// The context that a route makes is the context that the action's schema declares.
-fn check_context(
+/// The context that a route makes, with what `comes` by itself, is the context that the action's schema declares.
+pub(super) fn check_context(
     action: &EntityName,
-    entry: &RouteEntry,
+    context: &BTreeMap<String, Located<FieldEntry>>,
+    comes: &[&str],
     line: usize,
     schema: &dyn SchemaView,
     errors: &mut Errors<'_>,
 ) {
     let declared = schema.context_attributes(action).unwrap_or_default();
-    for (name, Located { value: field, line }) in &entry.context {
-        let shadows = COMMON_FACTS.contains(&name.as_str());
+    for (name, Located { value: field, line }) in context {
+        let shadows = COMMON_FACTS.contains(&name.as_str()) || comes.contains(&name.as_str());
         errors
             .require(*line, !shadows, || format!("`{name}` is a fact of every request: choose another name"));
         errors.require(*line, declared.contains_key(name), || {
@@ -174,7 +207,8 @@ fn check_context(
         check_type(name, &ty, field, *line, schema, errors);
     }
     for (name, _) in declared.iter().filter(|(_, required)| **required) {
-        let given = entry.context.contains_key(name) || COMMON_FACTS.contains(&name.as_str());
+        let own = context.contains_key(name) || comes.contains(&name.as_str());
+        let given = own || COMMON_FACTS.contains(&name.as_str());
         errors.require(line, given, || {
             format!("`{action}` requires `{name}` in its context: say where it comes from")
         });

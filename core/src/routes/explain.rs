@@ -45,14 +45,16 @@ pub enum Miss {
 pub(crate) fn written(text: Option<&str>) -> Vec<WrittenRoute> {
     let file: RoutesFile = text.and_then(|text| yaml::read(FILE, text).ok()).unwrap_or_default();
     let route = |Located { value, line }| {
-        let super::file::RouteEntry { r#match, context, .. } = value;
+        let super::file::RouteEntry { r#match, context, mcp, .. } = value;
+        let tools = mcp.into_iter().flat_map(|mcp| mcp.value.tools.into_values());
+        let arguments = tools.flat_map(|tool| tool.value.context);
         WrittenRoute {
             name: format!("{FILE}:{line}"),
             host: r#match.host,
             methods: r#match.method.0,
             path: r#match.path.value,
             headers: r#match.headers,
-            context: context.into_iter().map(|(name, field)| (name, field.value.from)).collect(),
+            context: context.into_iter().chain(arguments).map(|(name, field)| (name, field.value.from)).collect(),
         }
     };
     file.routes.into_iter().map(route).collect()
@@ -68,7 +70,7 @@ impl WrittenRoute {
     /// The path template's parameters, in order, with what a request has in their place.
     #[must_use]
     pub fn captured(&self, target: &Target<'_>) -> Vec<(String, String)> {
-        let Kind::Route { captured, .. } = &target.0 else { return Vec::new() };
+        let (Kind::Route { captured, .. } | Kind::Mcp { captured, .. }) = &target.0 else { return Vec::new() };
         let names = pattern::path(&self.path).map(|(_, params)| params.names).unwrap_or_default();
         names.into_iter().zip(captured.iter().cloned()).collect()
     }

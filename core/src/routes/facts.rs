@@ -86,6 +86,11 @@ impl Fact {
         Ok(Self { source, written: written.to_owned(), tail })
     }
 
+    /// A fact of a JSON message, under another name than a route's body has.
+    pub(super) fn in_body(pointer: Pointer, written: &str) -> Self {
+        Self { source: Source::Body(pointer), written: written.to_owned(), tail: false }
+    }
+
     pub(super) fn reads_body(&self) -> bool {
         matches!(self.source, Source::Body(_))
     }

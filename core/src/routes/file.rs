@@ -41,8 +41,9 @@ pub(super) struct HostEntry {
 #[serde(deny_unknown_fields)]
 pub(super) struct RouteEntry {
     pub(super) r#match: MatchEntry,
-    pub(super) action: Located<String>,
-    pub(super) resource: Located<String>,
+    pub(super) mcp: Option<Located<McpEntry>>,
+    pub(super) action: Option<Located<String>>,
+    pub(super) resource: Option<Located<String>>,
     pub(super) parents: Option<Located<OneOrMany>>,
     #[serde(default)]
     pub(super) fold: OneOrMany,
@@ -52,6 +53,29 @@ pub(super) struct RouteEntry {
     pub(super) volatile: OneOrMany,
     #[serde(default)]
     pub(super) redact: OneOrMany,
+}
+
+/// What stands in the place of action and resource where the Model Context Protocol is spoken.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct McpEntry {
+    pub(super) server: String,
+    #[serde(default)]
+    pub(super) hide_unlisted: bool,
+    #[serde(default)]
+    pub(super) tools: BTreeMap<String, Located<ToolEntry>>,
+}
+
+/// One tool whose arguments policy reads.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ToolEntry {
+    pub(super) action: Option<String>,
+    #[serde(default)]
+    pub(super) context: BTreeMap<String, Located<FieldEntry>>,
+    /// From the end of an `Mcp-Param-…` header's name to the argument that it mirrors.
+    #[serde(default)]
+    pub(super) params: BTreeMap<String, String>,
 }
 
 /// Which requests a route takes.
@@ -67,7 +91,7 @@ pub(super) struct MatchEntry {
 }
 
 /// One member of the context.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FieldEntry {
     pub(super) from: String,

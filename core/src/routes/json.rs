@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 32;
 
 /// A JSON value (RFC 8259) whose objects have each key once.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     /// A number without fraction or exponent, inside i64.
@@ -29,12 +29,12 @@ pub(super) enum Json {
 }
 
 /// A JSON pointer (RFC 6901), its tokens unescaped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pointer(Vec<String>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Pointer(Vec<String>);
 
 impl Pointer {
     /// The pointer `text`: empty or `/a/b`, with `~0` for `~` and `~1` for `/`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self(Vec::new()));
         }
@@ -44,6 +44,11 @@ impl Pointer {
         });
         tokens.collect::<Option<_>>().map(Self)
     }
+
+    /// The same place below `names`.
+    pub(super) fn below(self, names: &[&str]) -> Self {
+        Self(names.iter().map(|name| (*name).to_owned()).chain(self.0).collect())
+    }
 }
 
 impl Json {
@@ -51,7 +56,7 @@ impl Json {
     ///
     /// # Errors
     /// [`Reason::Ambiguous`] for twin keys, [`Reason::BadFact`] for what is no JSON or too deep.
-    pub(super) fn parse(bytes: &[u8], relaxed: &Relaxed) -> Result<Self, Denial> {
+    pub(crate) fn parse(bytes: &[u8], relaxed: &Relaxed) -> Result<Self, Denial> {
         let denial = Cell::new(None);
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         let parsed = Seed { depth: 0, relaxed, denial: &denial }.deserialize(&mut deserializer);
@@ -67,8 +72,40 @@ impl Json {
     /// # Errors
     /// [`Reason::Ambiguous`] when a key is not there but one that differs only in case is.
     pub(super) fn at(&self, pointer: &Pointer, relaxed: &Relaxed) -> Result<Option<&Self>, Denial> {
+        self.walk(pointer.0.iter().map(String::as_str), relaxed)
+    }
+
+    /// What stands at the end of `names`, each a key of the object before, if anything does.
+    ///
+    /// # Errors
+    /// As [`Json::at`].
+    pub(crate) fn member(&self, names: &[&str], relaxed: &Relaxed) -> Result<Option<&Self>, Denial> {
+        self.walk(names.iter().copied(), relaxed)
+    }
+
+    /// As [`Json::member`], where other spellings do not matter or were looked for before.
+    pub(crate) fn get(&self, names: &[&str]) -> Option<&Self> {
+        names.iter().try_fold(self, |here, name| match here {
+            Self::Object(members) => members.get(*name),
+            _ => None,
+        })
+    }
+
+    /// As [`Json::get`], if it is text.
+    pub(crate) fn plain(&self, names: &[&str]) -> Option<&str> {
+        match self.get(names) {
+            Some(Self::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn walk<'n>(
+        &self,
+        tokens: impl Iterator<Item = &'n str>,
+        relaxed: &Relaxed,
+    ) -> Result<Option<&Self>, Denial> {
         let mut here = self;
-        for token in &pointer.0 {
+        for token in tokens {
             let next = match here {
                 Self::Object(members) => {
                     let found = members.get(token);
@@ -215,7 +252,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 ///
 /// # Errors
 /// [`Reason::BadFact`] for another media type, [`Reason::Ambiguous`] for a content encoding or charset.
-pub(super) fn check_media_type(reading: &Reading) -> Result<(), Denial> {
+pub(crate) fn check_media_type(reading: &Reading) -> Result<(), Denial> {
     let encoding = reading.header("content-encoding")?;
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         return Err(Denial::new(Reason::Ambiguous, "`content-encoding` hides the body that policy reads"));

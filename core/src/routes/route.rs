@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Mapped;
 use super::facts::{Fact, Inputs};
 use super::json::{self, Json};
+use super::mcp::McpRoute;
 use super::pattern::Conditions;
 use super::template::Template;
 use super::types::Type;
@@ -27,6 +28,8 @@ pub(super) struct Route {
     pub(super) context: Vec<Field>,
     pub(super) volatile: Vec<String>,
     pub(super) redacted: Vec<String>,
+    /// Where messages are posted: what they are. What else comes to the endpoint is as the rest of the route says.
+    pub(super) mcp: Option<Box<McpRoute>>,
 }
 
 /// One member of the context that a route makes.
@@ -58,7 +61,8 @@ impl Route {
     /// Every fact that it takes.
     pub(super) fn facts(&self) -> impl Iterator<Item = &Fact> {
         let templates = std::iter::once(&self.resource).chain(&self.parents);
-        templates.flat_map(Template::facts).chain(self.context.iter().map(|field| &field.fact))
+        let own = templates.flat_map(Template::facts).chain(self.context.iter().map(|field| &field.fact));
+        own.chain(self.mcp.iter().flat_map(|mcp| mcp.facts()))
     }
 
     /// Resource and context of a request that it matches.
@@ -68,9 +72,13 @@ impl Route {
         captured: &[String],
         body: Option<&[u8]>,
     ) -> Result<Mapped, Denial> {
-        let body = if self.facts().any(Fact::reads_body) { self.read_body(reading, body)? } else { None };
+        let reads = self.mcp.is_none() && self.facts().any(Fact::reads_body);
+        let body = if reads { self.read_body(reading, body)? } else { None };
         let inputs = Inputs { reading, captured, body };
-        let mut context = BTreeMap::new();
+        let mut context = match &self.mcp {
+            Some(_) => McpRoute::facts_of_endpoint(reading)?,
+            None => BTreeMap::new(),
+        };
         for field in &self.context {
             match field.fact.value(&inputs, &field.ty)? {
                 Some(value) => {

@@ -52,6 +52,13 @@ impl Host {
         insert(&mut node.ends, route)
     }
 
+    /// All routes.
+    pub(super) fn routes(&self) -> impl Iterator<Item = &Route> {
+        let mut all = Vec::new();
+        self.root.collect(&mut all);
+        all.into_iter()
+    }
+
     /// The most specific route for a request: at each segment literal before parameter before tail.
     pub(super) fn find(&self, reading: &Reading) -> Result<Option<Found<'_>>, Denial> {
         let mut captured = Vec::new();
@@ -72,6 +79,11 @@ fn insert(routes: &mut Vec<Route>, route: Route) -> Result<(), LoadError> {
 }
 
 impl Node {
+    fn collect<'a>(&'a self, all: &mut Vec<&'a Route>) {
+        all.extend(self.tails.iter().chain(&self.ends));
+        self.literals.values().chain(self.param.as_deref()).for_each(|node| node.collect(all));
+    }
+
     fn find<'a>(
         &'a self,
         rest: &[String],
