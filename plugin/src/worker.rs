@@ -163,9 +163,11 @@ impl Worker {
     /// `size` bytes of the body are here, from its beginning.
     pub(crate) fn body_progress(&mut self, id: u32, size: usize, now: UnixMillis) -> Directive {
         match self.parked.get_mut(&id) {
-            Some(Parked::Body { seen, withheld_at, .. }) => {
+            Some(Parked::Body { state, seen, withheld_at }) => {
                 *seen = size;
-                *withheld_at = None;
+                if !state.is_due_whole() {
+                    *withheld_at = None;
+                }
             }
             _ => return self.more(id),
         }

@@ -4,7 +4,9 @@
 
 mod fixture;
 mod forged;
+mod grpc;
 mod journey;
+mod mcp;
 mod narrowing;
 mod properties;
 mod reasons;

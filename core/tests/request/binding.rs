@@ -51,8 +51,8 @@ impl Bound {
             body: &self.body,
             caller: &caller,
             route: &text(8),
-            action: &name(9),
-            resource: &name(11),
+            does: &[(&name(9), &name(11))],
+            loose: &[],
             volatile: &["x-nonce".to_owned()],
         })
     }
@@ -143,8 +143,8 @@ fn method_and_scheme_are_bound() {
             body: &[],
             caller: &caller,
             route: "http",
-            action: &name,
-            resource: &name,
+            does: &[(&name, &name)],
+            loose: &[],
             volatile: &[],
         })
     };

@@ -123,8 +123,8 @@ fn go(facts: &RequestFacts, relaxed: &Relaxed, routes: &Routes, identities: &Ide
         body,
         caller: &caller,
         route: target.name(),
-        action: &mapped.action,
-        resource: &mapped.resource,
+        does: &[(&mapped.first.action, &mapped.first.resource)],
+        loose: &[],
         volatile: target.volatile(),
     }))
 }

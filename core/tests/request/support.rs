@@ -20,12 +20,14 @@ impl SchemaView for Schema {
     }
 
     fn has_entity_type(&self, ty: &str) -> bool {
-        ["User", "Repo", "Org", "Table", "File", "Http::Path", "Http::Host"].contains(&ty)
+        ["User", "Repo", "Org", "Table", "File", "Http::Path", "Http::Host", "MCP::Server"].contains(&ty)
     }
 
     fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, bool>> {
         let attributes: &[(&str, bool)] = match (action.ty.as_str(), action.id.as_str()) {
             ("Action", "read") | ("Http::Action", "GET" | "POST") => &[("path", true)],
+            ("MCP::Action", "call" | "connect") => &[("mcp_method", true)],
+            ("Action", "tool") => &[("mcp_version", false), ("title", true)],
             ("Action", "delete") => &[("confirm", false), ("now", true)],
             ("Action", "export") => &[
                 ("limit", true),
@@ -40,6 +42,10 @@ impl SchemaView for Schema {
             _ => return None,
         };
         Some(attributes.iter().map(|&(name, required)| (name.to_owned(), required)).collect())
+    }
+
+    fn lies_in(&self, action: &EntityName, other: &EntityName) -> bool {
+        action.id == "tool" && other.id == "call"
     }
 }
 
@@ -70,5 +76,6 @@ pub(crate) fn map(routes: &Routes, facts: &RequestFacts) -> Result<(String, Mapp
     let reading = read(facts)?;
     let target = routes.find(&reading)?;
     let mapped = target.map(&reading, facts.body.as_deref())?;
-    Ok((target.name().to_owned(), mapped))
+    assert!(mapped.more.is_empty());
+    Ok((target.name().to_owned(), mapped.first))
 }

@@ -1,0 +1,378 @@
+//! The Model Context Protocol: what each message is to policy, and what its client reads when it is not sent on.
+
+use countersign_core::denial::Reason;
+use countersign_core::facts::RequestFacts;
+use countersign_core::life::{Next, Reply};
+use countersign_protocol::approval::{State, Verdict};
+use serde_json::{Value, json};
+
+use crate::fixture::{World, configuration, load, reply, request, verdict, with_header};
+
+const SCHEMA: &str = r#"
+entity User;
+entity Agent = { owner?: User };
+namespace MCP {
+  entity Server;
+  entity Tool, Resource, Prompt in [Server];
+  type Message = { mcp_method: String, mcp_version: String };
+  action call appliesTo { principal: [Agent], resource: Tool, context: Message };
+  action read appliesTo { principal: [Agent], resource: Resource, context: Message };
+  action get appliesTo { principal: [Agent], resource: Prompt, context: Message };
+  action list, complete, connect appliesTo { principal: [Agent], resource: Server, context: Message };
+}
+namespace Github {
+  action create_issue in [MCP::Action::"call"] appliesTo {
+    principal: [Agent], resource: MCP::Tool,
+    context: { mcp_method: String, title: String, labels?: Set<String> }
+  };
+}
+"#;
+
+const POLICIES: &str = r#"
+@id("talk") permit (principal, action in [MCP::Action::"connect", MCP::Action::"list", MCP::Action::"get"], resource)
+unless { context.mcp_method == "prompts/list" };
+@id("tools") permit (principal, action in MCP::Action::"call", resource in MCP::Server::"github");
+@id("readme") permit (principal, action == MCP::Action::"read", resource == MCP::Resource::"github/file:///readme");
+@id("no-secrets") forbid (principal, action == Github::Action::"create_issue", resource)
+when { context.title like "*secret*" };
+@id("no-drop") forbid (principal, action in MCP::Action::"call", resource == MCP::Tool::"github/drop");
+@id("merge-needs-sre") @approval("sre") @hold("5m")
+forbid (principal, action in MCP::Action::"call", resource == MCP::Tool::"github/merge");
+@id("delete-needs-two") @approval("sre") @quorum("2")
+forbid (principal, action in MCP::Action::"call", resource == MCP::Tool::"github/delete");
+"#;
+
+const ROUTES: &str = r#"
+routes:
+  - match: { host: api.test, path: /mcp }
+    mcp:
+      server: github
+      tools:
+        create_issue:
+          action: Github::Action::"create_issue"
+          context:
+            title: { from: "arg:/title", type: String }
+            labels: { from: "arg:/labels", type: Set<String>, optional: true }
+          params: { region: /region }
+"#;
+
+fn files(policies: &str) -> Value {
+    let mut whole = configuration(json!({}));
+    let files = &mut whole["bundle"]["files"];
+    files["a.cedarschema"] = SCHEMA.into();
+    files["a.cedar"] = policies.into();
+    files["routes.yaml"] = ROUTES.into();
+    whole["bundle"].take()
+}
+
+fn world() -> World {
+    World::with(json!({"bundle": files(POLICIES)}))
+}
+
+const LATEST: &str = "2026-07-28";
+
+/// A POST of `body`, in `version` (none: no header).
+fn post(version: &str, body: &Value) -> RequestFacts {
+    let mut facts = with_header(request("POST", "/mcp"), "content-type", "application/json");
+    if !version.is_empty() {
+        facts = with_header(facts, "mcp-protocol-version", version);
+    }
+    facts.body = Some(body.to_string().into_bytes());
+    facts
+}
+
+fn rpc(method: &str, params: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
+}
+
+fn call(tool: &str, arguments: Value) -> Value {
+    rpc("tools/call", json!({"name": tool, "arguments": arguments}))
+}
+
+/// As the latest version has it: metadata in each request, headers that mirror it.
+fn modern(message: &Value, name: &str) -> RequestFacts {
+    let mut message = message.clone();
+    message["params"]["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": LATEST, "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let method = message["method"].as_str().unwrap().to_owned();
+    let facts = with_header(post(LATEST, &message), "mcp-method", &method);
+    if name.is_empty() { facts } else { with_header(facts, "mcp-name", name) }
+}
+
+fn read(reply: &Reply) -> Value {
+    serde_json::from_str(&reply.body).unwrap()
+}
+
+fn denied(facts: RequestFacts) -> Reply {
+    reply(world().decide(facts))
+}
+
+fn goes_on(facts: RequestFacts) -> bool {
+    matches!(world().decide(facts).next, Next::Continue(_))
+}
+
+#[test]
+fn what_policy_permits_goes_on() {
+    let result = json!({"jsonrpc": "2.0", "id": 3, "result": {"action": "accept"}});
+    let notification = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    let cases = [
+        ("", rpc("initialize", json!({"protocolVersion": "2025-11-25"}))),
+        ("2025-11-25", rpc("ping", json!({}))),
+        ("2025-06-18", rpc("tools/list", json!({}))),
+        ("2025-06-18", rpc("prompts/get", json!({"name": "review"}))),
+        ("2025-11-25", rpc("resources/read", json!({"uri": "file:///readme"}))),
+        ("2025-06-18", result),
+        ("2025-06-18", notification),
+        ("2025-11-25", call("create_issue", json!({"title": "broken", "labels": ["bug"]}))),
+        ("2025-11-25", call("anything", json!({}))),
+    ];
+    for (version, body) in cases {
+        assert!(goes_on(post(version, &body)), "{version} {body}");
+    }
+    assert!(goes_on(modern(&rpc("server/discover", json!({})), "")));
+    assert!(goes_on(modern(&call("create_issue", json!({"title": "broken"})), "create_issue")));
+    for method in ["GET", "DELETE"] {
+        assert!(goes_on(request(method, "/mcp")), "{method}");
+    }
+}
+
+#[test]
+fn a_denied_call_is_a_result_that_says_so() {
+    for (version, facts) in [
+        ("2025-06-18", post("2025-06-18", &call("drop", json!({})))),
+        (LATEST, modern(&call("drop", json!({})), "drop")),
+    ] {
+        let reply = denied(facts);
+        assert_eq!(reply.status, 200);
+        let answer = read(&reply);
+        assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), &json!(7)));
+        assert_eq!(answer["result"]["isError"], json!(true), "{version}");
+        assert_eq!(
+            answer["result"]["content"][0]["text"],
+            "Not done: policy does not allow this: forbidden by no-drop (forbidden)"
+        );
+        assert_eq!(answer["result"]["_meta"]["countersign/problem"]["code"], "forbidden");
+        let kind = (version == LATEST).then(|| json!("complete")).unwrap_or_default();
+        assert_eq!(answer["result"]["resultType"], kind);
+    }
+}
+
+#[test]
+fn what_has_no_result_that_could_say_so_gets_an_error() {
+    let task = rpc("tools/call", json!({"name": "drop", "task": {"ttl": 1}}));
+    for body in [rpc("resources/read", json!({"uri": "file:///etc"})), rpc("prompts/list", json!({})), task] {
+        let reply = denied(post("2025-11-25", &body));
+        let answer = read(&reply);
+        assert_eq!((reply.status, reply.reason), (200, Reason::Forbidden), "{body}");
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &json!(403)));
+        assert_eq!(answer["error"]["data"]["code"], "forbidden");
+        assert!(answer.get("result").is_none());
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_is_answered_by_its_status() {
+    let policies = POLICIES.replace("MCP::Action::\"connect\", ", "");
+    let mut world = World::with(json!({"bundle": files(&policies)}));
+    for body in [
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        json!({"jsonrpc": "2.0", "id": 1, "result": {}}),
+    ] {
+        let reply = reply(world.decide(post("2025-11-25", &body)));
+        assert_eq!(reply.status, 403);
+        assert_eq!(reply.headers[0].1, "application/problem+json");
+    }
+}
+
+#[test]
+fn what_is_no_message_of_the_version_is_refused() {
+    let latest = |change: &dyn Fn(&mut Value)| {
+        let mut body = call("x", json!({}));
+        change(&mut body);
+        body
+    };
+    let batch = json!([rpc("ping", json!({}))]);
+    let cases: Vec<(&str, String, Reason, u16, i64)> = vec![
+        ("2025-06-18", batch.to_string(), Reason::BadMessage, 400, -32600),
+        ("", "[]".into(), Reason::BadMessage, 400, -32600),
+        ("", json!([rpc("ping", json!({})), rpc("ping", json!({}))]).to_string(), Reason::BadMessage, 400, -32600),
+        ("", json!([rpc("initialize", json!({}))]).to_string(), Reason::BadMessage, 400, -32600),
+        ("2025-11-25", rpc("tools/steal", json!({})).to_string(), Reason::NoRoute, 200, -32601),
+        ("2025-11-25", rpc("server/discover", json!({})).to_string(), Reason::NoRoute, 200, -32601),
+        ("2025-11-25", rpc("tasks/list", json!({})).to_string(), Reason::NoRoute, 200, -32601),
+        ("2024-11-05", rpc("ping", json!({})).to_string(), Reason::UnsupportedVersion, 400, -32022),
+        ("2025-11-25", latest(&|body| body["id"] = Value::Null).to_string(), Reason::BadMessage, 400, -32600),
+        ("2025-11-25", latest(&|body| body["id"] = json!(1.5)).to_string(), Reason::BadMessage, 400, -32600),
+        ("2025-11-25", latest(&|body| body["jsonrpc"] = json!("1.0")).to_string(), Reason::BadMessage, 400, -32600),
+        ("2025-11-25", latest(&|body| body["result"] = json!({})).to_string(), Reason::BadMessage, 400, -32600),
+        ("2025-11-25", latest(&|body| body["extra"] = json!(1)).to_string(), Reason::BadMessage, 400, -32600),
+        ("2025-11-25", latest(&|body| body["params"] = json!([])).to_string(), Reason::BadMessage, 400, -32600),
+        ("2025-11-25", latest(&|body| body["Method"] = json!("ping")).to_string(), Reason::Ambiguous, 400, -32700),
+        ("2025-11-25", r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#.into(), Reason::Ambiguous, 400, -32700),
+        ("2025-11-25", r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"x"}"#.into(), Reason::Ambiguous, 400, -32700),
+        ("2025-11-25", "{} {}".into(), Reason::BadFact, 400, -32700),
+        (LATEST, call("x", json!({})).to_string(), Reason::BadMessage, 400, -32600),
+        (LATEST, json!({"jsonrpc": "2.0", "id": 1, "result": {}}).to_string(), Reason::BadMessage, 400, -32600),
+    ];
+    for (version, body, reason, status, code) in cases {
+        let facts = RequestFacts { body: Some(body.clone().into()), ..post(version, &Value::Null) };
+        let reply = denied(facts);
+        assert_eq!((reply.reason, reply.status), (reason, status), "{version} {body}: {}", reply.body);
+        let answer = read(&reply);
+        let answer = answer.get(0).unwrap_or(&answer);
+        match answer.get("error") {
+            Some(error) => assert_eq!(error["code"], code, "{version} {body}"),
+            None => assert_eq!(answer["code"], "bad_message", "{version} {body}"),
+        }
+    }
+    let unknown = read(&denied(post("1900-01-01", &rpc("ping", json!({})))));
+    assert_eq!(unknown["error"]["data"]["requested"], "1900-01-01");
+    assert_eq!(unknown["error"]["data"]["supported"][0], LATEST);
+}
+
+#[test]
+fn headers_say_what_the_body_says() {
+    let good = modern(&call("create_issue", json!({"title": "t", "region": "eu"})), "create_issue");
+    assert!(goes_on(with_header(good.clone(), "mcp-param-region", "eu")));
+    let without = |name: &str| {
+        let mut facts = with_header(good.clone(), "mcp-param-region", "eu");
+        facts.headers.retain(|(key, _)| key != name.as_bytes());
+        facts
+    };
+    let with = |name: &str, value: &str| with_header(without(name), name, value);
+    let wrong = [
+        without("mcp-method"),
+        without("mcp-name"),
+        without("mcp-param-region"),
+        without("mcp-protocol-version"),
+        with("mcp-method", "tools/list"),
+        with("mcp-method", "Tools/Call"),
+        with("mcp-name", "drop"),
+        with("mcp-name", "=?base64?ZHJvcA==?="),
+        with("mcp-name", "=?base64?%%%?="),
+        with("mcp-param-region", "us"),
+        with("mcp-protocol-version", "2025-11-25"),
+        // Older versions have no such headers, and a gateway may route by them all the same.
+        with_header(post("2025-06-18", &call("x", json!({}))), "mcp-name", "y"),
+        with_header(post("2025-06-18", &call("x", json!({}))), "mcp-method", "ping"),
+    ];
+    for facts in wrong {
+        let shown = format!("{:?}", facts.headers);
+        let reply = denied(facts);
+        assert_eq!((reply.reason, reply.status), (Reason::HeaderMismatch, 400), "{shown}: {}", reply.body);
+        let answer = read(&reply);
+        assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32020), &json!(7)));
+    }
+    assert!(goes_on(with("mcp-name", "=?base64?Y3JlYXRlX2lzc3Vl?=")));
+}
+
+#[test]
+fn arguments_are_what_policy_reads() {
+    let secret = denied(post("2025-11-25", &call("create_issue", json!({"title": "a secret"}))));
+    assert!(secret.body.contains("forbidden by no-secrets"), "{}", secret.body);
+    for arguments in [json!({}), json!({"title": 7}), json!({"Title": "x"})] {
+        let reply = denied(post("2025-11-25", &call("create_issue", arguments.clone())));
+        assert!(matches!(reply.reason, Reason::BadFact | Reason::Ambiguous), "{arguments}");
+        assert_eq!(read(&reply)["result"]["isError"], true, "a model can mend it: {arguments}");
+        assert!(reply.body.contains("routes.yaml:3"), "{}", reply.body);
+    }
+    let climbing = denied(post("2025-11-25", &rpc("resources/read", json!({"uri": "file:///a/../readme"}))));
+    assert_eq!(climbing.reason, Reason::Ambiguous);
+}
+
+#[test]
+fn the_strictest_answer_to_a_batch_holds_for_all_of_it() {
+    let one = |id: i64, body: Value| {
+        let mut body = body;
+        body["id"] = id.into();
+        body
+    };
+    let fine = one(1, call("fine", json!({})));
+    assert!(goes_on(post("", &json!([fine, one(2, rpc("ping", json!({})))]))));
+
+    let reply = denied(post("", &json!([fine, one(2, call("drop", json!({}))), one(3, call("merge", json!({})))])));
+    let answer = read(&reply);
+    assert_eq!((reply.status, answer.as_array().unwrap().len()), (200, 3));
+    for (answer, id) in answer.as_array().unwrap().iter().zip(1..) {
+        assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!(id), &json!(true)));
+    }
+
+    let mut world = world();
+    let gated = json!([fine, one(2, call("merge", json!({}))), one(3, call("delete", json!({})))]);
+    let step = world.decide(post("2025-03-26", &gated));
+    let record: Value = serde_json::from_str(&step.audit.last().unwrap().line).unwrap();
+    assert_eq!(record["policies"], json!(["delete-needs-two", "merge-needs-sre"]));
+    let verdicts: Vec<_> = record["parts"].as_array().unwrap().iter().map(|part| &part["verdict"]).collect();
+    assert_eq!(verdicts, ["allow", "ask", "ask"]);
+    let Next::Ask(enquiry, _) = step.next else { panic!("not asked") };
+    assert_eq!(enquiry.question.gates.len(), 2);
+    assert_eq!(enquiry.question.terms.hold_ms, 25_000, "the shorter hold of both");
+    assert_eq!(enquiry.question.cedar.resource, "MCP::Tool::\"github/merge\"");
+    assert_eq!(enquiry.question.also.len(), 2);
+}
+
+#[test]
+fn a_held_call_is_told_before_its_client_gives_up() {
+    let mut world = world();
+    let (enquiry, held) = world.hold(post("2025-11-25", &call("merge", json!({}))));
+    assert_eq!(held.until() - world.now, 45_000, "the gate would hold for five minutes");
+    assert_eq!(enquiry.question.terms.hold_ms, 45_000);
+    let now = held.until();
+    let reply = reply(held.on_deadline(&world.engine, &mut world.journal, now));
+    assert_eq!((reply.status, reply.reason), (200, Reason::Pending));
+    let answer = read(&reply);
+    assert_eq!(answer["result"]["isError"], true);
+    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("Not done yet: a person of sre was asked"), "{text}");
+    assert!(text.contains("in 9 seconds") && text.contains("/.well-known/countersign/tickets/"), "{text}");
+    assert!(reply.headers.contains(&("retry-after", "9".into())));
+    assert_eq!(answer["result"]["_meta"]["countersign/problem"]["asked"], json!(["sre"]));
+}
+
+#[test]
+fn a_rejected_call_says_why() {
+    let mut world = world();
+    let (enquiry, held) = world.hold(post("2025-11-25", &call("merge", json!({}))));
+    let no = Verdict { reason: Some("not on Friday".into()), ..verdict(&enquiry, State::Rejected) };
+    let answer = read(&reply(world.verdict(held, no)));
+    assert_eq!(answer["result"]["isError"], true);
+    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("not on Friday"));
+}
+
+#[test]
+fn the_same_call_sent_again_is_the_same_question() {
+    let digest = |body: Value| world().hold(post("2025-11-25", &body)).0.digest;
+    let call = |id: Value, meta: Value, argument: &str| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
+               "params": {"name": "merge", "arguments": {"x": argument}, "_meta": meta}})
+    };
+    let first = digest(call(json!(1), json!({"progressToken": 1}), "a"));
+    assert_eq!(first, digest(call(json!("two"), json!({"progressToken": "t"}), "a")));
+    assert_ne!(first, digest(call(json!(1), json!({"progressToken": 1}), "b")));
+    assert_ne!(first, digest(call(json!(1), json!({"progressToken": 1, "k": 2}), "a")));
+}
+
+#[test]
+fn who_is_not_known_or_whose_body_is_not_read_is_told_in_the_protocol() {
+    let mut world = world();
+    let facts = RequestFacts { body: None, ..post("2025-11-25", &Value::Null) };
+    let Next::NeedBody(state) = world.decide(facts).next else { panic!("no body was awaited") };
+    let now = world.now;
+    let reply = reply(state.on_too_large(&world.engine, &mut world.journal, now));
+    let answer = read(&reply);
+    assert_eq!((reply.status, &answer["error"]["code"], answer.get("id")), (413, &json!(413), None));
+}
+
+#[test]
+fn a_policy_that_would_miss_tools_with_actions_of_their_own_is_refused() {
+    let policies = POLICIES.replace(
+        "forbid (principal, action in MCP::Action::\"call\", resource == MCP::Tool::\"github/drop\")",
+        "forbid (principal, action == MCP::Action::\"call\", resource == MCP::Tool::\"github/drop\")",
+    );
+    let whole = configuration(json!({"bundle": files(&policies)}));
+    let errors = countersign_core::engine::Engine::load(&whole).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].message.contains("write `action in MCP::Action::\"call\"`"), "{}", errors[0]);
+    load(&configuration(json!({"bundle": files(POLICIES)})));
+}
