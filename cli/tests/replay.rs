@@ -7,10 +7,14 @@ use std::process::{Command, Output};
 
 /// `cargo xtask test` builds the filter and names it here.
 fn countersign(words: &[&str]) -> Output {
+    run(words, &example("configuration.json"))
+}
+
+fn run(words: &[&str], configuration: &Path) -> Output {
     let filter = std::env::var("COUNTERSIGN_WASM").expect("COUNTERSIGN_WASM names no filter");
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     command.args(words).args(["--filter", &filter, "--configuration"]);
-    command.arg(example("configuration.json")).env_remove("CI").output().unwrap()
+    command.arg(configuration).env_remove("CI").output().unwrap()
 }
 
 fn example(name: &str) -> PathBuf {
@@ -45,6 +49,17 @@ fn the_example_replays_as_it_expects_in_every_way_that_bodies_come() {
         assert_eq!(code(&output), 0, "{words:?}: {}", printed(&output));
         assert!(printed(&output).contains("all 23 expectations hold"), "{}", printed(&output));
     }
+}
+
+#[test]
+#[ignore = "needs COUNTERSIGN_WASM"]
+fn the_example_of_tools_replays_as_it_expects_in_every_way_that_bodies_come() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mcp-tools");
+    let (policies, recording) = (text(&folder.join("policies")), text(&folder.join("recording.jsonl")));
+    let words = ["replay", &policies, &recording, "--chunking", "all"];
+    let output = run(&words, &folder.join("configuration.json"));
+    assert_eq!(code(&output), 0, "{}", printed(&output));
+    assert!(printed(&output).contains("all 22 expectations hold"), "{}", printed(&output));
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub enum Reason {
     HostWithholdsBody,
     /// A gate applies, and what is said is not whole: a stream, or more than one message.
     StreamGated,
+    /// The upstream's answer is to be filtered and cannot be read.
+    AnswerUnreadable,
     /// The approval service cannot be asked.
     ServiceUnavailable,
     /// The approval service will not ask it.
@@ -68,7 +70,7 @@ pub struct Meaning {
 
 impl Reason {
     /// All reasons, in the order of the table.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Forbidden,
         Self::PolicyError,
         Self::Anonymous,
@@ -84,6 +86,7 @@ impl Reason {
         Self::BodyTooLarge,
         Self::HostWithholdsBody,
         Self::StreamGated,
+        Self::AnswerUnreadable,
         Self::ServiceUnavailable,
         Self::AskRefused,
         Self::Rejected,
@@ -122,6 +125,9 @@ impl Reason {
             ),
             Self::StreamGated => {
                 ("stream_gated", 403, 7, "a person would have to countersign what is not said yet")
+            }
+            Self::AnswerUnreadable => {
+                ("answer_unreadable", 502, 14, "the server's answer cannot be read, so it is not shown")
             }
             Self::ServiceUnavailable => {
                 ("service_unavailable", 503, 14, "the approval service cannot be asked")

@@ -13,7 +13,10 @@ use crate::engine::Engine;
 use crate::entity::EntityName;
 use crate::facts::RequestFacts;
 use crate::identity::Caller;
+use crate::config::Mode;
 use crate::journal::Members;
+use crate::mcp::Post;
+use crate::mcp::listing::Listing;
 use crate::policy::{Fault, Query, Ruling, Shadow, Would};
 use crate::reading::Reading;
 use crate::routes::{MCP_FACTS, Mapped, Target, common_facts};
@@ -35,6 +38,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) dialect: Dialect,
     /// The bytes of the body that may differ when the request is sent again.
     pub(crate) loose: Vec<Range<usize>>,
+    /// Whether it asks which tools there are.
+    lists: bool,
 }
 
 /// One thing that a request does, and what policy says to it.
@@ -110,6 +115,7 @@ fn stages<'a>(
         return Err(reading.upgrade().cloned().map_or(Stop::NeedBody, Stop::Denied));
     }
     let loose = post.as_ref().map(|post| post.loose.clone()).unwrap_or_default();
+    let lists = post.as_ref().is_some_and(Post::lists);
     let mapped = target.map_posted(&reading, facts.body.as_deref(), post)?;
     let part = |mapped| -> Result<Part, Denial> {
         let query = query(engine, facts, &reading, &caller, mapped, now)?;
@@ -119,7 +125,7 @@ fn stages<'a>(
     let first = part(mapped.first)?;
     let more = mapped.more.into_iter().map(part).collect::<Result<Vec<_>, _>>()?;
     let ruling = more.iter().fold(first.ruling.clone(), |all, part| all.and(&part.ruling));
-    Ok(Judged { reading, caller, target, first, more, ruling, dialect: about.dialect.clone(), loose })
+    Ok(Judged { reading, caller, target, first, more, ruling, dialect: about.dialect.clone(), loose, lists })
 }
 
 /// Every common fact that the schema declares for the action, and what the route takes from the request.
@@ -196,6 +202,14 @@ impl Judged<'_> {
             .with("policies", &self.ruling.determining)
             .with("errors", some(self.ruling.errors.iter().map(fault)))
             .with("shadow", some(self.ruling.shadow.iter().map(shadow)))
+    }
+
+    /// What of the answer its caller may see, where that is not all of it. When only observing, it is.
+    pub(crate) fn listing(&self, engine: &Engine) -> Option<Listing> {
+        let mcp = self.target.mcp().filter(|mcp| mcp.hide_unlisted && engine.mode == Mode::Enforce)?;
+        // What was missed of an answer is sent again on the stream that a client listens to.
+        let listens = self.reading.method == "GET";
+        (listens || self.lists).then(|| mcp.listing(&self.caller, self.dialect.clone()))
     }
 
     /// The digest that binds an approval to this request.

@@ -16,6 +16,7 @@ use countersign_protocol::evidence::Record;
 use countersign_protocol::request::Question;
 use countersign_protocol::{Hash, Token, UnixMillis};
 
+pub use crate::mcp::listing::{Events, Form, Listing, Unreadable};
 pub use answer::{Reply, STATUS_PATH};
 pub use asking::{Asking, abandoned};
 pub use case::Left;

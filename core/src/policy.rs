@@ -16,6 +16,7 @@ mod schema;
 mod scope;
 mod source;
 mod values;
+mod visible;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,6 +92,8 @@ struct Loaded {
     info: PolicyInfo,
     /// Scope and conditions as one expression, without templates' slots. Cedar builds it anew each time.
     condition: ast::Expr,
+    /// Whether it reads the context.
+    reads_context: bool,
     /// Entities that its text names and that the bundle knows.
     literals: Vec<NodeNo>,
 }
@@ -156,8 +159,10 @@ impl Policies {
         if matches!(read.notes.role, Role::Gate(_)) && !read.notes.shadow {
             self.gates.extend(scope.actions());
         }
+        let condition = read.policy.as_ref().condition();
         self.policies.push(Loaded {
-            condition: read.policy.as_ref().condition(),
+            reads_context: visible::reads_context(&condition),
+            condition,
             literals: self.literals(&read.policy),
             info: PolicyInfo {
                 notes: read.notes.clone(),

@@ -215,6 +215,15 @@ impl Target<'_> {
         }
     }
 
+    /// The server of the Model Context Protocol that it is about.
+    pub(crate) fn mcp(&self) -> Option<&McpRoute> {
+        match &self.0 {
+            Kind::Mcp { mcp, .. } => Some(mcp),
+            Kind::Route { route, .. } => route.mcp.as_deref(),
+            Kind::Http { .. } => None,
+        }
+    }
+
     /// What was posted, where messages are.
     pub(crate) fn post(&self, reading: &Reading, body: Option<&[u8]>) -> Option<Post> {
         matches!(self.0, Kind::Mcp { .. }).then(|| Post::of(reading, body))

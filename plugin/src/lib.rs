@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "the exports of the ABI are made by a macro")]
 
+mod answer;
 mod calls;
 mod configuration;
 mod current;

@@ -13,7 +13,7 @@ use countersign_core::engine::Engine;
 use countersign_core::facts::RequestFacts;
 use countersign_core::journal::{Journal, Members};
 use countersign_core::life::{
-    Asking, AwaitingBody, Claiming, Enquiry, Held, Keeping, Left, Moment, Next, NoAnswer, Permit, Reply,
+    Asking, AwaitingBody, Claiming, Enquiry, Held, Keeping, Left, Listing, Moment, Next, NoAnswer, Permit, Reply,
     Step, decide,
 };
 use countersign_protocol::approval::{Ask, Verdict};
@@ -126,6 +126,11 @@ impl Worker {
     /// What decisions rest on.
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What of the answer to this request is to be shown, where not all of it is.
+    pub(crate) fn listing(&self, id: u32) -> Option<&Listing> {
+        self.permits.get(&id).and_then(Permit::listing)
     }
 
     /// Whether what becomes of this request is evidence.

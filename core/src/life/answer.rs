@@ -40,7 +40,7 @@ pub(super) struct ComeBack {
 }
 
 impl Reply {
-    pub(super) fn denial(denial: &Denial, dialect: &Dialect) -> Self {
+    pub(crate) fn denial(denial: &Denial, dialect: &Dialect) -> Self {
         Self::build(denial, denial.reason.meaning().http, dialect, None, None)
     }
 

@@ -4,6 +4,7 @@ use countersign_protocol::UnixMillis;
 use countersign_protocol::evidence::Record;
 
 use crate::dialect::Dialect;
+use crate::mcp::listing::Listing;
 
 use super::{Decision, Denial, Engine, Fate, Journal, Judged, Next, Permit, Reason, Reply, Step};
 
@@ -12,6 +13,7 @@ use super::{Decision, Denial, Engine, Fate, Journal, Judged, Next, Permit, Reaso
 pub struct Keeping {
     record: Record,
     dialect: Dialect,
+    listing: Option<Listing>,
     until: UnixMillis,
 }
 
@@ -23,7 +25,7 @@ pub(super) fn keep(engine: &Engine, journal: &mut Journal, judged: &Judged<'_>, 
     }
     let record = journal.held(now, "allowed", judged.members());
     let until = now.saturating_add(engine.approval().timeout);
-    Step::new(Next::Keep(Keeping { record: record.clone(), dialect: judged.dialect.clone(), until })).audit(record)
+    Step::new(Next::Keep(Keeping { record: record.clone(), dialect: judged.dialect.clone(), listing: judged.listing(engine), until })).audit(record)
 }
 
 impl Keeping {
@@ -41,7 +43,7 @@ impl Keeping {
 
     /// The service keeps the record: the request goes on.
     pub fn on_kept(self) -> Step {
-        let step = Step::new(Next::Continue(Permit::plain())).decided(Decision::new(Fate::Allowed, None));
+        let step = Step::new(Next::Continue(Permit::showing(self.listing))).decided(Decision::new(Fate::Allowed, None));
         Step { kept: Some(self.record), ..step }
     }
 

@@ -1,48 +1,37 @@
 //! The bytes of a body by which a client tells its requests apart: an approval does not bind them, or no request that
 //! is sent again would be the same.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
 
+use super::pieces::{Pairs, one_or_many, range};
+
 /// Members of `params._meta` that are new each time: where progress is reported to, and trace contexts.
 const META: [&str; 4] = ["progressToken", "traceparent", "tracestate", "baggage"];
-
-type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The ranges of such values, in order, in a body that was read as messages. A value that is neither a string nor a
 /// number is bound.
 pub(super) fn loose(body: &[u8]) -> Vec<Range<usize>> {
-    let Ok(text) = str::from_utf8(body) else { return Vec::new() };
-    let all: Vec<&RawValue> = match text.trim_start().starts_with('[') {
-        true => serde_json::from_str(text).unwrap_or_default(),
-        false => serde_json::from_str(text).map(|one| vec![one]).unwrap_or_default(),
-    };
-    let mut ranges: Vec<_> = all.into_iter().flat_map(of_message).filter_map(|raw| range(body, raw)).collect();
+    let all = str::from_utf8(body).ok().and_then(one_or_many).unwrap_or_default();
+    let found = all.into_iter().flat_map(of_message).filter(|raw| is_scalar(raw));
+    let mut ranges: Vec<_> = found.filter_map(|raw| range(body, raw)).collect();
     ranges.sort_by_key(|range| range.start);
     ranges
 }
 
 fn of_message(message: &RawValue) -> Vec<&RawValue> {
-    let Some(mut members) = members(message) else { return Vec::new() };
+    let Some(members) = Pairs::of(message) else { return Vec::new() };
     // The id of a response is the server's.
-    let mut found = Vec::from_iter(members.remove("id").filter(|_| members.contains_key("method")));
-    let meta = members.get("params").and_then(|params| self::members(params)?.remove("_meta"));
-    let mut meta = meta.and_then(self::members).unwrap_or_default();
-    found.extend(META.into_iter().filter_map(|name| meta.remove(name)));
-    found
+    let own = members.get("method").and_then(|_| members.get("id"));
+    let meta = members.get("params").and_then(Pairs::of).and_then(|params| params.get("_meta"));
+    let meta = meta.and_then(Pairs::of);
+    let meta = meta.iter().flat_map(|meta| META.into_iter().filter_map(|name| meta.get(name)));
+    own.into_iter().chain(meta).collect()
 }
 
-fn members(raw: &RawValue) -> Option<Members<'_>> {
-    serde_json::from_str(raw.get()).ok()
-}
-
-fn range(body: &[u8], raw: &RawValue) -> Option<Range<usize>> {
-    let text = raw.get();
-    let scalar = text.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
-    let start = text.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
-    scalar.then(|| start..start.saturating_add(text.len()))
+fn is_scalar(raw: &RawValue) -> bool {
+    raw.get().starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
 }
 
 #[cfg(test)]

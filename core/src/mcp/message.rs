@@ -82,6 +82,14 @@ impl Post {
     }
 }
 
+impl Post {
+    /// Whether a message asks which tools there are.
+    pub(crate) fn lists(&self) -> bool {
+        let asks = |message: &Message| message.method.as_deref() == Some("tools/list");
+        self.messages.as_ref().is_ok_and(|(first, more)| asks(first) || more.iter().any(asks))
+    }
+}
+
 /// The version that the header names; nothing when there is none.
 fn stated(reading: &Reading) -> Result<Option<Version>, Denial> {
     let Some(name) = reading.header(VERSION)? else { return Ok(None) };

@@ -14,7 +14,7 @@ use super::{Loaded, Policies};
 use crate::denial::Reason;
 
 /// What became of one policy.
-enum Outcome {
+pub(super) enum Outcome {
     Satisfied,
     NotSatisfied,
     Failed(Failure),
@@ -86,7 +86,7 @@ impl Policies {
 }
 
 /// As Cedar's authorizer does it with each policy of a set.
-fn evaluate(policy: &Loaded, evaluator: &Evaluator<'_>) -> Outcome {
+pub(super) fn evaluate(policy: &Loaded, evaluator: &Evaluator<'_>) -> Outcome {
     match evaluator.interpret(&policy.condition, &SlotEnv::new()).map(|value| value.value) {
         Ok(ValueKind::Lit(Literal::Bool(true))) => Outcome::Satisfied,
         Ok(ValueKind::Lit(Literal::Bool(false))) => Outcome::NotSatisfied,

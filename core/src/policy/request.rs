@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::{EntityUid, Request, RequestValidationError};
+use cedar_policy::{Context, EntityUid, Request, RequestValidationError, Schema};
 use cedar_policy_core::ast;
 use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
@@ -42,15 +42,43 @@ impl Fitted {
         types: &Types,
         hierarchy: &Hierarchy,
     ) -> Result<Self, String> {
+        check_context(query, action)?;
+        let mut roots = BTreeSet::new();
+        let context = Scribe { types, hierarchy, roots: &mut roots }.context(&query.context)?;
+        Self::build(query, action, types, hierarchy, (context, roots, Some(&types.schema)))
+    }
+
+    /// The same without circumstances.
+    ///
+    /// # Errors
+    /// As [`Fitted::new`], but for the context.
+    pub(super) fn open(
+        query: &Query,
+        action: &Action,
+        types: &Types,
+        hierarchy: &Hierarchy,
+    ) -> Result<Self, String> {
+        let fits = action.principals.contains(&query.principal.ty) && action.resources.contains(&query.resource.ty);
+        if !fits {
+            return Err(format!("the schema lets nobody like `{}` take `{}`", query.principal, query.action));
+        }
+        Self::build(query, action, types, hierarchy, (Context::empty(), BTreeSet::new(), None))
+    }
+
+    fn build(
+        query: &Query,
+        action: &Action,
+        types: &Types,
+        hierarchy: &Hierarchy,
+        (context, mut roots, schema): (Context, BTreeSet<NodeNo>, Option<&Schema>),
+    ) -> Result<Self, String> {
         let sides = Sides::new(query, hierarchy);
-        let mut roots: BTreeSet<NodeNo> = hierarchy.number(&query.action).into_iter().collect();
+        roots.extend(hierarchy.number(&query.action));
         let own_nodes: BTreeSet<NodeNo> = sides.principal.into_iter().chain(sides.resource).collect();
         roots.extend(&own_nodes);
-        check_context(query, action)?;
-        let context = Scribe { types, hierarchy, roots: &mut roots }.context(&query.context)?;
         let uid = |name| types.uid(name).ok_or_else(|| unknown_type(name));
         let (principal, resource) = (uid(&query.principal)?, uid(&query.resource)?);
-        let request = Request::new(principal, action.uid.clone(), resource, context, Some(&types.schema))
+        let request = Request::new(principal, action.uid.clone(), resource, context, schema)
             .map_err(|error| without_values(&error, &query.action))?;
         Ok(Self {
             request,

@@ -10,7 +10,10 @@ use super::json::Pointer;
 use super::route::Field;
 use super::types::is_id;
 use crate::denial::{Denial, Reason};
+use crate::dialect::Dialect;
 use crate::entity::EntityName;
+use crate::identity::Caller;
+use crate::mcp::listing::Listing;
 use crate::mcp::{Message, VERSION, Verb, Version, check_argument, check_message, verb};
 use crate::reading::{Reading, Rule};
 use crate::value::Value;
@@ -128,12 +131,16 @@ impl McpRoute {
         Ok(Mapped { action: does, resource, parents, context })
     }
 
-    /// The tool `name`, as it would be called.
-    pub(crate) fn call(&self, name: &str) -> (EntityName, EntityName, EntityName) {
-        let own = self.tools.get(name).map(|tool| tool.action.clone());
-        let resource = EntityName::new("MCP::Tool", format!("{}/{name}", self.server));
-        let server = EntityName::new(SERVER, &self.server);
-        (own.unwrap_or_else(|| action(Verb::Call.action())), resource, server)
+    /// What of its tools one caller is shown.
+    pub(crate) fn listing(&self, caller: &Caller, dialect: Dialect) -> Listing {
+        Listing {
+            principal: caller.principal.clone(),
+            anonymous: caller.anonymous,
+            server: EntityName::new(SERVER, &self.server),
+            own: self.tools.iter().map(|(name, tool)| (name.clone(), tool.action.clone())).collect(),
+            call: action(Verb::Call.action()),
+            dialect,
+        }
     }
 
     /// What a request without a message is: the stream that a client listens to, or the end of its session.

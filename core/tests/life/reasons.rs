@@ -145,6 +145,7 @@ fn no_reason_is_left_out() {
         Reason::HeaderMismatch,
         Reason::UnsupportedVersion,
         Reason::StreamGated,
+        Reason::AnswerUnreadable,
     ]
     .into();
     let reached: BTreeSet<_> = all().into_iter().map(|(reason, _)| reason).chain(elsewhere).collect();

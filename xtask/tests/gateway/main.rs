@@ -7,10 +7,12 @@ mod bodies;
 mod delegation;
 mod differential;
 mod faults;
+mod grpc;
 mod holds;
 mod http2;
 mod identities;
 mod loading;
+mod mcp;
 mod meddler;
 mod metrics;
 mod people;
@@ -21,6 +23,7 @@ mod scene;
 mod soak;
 mod starter;
 mod trapping;
+mod upstreams;
 mod world;
 
 use std::process::ExitCode;
@@ -97,6 +100,8 @@ fn main() -> Result<ExitCode> {
     loading::add(&mut trials);
     metrics::add(&mut trials);
     differential::add(&mut trials);
+    mcp::add(&mut trials);
+    grpc::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
     if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {
         runtime.block_on(world.stop(conclusion.has_failed()))?;
