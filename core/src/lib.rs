@@ -23,5 +23,6 @@ pub mod policy;
 pub mod reading;
 pub mod refusal;
 pub mod routes;
+pub mod types;
 pub mod value;
 mod yaml;

@@ -1,9 +1,13 @@
 //! Routes: which request is which action on which resource, with which context.
 
+mod body;
 mod build;
+mod choice;
 mod common;
+mod conditions;
 mod explain;
 mod facts;
+mod fields;
 mod file;
 mod http;
 mod json;
@@ -14,6 +18,7 @@ mod tree;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use common::{COMMON_FACTS, common_facts};
 pub(crate) use explain::written;
@@ -25,9 +30,11 @@ use crate::denial::{Denial, Reason};
 use crate::entity::EntityName;
 use crate::load::LoadError;
 use crate::reading::Reading;
+use crate::types::Attribute;
 use crate::value::Value;
 use crate::yaml;
-use facts::Fact;
+use build::Placed;
+use choice::Tie;
 use file::{FILE, Fallback, RoutesFile};
 use route::Route;
 use tree::{Found, Host};
@@ -38,8 +45,12 @@ pub trait SchemaView {
     fn has_action(&self, action: &EntityName) -> bool;
     /// Whether it declares this entity type.
     fn has_entity_type(&self, ty: &str) -> bool;
-    /// The members of the action's context and whether each is required; `None` for an unknown action.
-    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, bool>>;
+    /// The members of the action's context; `None` for an unknown action.
+    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, Attribute>>;
+    /// Whether it applies the action to resources of this type.
+    fn takes_resource(&self, action: &EntityName, ty: &str) -> bool;
+    /// Whether entities of type `child` may lie in entities of type `parent`.
+    fn may_lie_in(&self, child: &str, parent: &str) -> bool;
 }
 
 /// All routes of a bundle. A host with routes is closed: what none matches is denied, unless `hosts` says
@@ -49,6 +60,16 @@ pub struct Routes {
     hosts: BTreeMap<String, Host>,
     /// Methods for which plain HTTP is declared.
     http: BTreeSet<&'static str>,
+}
+
+fn tie((one, other): Tie) -> LoadError {
+    let (first, second) = (one.line.min(other.line), one.line.max(other.line));
+    let message = if first == second {
+        "the route names a host, a method or a content type twice".to_owned()
+    } else {
+        format!("the routes at lines {first} and {second} match the same requests")
+    };
+    LoadError::at(FILE, second, message)
 }
 
 /// What a request is about.
@@ -93,11 +114,17 @@ impl Routes {
             }
         }
         for entry in file.routes {
-            let Some(placed) = build::route(entry, schema, &mut errors) else { continue };
-            let added = hosts.entry(placed.host).or_default().add(&placed.steps, placed.route);
-            errors.extend(added.err());
+            let Some(Placed { matching, route }) = build::route(entry, schema, &mut errors) else { continue };
+            let route = Arc::new(route);
+            for host in matching.hosts {
+                let host = hosts.entry(host).or_default();
+                let added = host.add(&matching.steps, &matching.methods, &matching.alternatives, &route);
+                errors.extend(added.map_err(tie).err());
+            }
         }
+        errors.extend(hosts.values().flat_map(Host::ties).map(tie));
         errors.sort_by_key(|error| error.line);
+        errors.dedup();
         if errors.is_empty() { Ok(Self { hosts, http: http::declared(schema) }) } else { Err(errors) }
     }
 
@@ -147,7 +174,7 @@ impl Target<'_> {
     #[must_use]
     pub fn needs_body(&self) -> bool {
         match &self.0 {
-            Kind::Route { route, .. } => route.facts().any(Fact::reads_body),
+            Kind::Route { route, .. } => route.body.is_some(),
             Kind::Http { .. } => false,
         }
     }

@@ -11,10 +11,11 @@ use cedar_policy_core::extensions::Extensions;
 
 use super::hierarchy::{Hierarchy, NodeNo};
 use super::ruling::Query;
-use super::schema::{Action, Attribute, Types};
+use super::schema::{Action, Types};
 use super::scope::{Key, keys};
 use super::values::Scribe;
 use crate::entity::EntityName;
+use crate::types::Attribute;
 
 /// A query that fits the schema, in Cedar's terms.
 pub(super) struct Fitted {
