@@ -17,6 +17,7 @@ use crate::load::LoadError;
 use crate::policy::{Policies, PolicyInfo, PolicyLimits, Role};
 use crate::reading::Relaxed;
 use crate::routes::{Routes, SchemaView};
+use crate::types::Attribute;
 
 /// A loaded configuration.
 #[derive(Debug)]
@@ -258,9 +259,16 @@ impl SchemaView for Policies {
         self.declares_type(ty)
     }
 
-    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, bool>> {
-        let declared = self.context_type(action)?;
-        Some(declared.iter().map(|(name, attribute)| (name.clone(), attribute.required)).collect())
+    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, Attribute>> {
+        self.context_type(action).cloned()
+    }
+
+    fn takes_resource(&self, action: &EntityName, ty: &str) -> bool {
+        self.applies_to(action, ty)
+    }
+
+    fn may_lie_in(&self, child: &str, parent: &str) -> bool {
+        self.may_contain(child, parent)
     }
 
     fn lies_in(&self, action: &EntityName, other: &EntityName) -> bool {

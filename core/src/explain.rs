@@ -247,7 +247,8 @@ impl Explainer {
         let deciding = judged.deciding();
         let (query, ruling) = (deciding.query.clone(), judged.ruling.clone());
         let declared = policies.context_type(&query.action).into_iter().flatten();
-        explanation.types = declared.map(|(name, attribute)| (name.clone(), attribute.ty.clone())).collect();
+        explanation.types =
+            declared.map(|(name, attribute)| (name.clone(), attribute.ty.to_string())).collect();
         let denied = matches!(ruling.verdict, Verdict::Deny(_));
         match policies.explain(&self.anatomies, &query, denied) {
             Ok(accounts) => explanation.accounts = accounts,

@@ -26,5 +26,6 @@ pub mod policy;
 pub mod reading;
 pub mod refusal;
 pub mod routes;
+pub mod types;
 pub mod value;
 mod yaml;

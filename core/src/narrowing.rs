@@ -13,9 +13,10 @@ use crate::entity::EntityName;
 use crate::facts::RequestFacts;
 use crate::grant::Refusal;
 use crate::judge::{Judged, Part};
-use crate::policy::{APPROVE, Attribute, Fault, GATE_TYPE, Query};
+use crate::policy::{APPROVE, Fault, GATE_TYPE, Query};
 use crate::refusal::Breach;
 use crate::routes::common_facts;
+use crate::types::Attribute;
 use crate::value::Value;
 
 /// The held request, as it is judged now.

@@ -31,11 +31,11 @@ pub use explain::{
     Piece, Place, Read, Trace,
 };
 pub use ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
-pub use schema::Attribute;
 
 use crate::bundle::Bundle;
 use crate::entity::EntityName;
 use crate::load::LoadError;
+use crate::types::Attribute;
 use hierarchy::{Hierarchy, NodeNo};
 use place::File;
 use schema::Types;
@@ -197,7 +197,8 @@ impl Policies {
 
     /// Whether `action` is `group` or lies in it.
     pub(crate) fn action_lies_in(&self, action: &EntityName, group: &EntityName) -> bool {
-        let (Some(action), Some(group)) = (self.hierarchy.number(action), self.hierarchy.number(group)) else {
+        let (Some(action), Some(group)) = (self.hierarchy.number(action), self.hierarchy.number(group))
+        else {
             return false;
         };
         self.hierarchy.lineage(action).any(|number| number == group)
@@ -213,6 +214,18 @@ impl Policies {
     #[must_use]
     pub fn may_act(&self, action: &EntityName, ty: &str) -> bool {
         self.types.action(action).is_some_and(|action| action.principals.contains(ty))
+    }
+
+    /// Whether the schema applies `action` to resources of the type `ty`.
+    #[must_use]
+    pub fn applies_to(&self, action: &EntityName, ty: &str) -> bool {
+        self.types.action(action).is_some_and(|action| action.resources.contains(ty))
+    }
+
+    /// Whether, by the schema, entities of type `child` may lie in entities of type `parent`.
+    #[must_use]
+    pub fn may_contain(&self, child: &str, parent: &str) -> bool {
+        self.types.may_lie_in(child, parent)
     }
 
     /// Whether the schema declares the entity type `ty`.

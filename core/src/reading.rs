@@ -1,12 +1,18 @@
 //! One reading: a request that two parsers could read differently is refused, never guessed at.
 
 mod headers;
+mod media;
 mod path;
 mod query;
 mod rules;
 mod strip;
 
+use std::cell::OnceCell;
+
 pub(crate) use headers::host as host_of;
+pub(crate) use media::{MediaType, is_grpc};
+pub(crate) use query::Parameters;
+pub(crate) use rules::fold;
 pub use rules::{Relaxed, Rule, UnknownRule};
 pub use strip::to_strip;
 
@@ -40,6 +46,8 @@ pub struct Reading {
     upgrade: Option<Denial>,
     fields: Fields,
     relaxed: Relaxed,
+    /// The query's parameters, split when somebody asks for the first.
+    parameters: OnceCell<Result<Parameters, Denial>>,
 }
 
 impl Reading {
@@ -63,6 +71,7 @@ impl Reading {
             upgrade,
             fields,
             relaxed: relaxed.clone(),
+            parameters: OnceCell::new(),
         };
         reading.justification = reading.read_justification()?;
         Ok(reading)
@@ -108,9 +117,26 @@ impl Reading {
     /// All values of the query parameter `name`, decoded once.
     ///
     /// # Errors
-    /// [`Reason::Ambiguous`] when parsers differ on how to split or decode the query.
+    /// [`Reason::Ambiguous`] when parsers differ on how to split or decode the query, or fold the case of names.
     pub fn query(&self, name: &str) -> Result<Vec<String>, Denial> {
-        query::values(&self.path, name, &self.relaxed)
+        let split = self.parameters.get_or_init(|| Parameters::of_query(&self.path, &self.relaxed));
+        split.as_ref().map_err(Clone::clone)?.values(name, &self.relaxed)
+    }
+
+    /// Whether the header `name` (lower case) is there, with whatever value.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] for a `_` twin.
+    pub fn has_header(&self, name: &str) -> Result<bool, Denial> {
+        self.fields.has(name, &self.relaxed)
+    }
+
+    /// What `content-type` calls the body; `None` when it says nothing.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] when that can be read in two ways.
+    pub(crate) fn media_type(&self) -> Result<Option<MediaType>, Denial> {
+        self.header("content-type")?.map(MediaType::parse).transpose()
     }
 
     /// The rules that were switched off for this reading.

@@ -1,9 +1,13 @@
 //! Routes: which request is which action on which resource, with which context.
 
+pub(crate) mod body;
 mod build;
+mod choice;
 mod common;
+mod conditions;
 mod explain;
 mod facts;
+mod fields;
 mod file;
 mod http;
 pub(crate) mod json;
@@ -15,6 +19,7 @@ mod tree;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use common::{COMMON_FACTS, common_facts};
 pub(crate) use explain::written;
@@ -29,9 +34,11 @@ use crate::entity::EntityName;
 use crate::load::LoadError;
 use crate::mcp::Post;
 use crate::reading::Reading;
+use crate::types::Attribute;
 use crate::value::Value;
 use crate::yaml;
-use facts::Fact;
+use build::Placed;
+use choice::Tie;
 use file::{FILE, Fallback, RoutesFile};
 use route::Route;
 use tree::{Found, Host};
@@ -42,10 +49,14 @@ pub trait SchemaView {
     fn has_action(&self, action: &EntityName) -> bool;
     /// Whether it declares this entity type.
     fn has_entity_type(&self, ty: &str) -> bool;
-    /// The members of the action's context and whether each is required; `None` for an unknown action.
-    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, bool>>;
+    /// The members of the action's context; `None` for an unknown action.
+    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, Attribute>>;
     /// Whether an action lies in another by the schema.
     fn lies_in(&self, action: &EntityName, other: &EntityName) -> bool;
+    /// Whether it applies the action to resources of this type.
+    fn takes_resource(&self, action: &EntityName, ty: &str) -> bool;
+    /// Whether entities of type `child` may lie in entities of type `parent`.
+    fn may_lie_in(&self, child: &str, parent: &str) -> bool;
 }
 
 /// All routes of a bundle. A host with routes is closed: what none matches is denied, unless `hosts` says
@@ -53,8 +64,20 @@ pub trait SchemaView {
 #[derive(Debug)]
 pub struct Routes {
     hosts: BTreeMap<String, Host>,
+    /// Whether a tool has an action of its own.
+    shares_call: bool,
     /// Methods for which plain HTTP is declared.
     http: BTreeSet<&'static str>,
+}
+
+fn tie((one, other): Tie) -> LoadError {
+    let (first, second) = (one.line.min(other.line), one.line.max(other.line));
+    let message = if first == second {
+        "the route names a host, a method or a content type twice".to_owned()
+    } else {
+        format!("the routes at lines {first} and {second} match the same requests")
+    };
+    LoadError::at(FILE, second, message)
 }
 
 /// What a request is about.
@@ -63,10 +86,19 @@ pub struct Target<'a>(Kind<'a>);
 
 #[derive(Debug)]
 enum Kind<'a> {
-    Route { route: &'a Route, captured: Vec<String> },
+    Route {
+        route: &'a Route,
+        captured: Vec<String>,
+    },
     /// Messages of the Model Context Protocol are posted.
-    Mcp { route: &'a Route, mcp: &'a McpRoute, captured: Vec<String> },
-    Http { action: EntityName },
+    Mcp {
+        route: &'a Route,
+        mcp: &'a McpRoute,
+        captured: Vec<String>,
+    },
+    Http {
+        action: EntityName,
+    },
 }
 
 /// What a request is about, in the terms of policy.
@@ -109,6 +141,7 @@ impl Routes {
         };
         let mut errors = Vec::new();
         let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
+        let mut shares_call = false;
         for (name, entry) in file.hosts {
             match pattern::host(&name) {
                 Ok(host) => hosts.entry(host).or_default().fallback = Some(entry.value.fallback),
@@ -116,12 +149,24 @@ impl Routes {
             }
         }
         for entry in file.routes {
-            let Some(placed) = build::route(entry, schema, &mut errors) else { continue };
-            let added = hosts.entry(placed.host).or_default().add(&placed.steps, placed.route);
-            errors.extend(added.err());
+            let Some(Placed { matching, route }) = build::route(entry, schema, &mut errors) else { continue };
+            let mcp = route.mcp.as_deref();
+            shares_call |= mcp.is_some_and(|mcp| mcp.own_actions().next().is_some());
+            let route = Arc::new(route);
+            for host in matching.hosts {
+                let host = hosts.entry(host).or_default();
+                let added = host.add(&matching.steps, &matching.methods, &matching.alternatives, &route);
+                errors.extend(added.map_err(tie).err());
+            }
         }
+        errors.extend(hosts.values().flat_map(Host::ties).map(tie));
         errors.sort_by_key(|error| error.line);
-        if errors.is_empty() { Ok(Self { hosts, http: http::declared(schema) }) } else { Err(errors) }
+        errors.dedup();
+        if errors.is_empty() {
+            Ok(Self { hosts, shares_call, http: http::declared(schema) })
+        } else {
+            Err(errors)
+        }
     }
 
     /// What a request is about.
@@ -155,9 +200,7 @@ impl Routes {
 
     /// The action of all tool calls, when a tool has another one in it.
     pub(crate) fn shared_call(&self) -> Option<EntityName> {
-        let mut routes = self.hosts.values().flat_map(Host::routes);
-        let own = routes.any(|route| route.mcp.as_ref().is_some_and(|mcp| mcp.own_actions().next().is_some()));
-        own.then(|| mcp::action("call"))
+        self.shares_call.then(|| mcp::action("call"))
     }
 
     /// What is known of a host, the most specific first: itself, then the domains above it.
@@ -183,7 +226,7 @@ impl Target<'_> {
     pub fn needs_body(&self) -> bool {
         match &self.0 {
             Kind::Mcp { .. } => true,
-            Kind::Route { route, .. } => route.mcp.is_none() && route.facts().any(Fact::reads_body),
+            Kind::Route { route, .. } => route.body.is_some(),
             Kind::Http { .. } => false,
         }
     }

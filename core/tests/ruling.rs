@@ -211,8 +211,9 @@ fn loading_answers_what_routes_and_identity_ask() {
     assert!(!policies.gated(&action("write")));
     let declared = policies.context_type(&action("deploy")).unwrap();
     let declared: Vec<_> =
-        declared.iter().map(|(name, a)| (name.as_str(), a.required, a.ty.as_str())).collect();
-    assert_eq!(declared, [("by", false, "User"), ("from", false, "ipaddr"), ("rows", true, "Long")]);
+        declared.iter().map(|(name, a)| (name.as_str(), a.required, a.ty.to_string())).collect();
+    let expected = [("by", false, "User"), ("from", false, "ipaddr"), ("rows", true, "Long")];
+    assert_eq!(declared, expected.map(|(name, required, ty)| (name, required, ty.to_owned())));
     assert!(policies.declares_type("Org") && !policies.declares_type("Nothing"));
     let owner = policies.attribute_entity(&EntityName::new("Agent", "ci"), "owner");
     assert_eq!(owner, Some(EntityName::new("User", "ann")));

@@ -232,7 +232,7 @@ impl ConjunctCount {
 impl RouteCount {
     fn new(route: &WrittenRoute) -> Self {
         let methods = if route.methods.is_empty() { "any method".into() } else { route.methods.join(", ") };
-        let pattern = format!("{methods} {}{}", route.host, route.path);
+        let pattern = format!("{methods} {}{}", route.hosts.join(", "), route.path);
         Self { name: route.name.clone(), pattern, taken: 0 }
     }
 }

@@ -89,8 +89,14 @@ fn write_route(out: &mut String, route: &TakenRoute) -> Result {
 
 fn pattern(route: &WrittenRoute) -> String {
     let methods = if route.methods.is_empty() { "any method".into() } else { route.methods.join(", ") };
-    let headers = route.headers.iter().map(|(name, value)| format!(" with {name}: {value}"));
-    format!("{methods} {}{}{}", route.host, route.path, headers.collect::<String>())
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "anything".into());
+    let headers = route.headers.iter().map(|(name, wanted)| format!("{name}: {}", value(wanted)));
+    let query = route.query.iter().map(|(name, wanted)| format!("?{name}={}", value(wanted)));
+    let body = (!route.content_types.is_empty()).then(|| route.content_types.join(" or "));
+    let conditions: Vec<_> = headers.chain(query).chain(body).collect();
+    let with =
+        if conditions.is_empty() { String::new() } else { format!(" with {}", conditions.join(" with ")) };
+    format!("{methods} {}{}{with}", route.hosts.join(", "), route.path)
 }
 
 fn write_query(out: &mut String, report: &Report<'_>, query: &Query) -> Result {
@@ -151,6 +157,8 @@ fn missed(out: &mut String, missed: &[(WrittenRoute, Miss)]) -> Result {
     for (route, miss) in missed.iter().take(MISSED) {
         let why = match miss {
             Miss::Header(name) => format!("has another `{name}`"),
+            Miss::Query(name) => format!("has another `{name}` in its query"),
+            Miss::ContentType => "has another content type".into(),
             Miss::Method => "has another method".into(),
             Miss::Path => "has another path".into(),
             Miss::Host => "has another host".into(),

@@ -7,7 +7,8 @@ use super::loose::loose;
 use super::{Conversation, Expected, Form, Version};
 use crate::denial::{Denial, Reason};
 use crate::reading::{Reading, Relaxed};
-use crate::routes::json::{self, Json};
+use crate::routes::body::Format;
+use crate::routes::json::Json;
 
 /// Most messages in a batch: each is a question to policy.
 const MAX_BATCH: usize = 32;
@@ -109,7 +110,7 @@ fn requested(messages: &[Message]) -> Option<Version> {
 
 /// All messages of a body, each by itself, and whether they came in an array.
 fn read(reading: &Reading, body: &[u8]) -> Result<(Vec<Message>, bool), Denial> {
-    json::check_media_type(reading)?;
+    Format::Json.check(reading)?;
     let relaxed = reading.relaxed();
     match Json::parse(body, relaxed)? {
         Json::List(all) if all.len() > MAX_BATCH => {
@@ -149,9 +150,14 @@ impl Message {
             (None, (true, false) | (false, true)) if id.is_some() => (None, None),
             // The client could not read what it was asked.
             (None, (false, true)) => (None, None),
-            _ => return Err(bad("a message is a request, a notification or a response, and only one of them")),
+            _ => {
+                return Err(bad(
+                    "a message is a request, a notification or a response, and only one of them",
+                ));
+            }
         };
-        if members.get("params").is_some_and(|params| !matches!(params, Json::Object(_)) || method.is_none()) {
+        if members.get("params").is_some_and(|params| !matches!(params, Json::Object(_)) || method.is_none())
+        {
             return Err(bad("`params` is not an object of a request or notification"));
         }
         Ok(Self { id, method, json })

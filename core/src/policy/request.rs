@@ -11,10 +11,11 @@ use cedar_policy_core::extensions::Extensions;
 
 use super::hierarchy::{Hierarchy, NodeNo};
 use super::ruling::Query;
-use super::schema::{Action, Attribute, Types};
+use super::schema::{Action, Types};
 use super::scope::{Key, keys};
 use super::values::Scribe;
 use crate::entity::EntityName;
+use crate::types::Attribute;
 
 /// A query that fits the schema, in Cedar's terms.
 pub(super) struct Fitted {
@@ -58,7 +59,8 @@ impl Fitted {
         types: &Types,
         hierarchy: &Hierarchy,
     ) -> Result<Self, String> {
-        let fits = action.principals.contains(&query.principal.ty) && action.resources.contains(&query.resource.ty);
+        let fits =
+            action.principals.contains(&query.principal.ty) && action.resources.contains(&query.resource.ty);
         if !fits {
             return Err(format!("the schema lets nobody like `{}` take `{}`", query.principal, query.action));
         }

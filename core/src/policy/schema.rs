@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema, SchemaFragment};
+use cedar_policy_core::validator::types::{self as cedar, EntityKind};
 
 use super::place::{File, locate};
 use crate::entity::EntityName;
 use crate::load::LoadError;
+use crate::types::{Attribute, Type};
 
 /// An entity type, by its place in the sorted list of all types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,15 +37,6 @@ pub(super) struct Action {
     pub(super) principals: BTreeSet<String>,
     pub(super) resources: BTreeSet<String>,
     pub(super) context: BTreeMap<String, Attribute>,
-}
-
-/// An attribute as the schema declares it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attribute {
-    /// Whether it must be there.
-    pub required: bool,
-    /// The type as Cedar writes it: `Bool`, `Long`, `String`, `Set<String>`, `datetime`, `Deploy::Agent` …
-    pub ty: String,
 }
 
 impl Types {
@@ -136,16 +129,42 @@ impl Action {
     fn of(schema: &Schema, uid: &EntityUid) -> Self {
         let context = schema.as_ref().context_type(uid.as_ref());
         let attributes = context.map(|ty| ty.all_attributes(schema.as_ref()));
-        let context = attributes.iter().flat_map(|attributes| attributes.iter()).map(|(name, attribute)| {
-            let (required, ty) = (attribute.is_required(), attribute.attr_type.to_string());
-            (name.to_string(), Attribute { required, ty })
-        });
+        let context = attributes.iter().flat_map(attributes_of);
         Self {
             uid: uid.clone(),
             principals: texts(schema.principals_for_action(uid)),
             resources: texts(schema.resources_for_action(uid)),
             context: context.collect(),
         }
+    }
+}
+
+fn attributes_of(declared: &cedar::Attributes) -> impl Iterator<Item = (String, Attribute)> {
+    declared.iter().map(|(name, attribute)| {
+        let (required, ty) = (attribute.is_required(), type_of(&attribute.attr_type));
+        (name.to_string(), Attribute { required, ty })
+    })
+}
+
+/// Our name for a type. A schema nests no deeper than the parser lets it.
+fn type_of(ty: &cedar::Type) -> Type {
+    match ty {
+        cedar::Type::Bool(cedar::BoolType::AnyBool) => Type::Bool,
+        cedar::Type::Long => Type::Long,
+        cedar::Type::String => Type::String,
+        cedar::Type::Set { element_type: Some(member) } => Type::Set(Box::new(type_of(member))),
+        cedar::Type::Record { attrs, .. } => Type::Record(attributes_of(attrs).collect()),
+        cedar::Type::Entity(EntityKind::Entity(one)) => match one.get_single_entity() {
+            Some(name) => Type::Entity(name.to_string()),
+            None => Type::Other(ty.to_string()),
+        },
+        cedar::Type::ExtensionType { .. } => match ty.to_string().as_str() {
+            "decimal" => Type::Decimal,
+            "ipaddr" => Type::Ip,
+            "datetime" => Type::Datetime,
+            other => Type::Other(other.to_owned()),
+        },
+        other => Type::Other(other.to_string()),
     }
 }
 

@@ -79,7 +79,7 @@ fn field_name(name: &[u8], relaxed: &Relaxed) -> Result<String, Denial> {
     Ok(shown.to_ascii_lowercase())
 }
 
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -152,6 +152,12 @@ impl Fields {
         let comma = joined && first.contains(&b',');
         Rule::JoinedHeaders.refuse_if(comma, relaxed, format_args!("`{name}` has a comma"))?;
         visible(name, first).map(Some)
+    }
+
+    /// Whether `name` is there, with whatever value.
+    pub(super) fn has(&self, name: &str, relaxed: &Relaxed) -> Result<bool, Denial> {
+        self.no_twins(name, relaxed)?;
+        Ok(self.values(name).next().is_some())
     }
 
     /// The members of the list header `name`; empty members do not count (RFC 9110 section 5.6.1.2).

@@ -47,16 +47,19 @@ rules! {
     Backslashes = "backslashes",
     /// `;` in the path: some cut the segment there.
     PathParameters = "path-parameters",
-    /// Bytes in `:path` that RFC 3986 does not allow: spaces, controls, anything beyond ASCII.
+    /// Bytes that RFC 3986 does not allow, in `:path` or in a form that policy reads: spaces, controls, anything
+    /// beyond ASCII.
     RawBytes = "raw-bytes",
     /// Escapes for control characters, `%00` first of all.
     ControlCharacters = "control-characters",
     /// Text that policy reads and that is not UTF-8.
     NotUtf8 = "not-utf8",
-    /// `;` in a query that policy reads: some split there.
+    /// `;` in a query or form that policy reads: some split there.
     QuerySemicolons = "query-semicolons",
     /// `+` in a query value that policy reads: some decode a space. Relaxed, it is a space.
     QueryPlus = "query-plus",
+    /// Names in a query or form that differ only in case from one that policy reads: some frameworks fold it.
+    QueryKeyCase = "query-key-case",
     /// Two fields of a header that has one value. Relaxed, policy reads the first.
     RepeatedHeaders = "repeated-headers",
     /// A comma in a header that has one value: it may be two fields, joined on the way.
@@ -96,6 +99,11 @@ impl Rule {
     ) -> Result<(), Denial> {
         if broken && !relaxed.has(self) { Err(self.broken(at)) } else { Ok(()) }
     }
+}
+
+/// As a parser that folds case would see a name: `ſ` and `K` (Kelvin) fold too, as they do in Go.
+pub(crate) fn fold(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
 }
 
 /// A name that no rule has.

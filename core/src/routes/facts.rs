@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::body::{Body, Format};
 use super::json::{Json, Pointer};
+use super::pattern::Params;
 use super::types::{MAX_SET, Type};
 use crate::denial::{Denial, Reason};
 use crate::reading::{Reading, Rule};
@@ -23,6 +25,8 @@ pub(super) enum Source {
     Header(String),
     /// A place in the JSON body.
     Body(Pointer),
+    /// A field of the form that is the body.
+    Form(String),
 }
 
 /// One fact that a route takes: where from, and what it is called in messages.
@@ -32,14 +36,6 @@ pub(super) struct Fact {
     /// As it is written in the file, `body:/table`.
     pub(super) written: String,
     /// Whether it is the tail of the path, which may span segments.
-    pub(super) tail: bool,
-}
-
-/// The parameters of a path template, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Params {
-    pub(super) names: Vec<String>,
-    /// Whether the last takes all the rest of the path.
     pub(super) tail: bool,
 }
 
@@ -56,20 +52,19 @@ pub(super) struct Inputs<'a> {
     /// Values of the path template's parameters, in its order.
     pub(super) captured: &'a [String],
     /// The body, when the route reads it and there is one.
-    pub(super) body: Option<Json>,
+    pub(super) body: Option<Body>,
 }
 
 impl Fact {
-    /// Reads `path.x`, `query:x`, `header:x` or `body:/pointer`; the first `.` or `:` separates.
+    /// Reads `path.x`, `query:x`, `header:x`, `body:/pointer` or `form:x`; the first `.` or `:` separates.
     pub(super) fn parse(written: &str, params: &Params) -> Result<Self, String> {
         let (kind, rest) = written.split_once(['.', ':']).unwrap_or((written, ""));
         let source = match kind {
             "path" => params
-                .names
-                .iter()
-                .position(|name| name == rest)
+                .place(rest)
                 .map(Source::Path)
                 .ok_or_else(|| format!("`{written}`: the path template has no parameter `{rest}`"))?,
+            "form" if !rest.is_empty() => Source::Form(rest.to_owned()),
             "query" if !rest.is_empty() => Source::Query(rest.to_owned()),
             "header" if super::pattern::is_header_name(rest) => Source::Header(rest.to_owned()),
             "header" => return Err(format!("`{written}`: write the header's name in lower case")),
@@ -78,11 +73,12 @@ impl Fact {
             })?),
             _ => {
                 return Err(format!(
-                    "`{written}` says not where it comes from: `path.x`, `query:x`, `header:x` or `body:/pointer`"
+                    "`{written}` says not where it comes from: `path.x`, `query:x`, `header:x`, \
+                     `body:/pointer` or `form:x`"
                 ));
             }
         };
-        let tail = params.tail && source == Source::Path(params.names.len().saturating_sub(1));
+        let tail = params.tail && source == Source::Path(params.all.len().saturating_sub(1));
         Ok(Self { source, written: written.to_owned(), tail })
     }
 
@@ -91,15 +87,12 @@ impl Fact {
         Self { source: Source::Body(pointer), written: written.to_owned(), tail: false }
     }
 
-    pub(super) fn reads_body(&self) -> bool {
-        matches!(self.source, Source::Body(_))
-    }
-
-    /// The header that it comes from, if it does.
-    pub(super) fn header(&self) -> Option<&str> {
-        match &self.source {
-            Source::Header(name) => Some(name),
-            _ => None,
+    /// The format of the body that it reads, if it reads it.
+    pub(super) fn format(&self) -> Option<Format> {
+        match self.source {
+            Source::Body(_) => Some(Format::Json),
+            Source::Form(_) => Some(Format::Form),
+            Source::Path(_) | Source::Query(_) | Source::Header(_) => None,
         }
     }
 
@@ -109,21 +102,27 @@ impl Fact {
         let reading = inputs.reading;
         Ok(match &self.source {
             Source::Path(place) => inputs.captured.get(*place).map(|text| Raw::Text(text.into())),
-            Source::Query(name) => self.query(reading.query(name)?, list)?,
+            Source::Query(name) => self.one_or_list(reading.query(name)?, list)?,
+            Source::Form(name) => match &inputs.body {
+                Some(Body::Form(form)) => self.one_or_list(form.values(name, reading.relaxed())?, list)?,
+                _ => None,
+            },
             Source::Header(name) if list => {
                 let members: Vec<_> = reading.header_list(name)?.into_iter().map(str::to_owned).collect();
                 (!members.is_empty()).then_some(Raw::Texts(members))
             }
             Source::Header(name) => reading.header(name)?.map(|text| Raw::Text(text.into())),
-            Source::Body(pointer) => {
-                let found =
-                    inputs.body.as_ref().map(|body| body.at(pointer, reading.relaxed())).transpose()?;
-                found.flatten().filter(|json| **json != Json::Null).map(Raw::Json)
-            }
+            Source::Body(pointer) => match &inputs.body {
+                Some(Body::Json(json)) => {
+                    let found = json.at(pointer, reading.relaxed())?;
+                    found.filter(|json| **json != Json::Null).map(Raw::Json)
+                }
+                _ => None,
+            },
         })
     }
 
-    fn query<'a>(&self, mut values: Vec<String>, list: bool) -> Result<Option<Raw<'a>>, Denial> {
+    fn one_or_list<'a>(&self, mut values: Vec<String>, list: bool) -> Result<Option<Raw<'a>>, Denial> {
         match values.len() {
             0 => Ok(None),
             _ if list => Ok(Some(Raw::Texts(values))),
@@ -136,10 +135,11 @@ impl Fact {
 
     /// The typed value, `None` when nothing is there.
     pub(super) fn value(&self, inputs: &Inputs<'_>, ty: &Type) -> Result<Option<Value>, Denial> {
-        let Some(raw) = self.raw(inputs, *ty == Type::Strings)? else { return Ok(None) };
+        let list = matches!(ty, Type::Set(_));
+        let Some(raw) = self.raw(inputs, list)? else { return Ok(None) };
         let value = match raw {
             Raw::Text(text) => ty.of_text(&text),
-            Raw::Texts(texts) => Some(Value::Set(texts.into_iter().map(Value::String).collect())),
+            Raw::Texts(texts) => ty.of_texts(&texts),
             Raw::Json(json) => ty.of_json(json),
         };
         let value = value.ok_or_else(|| self.bad(format_args!("is not {}", ty.article())))?;

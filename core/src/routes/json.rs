@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::denial::{Denial, Reason};
-use crate::reading::{Reading, Relaxed, Rule};
+use crate::reading::{Relaxed, Rule, fold};
 
 /// The deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 32;
@@ -132,11 +132,6 @@ fn index(token: &str) -> Option<usize> {
     plain.then(|| token.parse().ok()).flatten()
 }
 
-/// As a parser that folds case would see a key: `ſ` and `K` (Kelvin) fold too, as they do in Go.
-fn fold(key: &str) -> String {
-    key.to_uppercase().to_lowercase()
-}
-
 #[derive(Clone, Copy)]
 struct Seed<'a> {
     depth: usize,
@@ -245,30 +240,5 @@ impl<'de> Visitor<'de> for Seed<'_> {
         }
         self.check_case(&members)?;
         Ok(Json::Object(members))
-    }
-}
-
-/// Refuses a body that its own headers do not call JSON in UTF-8, as it is.
-///
-/// # Errors
-/// [`Reason::BadFact`] for another media type, [`Reason::Ambiguous`] for a content encoding or charset.
-pub(crate) fn check_media_type(reading: &Reading) -> Result<(), Denial> {
-    let encoding = reading.header("content-encoding")?;
-    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        return Err(Denial::new(Reason::Ambiguous, "`content-encoding` hides the body that policy reads"));
-    }
-    let content_type = reading.header("content-type")?.unwrap_or_default();
-    let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let essence = parts.next().unwrap_or_default();
-    let json = essence == "application/json"
-        || essence.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"));
-    if !json {
-        return Err(Denial::new(Reason::BadFact, "`content-type` is not JSON, and policy reads the body"));
-    }
-    let utf8 = |part: &str| part.strip_prefix("charset=").is_none_or(|set| set.trim_matches('"') == "utf-8");
-    if parts.all(|part| utf8(&part)) {
-        Ok(())
-    } else {
-        Err(Denial::new(Reason::Ambiguous, "`content-type` names another charset than utf-8"))
     }
 }

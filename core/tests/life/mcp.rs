@@ -196,7 +196,13 @@ fn what_is_no_message_of_the_version_is_refused() {
     let cases: Vec<(&str, String, Reason, u16, i64)> = vec![
         ("2025-06-18", batch.to_string(), Reason::BadMessage, 400, -32600),
         ("", "[]".into(), Reason::BadMessage, 400, -32600),
-        ("", json!([rpc("ping", json!({})), rpc("ping", json!({}))]).to_string(), Reason::BadMessage, 400, -32600),
+        (
+            "",
+            json!([rpc("ping", json!({})), rpc("ping", json!({}))]).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
         ("", json!([rpc("initialize", json!({}))]).to_string(), Reason::BadMessage, 400, -32600),
         ("2025-11-25", rpc("tools/steal", json!({})).to_string(), Reason::NoRoute, 200, -32601),
         ("2025-11-25", rpc("server/discover", json!({})).to_string(), Reason::NoRoute, 200, -32601),
@@ -204,16 +210,52 @@ fn what_is_no_message_of_the_version_is_refused() {
         ("2024-11-05", rpc("ping", json!({})).to_string(), Reason::UnsupportedVersion, 400, -32022),
         ("2025-11-25", latest(&|body| body["id"] = Value::Null).to_string(), Reason::BadMessage, 400, -32600),
         ("2025-11-25", latest(&|body| body["id"] = json!(1.5)).to_string(), Reason::BadMessage, 400, -32600),
-        ("2025-11-25", latest(&|body| body["jsonrpc"] = json!("1.0")).to_string(), Reason::BadMessage, 400, -32600),
-        ("2025-11-25", latest(&|body| body["result"] = json!({})).to_string(), Reason::BadMessage, 400, -32600),
+        (
+            "2025-11-25",
+            latest(&|body| body["jsonrpc"] = json!("1.0")).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
+        (
+            "2025-11-25",
+            latest(&|body| body["result"] = json!({})).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
         ("2025-11-25", latest(&|body| body["extra"] = json!(1)).to_string(), Reason::BadMessage, 400, -32600),
-        ("2025-11-25", latest(&|body| body["params"] = json!([])).to_string(), Reason::BadMessage, 400, -32600),
-        ("2025-11-25", latest(&|body| body["Method"] = json!("ping")).to_string(), Reason::Ambiguous, 400, -32700),
+        (
+            "2025-11-25",
+            latest(&|body| body["params"] = json!([])).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
+        (
+            "2025-11-25",
+            latest(&|body| body["Method"] = json!("ping")).to_string(),
+            Reason::Ambiguous,
+            400,
+            -32700,
+        ),
         ("2025-11-25", r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#.into(), Reason::Ambiguous, 400, -32700),
-        ("2025-11-25", r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"x"}"#.into(), Reason::Ambiguous, 400, -32700),
+        (
+            "2025-11-25",
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"x"}"#.into(),
+            Reason::Ambiguous,
+            400,
+            -32700,
+        ),
         ("2025-11-25", "{} {}".into(), Reason::BadFact, 400, -32700),
         (LATEST, call("x", json!({})).to_string(), Reason::BadMessage, 400, -32600),
-        (LATEST, json!({"jsonrpc": "2.0", "id": 1, "result": {}}).to_string(), Reason::BadMessage, 400, -32600),
+        (
+            LATEST,
+            json!({"jsonrpc": "2.0", "id": 1, "result": {}}).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
     ];
     for (version, body, reason, status, code) in cases {
         let facts = RequestFacts { body: Some(body.clone().into()), ..post(version, &Value::Null) };
@@ -291,7 +333,8 @@ fn the_strictest_answer_to_a_batch_holds_for_all_of_it() {
     let fine = one(1, call("fine", json!({})));
     assert!(goes_on(post("", &json!([fine, one(2, rpc("ping", json!({})))]))));
 
-    let reply = denied(post("", &json!([fine, one(2, call("drop", json!({}))), one(3, call("merge", json!({})))])));
+    let reply =
+        denied(post("", &json!([fine, one(2, call("drop", json!({}))), one(3, call("merge", json!({})))])));
     let answer = read(&reply);
     assert_eq!((reply.status, answer.as_array().unwrap().len()), (200, 3));
     for (answer, id) in answer.as_array().unwrap().iter().zip(1..) {
@@ -380,7 +423,8 @@ fn a_policy_that_would_miss_tools_with_actions_of_their_own_is_refused() {
 /// A gateway that hides tools, and what it shows of the answer to a request.
 fn hiding(facts: RequestFacts) -> (World, Option<Listing>) {
     let mut bundle = files(POLICIES);
-    bundle["files"]["routes.yaml"] = ROUTES.replace("server: github", "server: github\n      hide_unlisted: true").into();
+    bundle["files"]["routes.yaml"] =
+        ROUTES.replace("server: github", "server: github\n      hide_unlisted: true").into();
     let mut world = World::with(json!({"bundle": bundle}));
     let Next::Continue(permit) = world.decide(facts).next else { panic!("it does not go on") };
     let listing = permit.listing().cloned();
@@ -404,12 +448,18 @@ fn a_list_is_shown_without_what_could_never_be_called() {
     let tool = |name: &str| format!("{{ \"name\":\"{name}\",\"x\": 1.50 }}");
     let list = |names: &[&str]| {
         let tools: Vec<_> = names.iter().map(|name| tool(name)).collect();
-        format!("{{\"jsonrpc\":\"2.0\", \"id\":7,\"result\":{{\"tools\":[{}] ,\"nextCursor\":\"c\"}}}}", tools.join(","))
+        format!(
+            "{{\"jsonrpc\":\"2.0\", \"id\":7,\"result\":{{\"tools\":[{}] ,\"nextCursor\":\"c\"}}}}",
+            tools.join(",")
+        )
     };
     let all = list(&["create_issue", "drop", "merge", "other"]);
     let shown = list(&["create_issue", "merge", "other"]);
     assert_eq!(listing.filter(&world.engine, &all).unwrap(), shown);
-    assert_eq!(listing.filter(&world.engine, &format!("[{all},{all}]")).unwrap(), format!("[{shown},{shown}]"));
+    assert_eq!(
+        listing.filter(&world.engine, &format!("[{all},{all}]")).unwrap(),
+        format!("[{shown},{shown}]")
+    );
     for other in [r#"{"jsonrpc":"2.0","id":1,"error":{"tools":[{}]}}"#, r#"{"method":"notifications/x"}"#] {
         assert_eq!(listing.filter(&world.engine, other).unwrap(), other);
     }

@@ -9,6 +9,8 @@
 )]
 
 mod binding;
+mod conditions;
+mod facts;
 mod identity;
 mod mapping;
 mod mistakes;

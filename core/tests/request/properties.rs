@@ -16,9 +16,13 @@ routes:
   - match: { host: api.example, path: "/{a}/{b}", headers: { x-a: "1" } }
     action: Action::"read"
     resource: Repo::"{path.a}/{path.b}"
-  - match: { host: api.example, path: "/{a}/{rest*}" }
-    action: Action::"export"
+  - match: { host: api.example, path: "/{a}/{b}/{rest*}", query: { s: { present: true } } }
+    action: Action::"tag"
     resource: File::"{path.rest}"
+    context: { note: { from: "form:l", type: String, optional: true } }
+  - match: { host: api.example, path: "/{a}/{b}" }
+    action: Action::"export"
+    resource: File::"{path.b}"
     context:
       limit: { from: "body:/l", type: Long }
       columns: { from: "header:x-c", type: Set<String>, optional: true }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::{ARGUMENTS, MCP_FACTS, McpRoute, SERVER, Tool, action, argument};
 use crate::entity::EntityName;
 use crate::mcp::Verb;
-use crate::routes::build::{Errors, check_context, fields};
-use crate::routes::facts::Params;
+use crate::routes::build::{Errors, context};
+use crate::routes::common::common_type;
 use crate::routes::file::{McpEntry, RouteEntry, ToolEntry};
 use crate::routes::json::Pointer;
-use crate::routes::types::is_id;
+use crate::routes::pattern::Params;
+use crate::routes::types::{Type, is_id};
 use crate::routes::{SchemaView, template};
 use crate::yaml::Located;
 
@@ -35,18 +36,19 @@ pub(in crate::routes) fn build(
         "`mcp` stands in the place of `action`, `resource`, `parents`, `fold`, `context` and `method`".into()
     });
     let plain = is_id(server) && !server.contains(['/', '{', '}', '"', '\\']);
-    errors.require(*line, plain, || format!("server `{server}`: write a name without `/`, quotes and braces"));
+    errors
+        .require(*line, plain, || format!("server `{server}`: write a name without `/`, quotes and braces"));
     let declares = |verb: &Verb| schema.has_action(&action(verb.action()));
     let verbs: Vec<_> = Verb::ALL.into_iter().filter(declares).collect();
     errors.require(*line, declares(&Verb::Connect) && schema.has_entity_type(SERVER), || {
         "the schema has no action `MCP::Action::\"connect\"`: begin with `policies/mcp.cedarschema`".into()
     });
     for verb in &verbs {
-        check_context(&action(verb.action()), &BTreeMap::new(), &MCP_FACTS, *line, schema, errors);
+        context::check(&action(verb.action()), (&BTreeMap::new(), &[]), &comes, *line, schema, errors);
     }
-    let tools = tools.iter().filter_map(|(name, entry)| {
-        Some((name.clone(), tool(name, entry, params, schema, errors)?))
-    });
+    let tools = tools
+        .iter()
+        .filter_map(|(name, entry)| Some((name.clone(), tool(name, entry, params, schema, errors)?)));
     let tools = tools.collect();
     Some(McpRoute {
         server: server.clone(),
@@ -70,20 +72,28 @@ fn tool(
         Some(text) => errors.keep(*line, own_action(text, &call, schema)),
     };
     let parse = |text: &str| argument(text);
-    let context = fields(&entry.context, params, &parse, errors);
+    let context = context::fields(&entry.context, params, &parse, errors);
     if let Some(does) = &does {
-        check_context(does, &entry.context, &MCP_FACTS, *line, schema, errors);
+        context::check(does, (&entry.context, &context), &comes, *line, schema, errors);
     }
     let mirrored = |(header, place): (&String, &String)| {
         let token = !header.is_empty()
             && header.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        errors.require(*line, token, || format!("`{header}`: write the end of the header's name in lower case"));
-        let pointer = Pointer::parse(place)
-            .ok_or_else(|| format!("`{place}` is no JSON pointer into the arguments, like `/region` (RFC 6901)"));
+        errors.require(*line, token, || {
+            format!("`{header}`: write the end of the header's name in lower case")
+        });
+        let pointer = Pointer::parse(place).ok_or_else(|| {
+            format!("`{place}` is no JSON pointer into the arguments, like `/region` (RFC 6901)")
+        });
         Some((header.clone(), errors.keep(*line, pointer)?.below(&ARGUMENTS)))
     };
     let params = entry.params.iter().filter_map(mirrored).collect();
     Some(Tool { action: does?, context, params })
+}
+
+/// The types of what every message says of itself.
+fn comes(name: &str) -> Option<Type> {
+    common_type(name).or_else(|| MCP_FACTS.contains(&name).then_some(Type::String))
 }
 
 /// An action of one tool: what a policy says of all calls must hold for it, too.

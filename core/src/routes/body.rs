@@ -1,0 +1,66 @@
+//! The body of a request, in the one format in which its route reads it.
+
+use super::json::Json;
+use crate::denial::{Denial, Reason};
+use crate::reading::{MediaType, Parameters, Reading};
+
+/// The format in which a route reads bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+/// A body that was read.
+#[derive(Debug)]
+pub(super) enum Body {
+    Json(Json),
+    Form(Parameters),
+}
+
+impl Format {
+    /// Reads a whole body.
+    ///
+    /// # Errors
+    /// [`Reason::BadFact`] when the request calls it something else, [`Reason::Ambiguous`] for a content encoding,
+    /// another charset, and what two parsers could read differently.
+    pub(super) fn read(self, bytes: &[u8], reading: &Reading) -> Result<Body, Denial> {
+        self.check(reading)?;
+        match self {
+            Self::Json => Json::parse(bytes, reading.relaxed()).map(Body::Json),
+            Self::Form => Parameters::of_form(bytes, reading.relaxed()).map(Body::Form),
+        }
+    }
+
+    /// Refuses a body that its own headers do not call this, in UTF-8 and as it is.
+    pub(crate) fn check(self, reading: &Reading) -> Result<(), Denial> {
+        let encoding = reading.header("content-encoding")?;
+        if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            return Err(Denial::new(
+                Reason::Ambiguous,
+                "`content-encoding` hides the body that policy reads",
+            ));
+        }
+        let ty = reading.media_type()?.filter(|ty| self.is_named_by(ty));
+        let ty = ty.ok_or_else(|| {
+            let name = match self {
+                Self::Json => "JSON",
+                Self::Form => "a form",
+            };
+            Denial::new(Reason::BadFact, format!("`content-type` is not {name}, and policy reads the body"))
+        })?;
+        let other = || Denial::new(Reason::Ambiguous, "`content-type` names another charset than utf-8");
+        if ty.is_utf8() { Ok(()) } else { Err(other()) }
+    }
+
+    fn is_named_by(self, ty: &MediaType) -> bool {
+        match self {
+            Self::Json => {
+                let suffixed = ty.essence.strip_prefix("application/").filter(|rest| rest.ends_with("+json"));
+                ty.essence == "application/json" || suffixed.is_some()
+            }
+            Self::Form => ty.essence == "application/x-www-form-urlencoded",
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Facts beyond one value: sets, records, entities in sets, and forms.
+
+use crate::support::{map, request, routes};
+
+const ROUTES: &str = r#"
+routes:
+  - match: { host: api.example, path: /query }
+    action: Action::"tag"
+    resource: File::"q"
+    context:
+      tags: { from: "query:tag", type: Set<String>, optional: true }
+      levels: { from: "query:level", type: Set<Long>, optional: true }
+      owners: { from: "header:x-owners", type: Set<User>, optional: true }
+  - match: { host: api.example, path: /json }
+    action: Action::"tag"
+    resource: File::"{body:/id}"
+    context:
+      levels: { from: "body:/levels", type: Set<Long>, optional: true }
+      owners: { from: "body:/owners", type: Set<User>, optional: true }
+      target:
+        optional: true
+        fields:
+          name: { from: "body:/target/name", type: String }
+          port: { from: "query:port", type: Long, optional: true }
+  - match: { host: api.example, path: /form }
+    action: Action::"tag"
+    resource: File::"{form:id}"
+    context:
+      tags: { from: "form:tag", type: Set<String>, optional: true }
+      note: { from: "form:note", type: String }
+"#;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn answer(path: &str, fields: &[(&str, &str)], body: &str) -> String {
+    let mut facts = request("POST", path, fields);
+    facts.body = Some(body.as_bytes().to_vec());
+    match map(&routes(ROUTES), &facts) {
+        Ok((_, mapped)) => format!("{} {:?}", mapped.resource.id, mapped.context),
+        Err(denial) => format!("{}: {}", denial.reason.meaning().code, denial.detail),
+    }
+}
+
+#[test]
+fn sets_and_records() {
+    let json = &[("content-type", "application/json")][..];
+    let long = format!("/query?{}", "tag=a&".repeat(1001));
+    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        ("/query?tag=a&tag=b%20c&level=1&level=-2", &[("x-owners", "ana, bob"), ("x-owners", "cyd")], ""),
+        ("/query?tag", &[], ""),
+        ("/query?level=1&level=x", &[], ""),
+        ("/query?tag=a&Tag=b", &[], ""),
+        (&long, &[], ""),
+        ("/json?port=80", json, r#"{"id":1,"levels":[1,2],"owners":["ana",7],"target":{"name":"n"}}"#),
+        ("/json", json, r#"{"id":1,"target":{"name":"n","Port":1}}"#),
+        ("/json", json, r#"{"id":1,"target":null}"#),
+        ("/json?port=80", json, r#"{"id":1}"#),
+        ("/json", json, r#"{"id":1,"target":{"name":7}}"#),
+        ("/json", json, r#"{"id":1,"levels":[1.5]}"#),
+        ("/json", json, r#"{"id":1,"owners":["ana",""]}"#),
+        ("/json", json, r#"{"id":1,"owners":"ana"}"#),
+    ];
+    insta::assert_snapshot!(answers(cases));
+}
+
+#[test]
+fn forms() {
+    let form = &[("content-type", FORM)][..];
+    let many = format!("id=1&note=n{}", "&a".repeat(999));
+    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        ("/form", form, "id=1&note=a+b%2Bc&tag=x&tag=y"),
+        ("/form", &[("content-type", "application/x-www-form-urlencoded; charset=UTF-8")], "note=&%69d=1"),
+        ("/form", form, "id=1"),
+        ("/form", form, ""),
+        ("/form", form, "id=1&note=a&note=b"),
+        ("/form", form, "id=1&note=a&Note=b"),
+        ("/form", form, "id=1;note=a"),
+        ("/form", form, "id=1&note=%zz"),
+        ("/form", form, "id=1&note=%00"),
+        ("/form", form, "id=1&note=%ff"),
+        ("/form", form, "id=1&note=é"),
+        ("/form", form, &many),
+        ("/form", &[("content-type", "application/json")], "id=1&note=n"),
+        ("/form", &[("content-type", "application/x-www-form-urlencoded;charset=latin1")], "id=1&note=n"),
+        ("/form", &[("content-type", FORM), ("content-encoding", "gzip")], "id=1&note=n"),
+        ("/form", &[], "id=1&note=n"),
+    ];
+    insta::assert_snapshot!(answers(cases));
+}
+
+fn answers(cases: &[(&str, &[(&str, &str)], &str)]) -> String {
+    let one = |(path, fields, body): &(&str, &[(&str, &str)], &str)| {
+        let told: String = format!("{path} {fields:?} {body}").chars().take(120).collect();
+        format!("{told}\n    {}\n", answer(path, fields, body))
+    };
+    cases.iter().map(one).collect()
+}
