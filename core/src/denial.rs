@@ -110,7 +110,9 @@ impl Reason {
             Self::BadFact => ("bad_fact", 400, 3, "a part that policy reads is missing or of the wrong type"),
             Self::BadMessage => ("bad_message", 400, 3, "this is no message of the protocol's version"),
             Self::HeaderMismatch => ("header_mismatch", 400, 3, "a header and the body do not say the same"),
-            Self::UnsupportedVersion => ("unsupported_version", 400, 3, "the protocol's version is not known"),
+            Self::UnsupportedVersion => {
+                ("unsupported_version", 400, 3, "the protocol's version is not known")
+            }
             Self::BadIdentity => ("bad_identity", 401, 16, "the credentials do not hold"),
             Self::OwnerUnknown => ("owner_unknown", 403, 7, "the owner of this agent is not known"),
             Self::IdentityNotComparable => {

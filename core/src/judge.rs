@@ -6,6 +6,7 @@ use countersign_protocol::request::CedarRequest;
 use countersign_protocol::{Hash, UnixMillis};
 use serde_json::{Value as Json, json};
 
+use crate::config::Mode;
 use crate::denial::{Denial, Reason};
 use crate::dialect::Dialect;
 use crate::digest::{DigestInput, digest};
@@ -13,7 +14,6 @@ use crate::engine::Engine;
 use crate::entity::EntityName;
 use crate::facts::RequestFacts;
 use crate::identity::Caller;
-use crate::config::Mode;
 use crate::journal::Members;
 use crate::mcp::Post;
 use crate::mcp::listing::Listing;
@@ -161,7 +161,8 @@ impl Judged<'_> {
 
     /// The first part of those that decide: what it comes to, the whole comes to.
     pub(crate) fn deciding(&self) -> &Part {
-        let stricter = |one: &Part, other: &Part| one.ruling.verdict.strictness() > other.ruling.verdict.strictness();
+        let stricter =
+            |one: &Part, other: &Part| one.ruling.verdict.strictness() > other.ruling.verdict.strictness();
         self.more.iter().fold(&self.first, |best, part| if stricter(part, best) { part } else { best })
     }
 
@@ -190,7 +191,8 @@ impl Judged<'_> {
             .with("action", query.action.to_string())
             .with("resource", query.resource.to_string());
         if !self.more.is_empty() {
-            let part = |Part { query, .. }: &Part| json!([query.action.to_string(), query.resource.to_string()]);
+            let part =
+                |Part { query, .. }: &Part| json!([query.action.to_string(), query.resource.to_string()]);
             members = members.with("parts", self.parts().map(part).collect::<Vec<_>>());
         }
         self.decided(members)

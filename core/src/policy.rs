@@ -197,7 +197,8 @@ impl Policies {
 
     /// Whether `action` is `group` or lies in it.
     pub(crate) fn action_lies_in(&self, action: &EntityName, group: &EntityName) -> bool {
-        let (Some(action), Some(group)) = (self.hierarchy.number(action), self.hierarchy.number(group)) else {
+        let (Some(action), Some(group)) = (self.hierarchy.number(action), self.hierarchy.number(group))
+        else {
             return false;
         };
         self.hierarchy.lineage(action).any(|number| number == group)

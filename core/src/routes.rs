@@ -63,10 +63,19 @@ pub struct Target<'a>(Kind<'a>);
 
 #[derive(Debug)]
 enum Kind<'a> {
-    Route { route: &'a Route, captured: Vec<String> },
+    Route {
+        route: &'a Route,
+        captured: Vec<String>,
+    },
     /// Messages of the Model Context Protocol are posted.
-    Mcp { route: &'a Route, mcp: &'a McpRoute, captured: Vec<String> },
-    Http { action: EntityName },
+    Mcp {
+        route: &'a Route,
+        mcp: &'a McpRoute,
+        captured: Vec<String>,
+    },
+    Http {
+        action: EntityName,
+    },
 }
 
 /// What a request is about, in the terms of policy.
@@ -156,7 +165,8 @@ impl Routes {
     /// The action of all tool calls, when a tool has another one in it.
     pub(crate) fn shared_call(&self) -> Option<EntityName> {
         let mut routes = self.hosts.values().flat_map(Host::routes);
-        let own = routes.any(|route| route.mcp.as_ref().is_some_and(|mcp| mcp.own_actions().next().is_some()));
+        let own =
+            routes.any(|route| route.mcp.as_ref().is_some_and(|mcp| mcp.own_actions().next().is_some()));
         own.then(|| mcp::action("call"))
     }
 

@@ -34,7 +34,8 @@ impl Answer {
     /// The answer's headers came, and a body will.
     pub(crate) fn begin(&mut self, listing: &Listing) -> Action {
         let status = header(":status").unwrap_or_default();
-        let form = Form::of(&status, header("content-type").as_deref(), header("content-encoding").as_deref());
+        let form =
+            Form::of(&status, header("content-type").as_deref(), header("content-encoding").as_deref());
         match form {
             Ok(Form::Other) => return Action::Continue,
             Ok(Form::Json) => *self = Self::Document(0),

@@ -62,9 +62,8 @@ impl Reply {
         asked: Option<&Asked>,
         back: Option<&ComeBack>,
     ) -> Self {
-        let mut headers = Vec::from_iter(
-            back.map(|back| ("retry-after", back.retry_after_seconds.to_string())),
-        );
+        let mut headers =
+            Vec::from_iter(back.map(|back| ("retry-after", back.retry_after_seconds.to_string())));
         let problem = problem(denial, status, asked, back);
         let said = match dialect {
             Dialect::Grpc { .. } => return Self::grpc(denial, headers, asked, back),
@@ -107,7 +106,12 @@ fn link(back: &ComeBack) -> String {
 }
 
 /// Problem details (RFC 9457); the other protocols carry the same members in their own places.
-fn problem(denial: &Denial, status: u16, asked: Option<&Asked>, back: Option<&ComeBack>) -> Map<String, Value> {
+fn problem(
+    denial: &Denial,
+    status: u16,
+    asked: Option<&Asked>,
+    back: Option<&ComeBack>,
+) -> Map<String, Value> {
     let meaning = denial.reason.meaning();
     let mut members = Map::from_iter([
         ("type".into(), json!(format!("urn:countersign:{}", meaning.code))),

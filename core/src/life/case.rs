@@ -87,11 +87,8 @@ impl Case {
         let record = journal.held(now, "pending", members);
         // A fraction of the hold: a client that comes back so is nearly always waiting.
         let retry_after_seconds = (self.terms.hold_ms / 5_000).clamp(1, 60);
-        let back = ComeBack {
-            capability: ticket.capability,
-            answer_by: ticket.answer_by,
-            retry_after_seconds,
-        };
+        let back =
+            ComeBack { capability: ticket.capability, answer_by: ticket.answer_by, retry_after_seconds };
         let reply = Reply::pending(engine.pending.status, &self.dialect, &self.asked(ticket.id), &back);
         let decision = Decision::new(Fate::Pending, Some(ticket.id));
         Step::new(Next::Reply(reply)).decided(decision).audit(record)

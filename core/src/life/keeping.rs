@@ -25,7 +25,13 @@ pub(super) fn keep(engine: &Engine, journal: &mut Journal, judged: &Judged<'_>, 
     }
     let record = journal.held(now, "allowed", judged.members());
     let until = now.saturating_add(engine.approval().timeout);
-    Step::new(Next::Keep(Keeping { record: record.clone(), dialect: judged.dialect.clone(), listing: judged.listing(engine), until })).audit(record)
+    Step::new(Next::Keep(Keeping {
+        record: record.clone(),
+        dialect: judged.dialect.clone(),
+        listing: judged.listing(engine),
+        until,
+    }))
+    .audit(record)
 }
 
 impl Keeping {
@@ -43,7 +49,8 @@ impl Keeping {
 
     /// The service keeps the record: the request goes on.
     pub fn on_kept(self) -> Step {
-        let step = Step::new(Next::Continue(Permit::showing(self.listing))).decided(Decision::new(Fate::Allowed, None));
+        let step = Step::new(Next::Continue(Permit::showing(self.listing)))
+            .decided(Decision::new(Fate::Allowed, None));
         Step { kept: Some(self.record), ..step }
     }
 

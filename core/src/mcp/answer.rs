@@ -58,7 +58,12 @@ impl Conversation {
     /// Status and JSON for a request that is not sent on; nothing when no message waits for an answer. A request that
     /// was read is answered with 200 where the protocol says nothing else: clients take every other status for a
     /// broken connection, and show their model nothing of it.
-    pub(crate) fn reply(&self, denial: &Denial, problem: &Map<String, Value>, status: u16) -> Option<(u16, String)> {
+    pub(crate) fn reply(
+        &self,
+        denial: &Denial,
+        problem: &Map<String, Value>,
+        status: u16,
+    ) -> Option<(u16, String)> {
         let text = text(denial, problem);
         let (all, batch) = match &self.waits {
             Waits::Unread => {
@@ -121,7 +126,10 @@ impl Conversation {
         };
         let mut data = problem.clone();
         if let Some(unknown) = &self.unknown {
-            data.insert("supported".into(), Version::ALL.iter().rev().map(|version| version.name()).collect());
+            data.insert(
+                "supported".into(),
+                Version::ALL.iter().rev().map(|version| version.name()).collect(),
+            );
             data.insert("requested".into(), json!(unknown));
         }
         let mut whole = Map::from_iter([("jsonrpc".into(), json!("2.0"))]);

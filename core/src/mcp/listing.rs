@@ -192,7 +192,9 @@ fn filter_event(listing: &Listing, engine: &Engine, event: &str) -> Result<Strin
     }
     let data = |line: &str| {
         let rest = line.strip_prefix("data")?;
-        if rest.is_empty() { return Some(String::new()) }
+        if rest.is_empty() {
+            return Some(String::new());
+        }
         rest.strip_prefix(':').map(|value| value.strip_prefix(' ').unwrap_or(value).to_owned())
     };
     let all: Vec<_> = lines().filter_map(data).collect();

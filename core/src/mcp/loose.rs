@@ -55,10 +55,15 @@ mod tests {
                 r#"{"params":{"_meta":{"progressToken":1,"traceparent":"00","k":2}},"method":"x","id":-3}"#,
                 r#"{"params":{"_meta":{"progressToken":,"traceparent":,"k":2}},"method":"x","id":}"#,
             ),
-            (r#"[{"id":1,"method":"a"}, {"id":2,"method":"b"}]"#, r#"[{"id":,"method":"a"}, {"id":,"method":"b"}]"#),
+            (
+                r#"[{"id":1,"method":"a"}, {"id":2,"method":"b"}]"#,
+                r#"[{"id":,"method":"a"}, {"id":,"method":"b"}]"#,
+            ),
             (r#"{"id":1,"result":{}}"#, r#"{"id":1,"result":{}}"#),
-            (r#"{"id":1,"method":"x","params":{"_meta":{"progressToken":{"a":1}}}}"#,
-             r#"{"id":,"method":"x","params":{"_meta":{"progressToken":{"a":1}}}}"#),
+            (
+                r#"{"id":1,"method":"x","params":{"_meta":{"progressToken":{"a":1}}}}"#,
+                r#"{"id":,"method":"x","params":{"_meta":{"progressToken":{"a":1}}}}"#,
+            ),
         ];
         for (body, expected) in cases {
             assert_eq!(left(body), expected);

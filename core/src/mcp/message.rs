@@ -149,9 +149,12 @@ impl Message {
             (None, (true, false) | (false, true)) if id.is_some() => (None, None),
             // The client could not read what it was asked.
             (None, (false, true)) => (None, None),
-            _ => return Err(bad("a message is a request, a notification or a response, and only one of them")),
+            _ => {
+                return Err(bad("a message is a request, a notification or a response, and only one of them"));
+            }
         };
-        if members.get("params").is_some_and(|params| !matches!(params, Json::Object(_)) || method.is_none()) {
+        if members.get("params").is_some_and(|params| !matches!(params, Json::Object(_)) || method.is_none())
+        {
             return Err(bad("`params` is not an object of a request or notification"));
         }
         Ok(Self { id, method, json })

@@ -50,7 +50,7 @@ impl Verb {
 
 /// What the method of a message means, if the version has it: of a request, or of a notification.
 pub(crate) fn verb(method: &str, version: Version, is_request: bool) -> Option<Verb> {
-    use Version::{March2025, November2025, July2026};
+    use Version::{July2026, March2025, November2025};
     let (verb, first, last) = match (method, is_request) {
         ("tools/call", true) => (Verb::Call, March2025, July2026),
         ("resources/read", true) => (Verb::Read, March2025, July2026),
@@ -83,9 +83,8 @@ mod tests {
 
     #[test]
     fn a_method_is_known_only_to_the_versions_that_have_it() {
-        let known = |method, is_request| {
-            Version::ALL.map(|version| verb(method, version, is_request).is_some())
-        };
+        let known =
+            |method, is_request| Version::ALL.map(|version| verb(method, version, is_request).is_some());
         let cases = [
             ("tools/call", true, [true, true, true, true]),
             // Sent as a notification it would be called all the same by a server that does not look.

@@ -12,8 +12,7 @@ pub(crate) enum Version {
 }
 
 impl Version {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::March2025, Self::June2025, Self::November2025, Self::July2026];
+    pub(crate) const ALL: [Self; 4] = [Self::March2025, Self::June2025, Self::November2025, Self::July2026];
 
     /// As it is written in the header and in messages.
     pub(crate) const fn name(self) -> &'static str {

@@ -58,7 +58,8 @@ impl Fitted {
         types: &Types,
         hierarchy: &Hierarchy,
     ) -> Result<Self, String> {
-        let fits = action.principals.contains(&query.principal.ty) && action.resources.contains(&query.resource.ty);
+        let fits =
+            action.principals.contains(&query.principal.ty) && action.resources.contains(&query.resource.ty);
         if !fits {
             return Err(format!("the schema lets nobody like `{}` take `{}`", query.principal, query.action));
         }

@@ -54,7 +54,11 @@ pub(crate) fn written(text: Option<&str>) -> Vec<WrittenRoute> {
             methods: r#match.method.0,
             path: r#match.path.value,
             headers: r#match.headers,
-            context: context.into_iter().chain(arguments).map(|(name, field)| (name, field.value.from)).collect(),
+            context: context
+                .into_iter()
+                .chain(arguments)
+                .map(|(name, field)| (name, field.value.from))
+                .collect(),
         }
     };
     file.routes.into_iter().map(route).collect()
@@ -70,7 +74,9 @@ impl WrittenRoute {
     /// The path template's parameters, in order, with what a request has in their place.
     #[must_use]
     pub fn captured(&self, target: &Target<'_>) -> Vec<(String, String)> {
-        let (Kind::Route { captured, .. } | Kind::Mcp { captured, .. }) = &target.0 else { return Vec::new() };
+        let (Kind::Route { captured, .. } | Kind::Mcp { captured, .. }) = &target.0 else {
+            return Vec::new();
+        };
         let names = pattern::path(&self.path).map(|(_, params)| params.names).unwrap_or_default();
         names.into_iter().zip(captured.iter().cloned()).collect()
     }

@@ -4,11 +4,11 @@ pub(super) mod build;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Mapped, Parts};
 use super::facts::{Fact, Inputs, MAX_STRING};
 use super::json::Pointer;
 use super::route::Field;
 use super::types::is_id;
+use super::{Mapped, Parts};
 use crate::denial::{Denial, Reason};
 use crate::dialect::Dialect;
 use crate::entity::EntityName;
@@ -60,7 +60,11 @@ pub(super) fn argument(written: &str) -> Option<Result<Fact, String>> {
     let rest = written.strip_prefix("arg:")?;
     let pointer = Pointer::parse(rest).map(|pointer| pointer.below(&ARGUMENTS));
     let fact = pointer.map(|pointer| Fact::in_body(pointer, written));
-    Some(fact.ok_or_else(|| format!("`{written}`: after `arg:` comes a JSON pointer like `/title` (RFC 6901)")))
+    Some(
+        fact.ok_or_else(|| {
+            format!("`{written}`: after `arg:` comes a JSON pointer like `/title` (RFC 6901)")
+        }),
+    )
 }
 
 impl McpRoute {
@@ -109,14 +113,17 @@ impl McpRoute {
             Some(method) => verb(method, version, message.id.is_some()),
             None => Some(Verb::Connect),
         };
-        let verb = verb.filter(|verb| self.actions.contains(verb.action())).ok_or_else(|| unknown(method, version))?;
+        let verb = verb
+            .filter(|verb| self.actions.contains(verb.action()))
+            .ok_or_else(|| unknown(method, version))?;
         let name = match verb.names() {
             Some(member) => Some(name(&message, verb, member, reading)?),
             None => None,
         };
         check_message(reading, &message, verb, name.as_deref(), version)?;
         let mut context = facts(method.unwrap_or("response"), version);
-        let (mut does, id) = (action(verb.action()), name.as_deref().map(|name| format!("{}/{name}", self.server)));
+        let (mut does, id) =
+            (action(verb.action()), name.as_deref().map(|name| format!("{}/{name}", self.server)));
         if verb == Verb::Call
             && let Some(tool) = name.as_ref().and_then(|name| self.tools.get(name))
         {
@@ -147,9 +154,8 @@ impl McpRoute {
     pub(super) fn facts_of_endpoint(reading: &Reading) -> Result<BTreeMap<String, Value>, Denial> {
         let version = match reading.header(VERSION)? {
             None => Version::March2025,
-            Some(name) => Version::named(name).ok_or_else(|| {
-                Denial::new(Reason::UnsupportedVersion, format!("`{VERSION}: {name}`"))
-            })?,
+            Some(name) => Version::named(name)
+                .ok_or_else(|| Denial::new(Reason::UnsupportedVersion, format!("`{VERSION}: {name}`")))?,
         };
         Ok(facts(&reading.method, version))
     }
@@ -162,7 +168,10 @@ fn facts(method: &str, version: Version) -> BTreeMap<String, Value> {
 
 fn unknown(method: Option<&str>, version: Version) -> Denial {
     let shown: String = method.unwrap_or("response").chars().take(80).collect();
-    Denial::new(Reason::NoRoute, format!("`{shown}` is no message of version {} that is known", version.name()))
+    Denial::new(
+        Reason::NoRoute,
+        format!("`{shown}` is no message of version {} that is known", version.name()),
+    )
 }
 
 const fn kind(verb: Verb) -> Option<&'static str> {

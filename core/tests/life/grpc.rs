@@ -25,7 +25,10 @@ fn a_denial_is_a_status_in_trailers_alone() {
     assert_eq!(header(&reply, "grpc-status"), Some("7"));
     assert_eq!(header(&reply, "countersign-code"), Some("no_route"));
     let message = header(&reply, "grpc-message").unwrap();
-    assert!(message.starts_with("nothing is known about this request, so it is denied: no route for"), "{message}");
+    assert!(
+        message.starts_with("nothing is known about this request, so it is denied: no route for"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -37,7 +40,9 @@ fn a_pending_answer_is_a_failed_precondition_with_its_ticket() {
     assert_eq!(header(&reply, "grpc-status"), Some("9"));
     assert_eq!(header(&reply, "retry-after"), Some("4"));
     assert!(header(&reply, "countersign-ticket").is_some());
-    assert!(header(&reply, "countersign-status-url").unwrap().starts_with("/.well-known/countersign/tickets/"));
+    assert!(
+        header(&reply, "countersign-status-url").unwrap().starts_with("/.well-known/countersign/tickets/")
+    );
 }
 
 #[test]

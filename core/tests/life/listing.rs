@@ -10,7 +10,8 @@ use crate::mcp::{POLICIES, ROUTES, call, files, post, read, rpc, world};
 /// A gateway that hides tools, and what it shows of the answer to a request.
 fn hiding(facts: RequestFacts) -> (World, Option<Listing>) {
     let mut bundle = files(POLICIES);
-    bundle["files"]["routes.yaml"] = ROUTES.replace("server: github", "server: github\n      hide_unlisted: true").into();
+    bundle["files"]["routes.yaml"] =
+        ROUTES.replace("server: github", "server: github\n      hide_unlisted: true").into();
     let mut world = World::with(json!({"bundle": bundle}));
     let Next::Continue(permit) = world.decide(facts).next else { panic!("it does not go on") };
     let listing = permit.listing().cloned();
@@ -34,12 +35,18 @@ fn a_list_is_shown_without_what_could_never_be_called() {
     let tool = |name: &str| format!("{{ \"name\":\"{name}\",\"x\": 1.50 }}");
     let list = |names: &[&str]| {
         let tools: Vec<_> = names.iter().map(|name| tool(name)).collect();
-        format!("{{\"jsonrpc\":\"2.0\", \"id\":7,\"result\":{{\"tools\":[{}] ,\"nextCursor\":\"c\"}}}}", tools.join(","))
+        format!(
+            "{{\"jsonrpc\":\"2.0\", \"id\":7,\"result\":{{\"tools\":[{}] ,\"nextCursor\":\"c\"}}}}",
+            tools.join(",")
+        )
     };
     let all = list(&["create_issue", "drop", "merge", "other"]);
     let shown = list(&["create_issue", "merge", "other"]);
     assert_eq!(listing.filter(&world.engine, &all).unwrap(), shown);
-    assert_eq!(listing.filter(&world.engine, &format!("[{all},{all}]")).unwrap(), format!("[{shown},{shown}]"));
+    assert_eq!(
+        listing.filter(&world.engine, &format!("[{all},{all}]")).unwrap(),
+        format!("[{shown},{shown}]")
+    );
     for other in [r#"{"jsonrpc":"2.0","id":1,"error":{"tools":[{}]}}"#, r#"{"method":"notifications/x"}"#] {
         assert_eq!(listing.filter(&world.engine, other).unwrap(), other);
     }

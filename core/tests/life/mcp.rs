@@ -196,7 +196,13 @@ fn what_is_no_message_of_the_version_is_refused() {
     let cases: Vec<(&str, String, Reason, u16, i64)> = vec![
         ("2025-06-18", batch.to_string(), Reason::BadMessage, 400, -32600),
         ("", "[]".into(), Reason::BadMessage, 400, -32600),
-        ("", json!([rpc("ping", json!({})), rpc("ping", json!({}))]).to_string(), Reason::BadMessage, 400, -32600),
+        (
+            "",
+            json!([rpc("ping", json!({})), rpc("ping", json!({}))]).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
         ("", json!([rpc("initialize", json!({}))]).to_string(), Reason::BadMessage, 400, -32600),
         ("2025-11-25", rpc("tools/steal", json!({})).to_string(), Reason::NoRoute, 200, -32601),
         ("2025-11-25", rpc("server/discover", json!({})).to_string(), Reason::NoRoute, 200, -32601),
@@ -204,16 +210,52 @@ fn what_is_no_message_of_the_version_is_refused() {
         ("2024-11-05", rpc("ping", json!({})).to_string(), Reason::UnsupportedVersion, 400, -32022),
         ("2025-11-25", latest(&|body| body["id"] = Value::Null).to_string(), Reason::BadMessage, 400, -32600),
         ("2025-11-25", latest(&|body| body["id"] = json!(1.5)).to_string(), Reason::BadMessage, 400, -32600),
-        ("2025-11-25", latest(&|body| body["jsonrpc"] = json!("1.0")).to_string(), Reason::BadMessage, 400, -32600),
-        ("2025-11-25", latest(&|body| body["result"] = json!({})).to_string(), Reason::BadMessage, 400, -32600),
+        (
+            "2025-11-25",
+            latest(&|body| body["jsonrpc"] = json!("1.0")).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
+        (
+            "2025-11-25",
+            latest(&|body| body["result"] = json!({})).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
         ("2025-11-25", latest(&|body| body["extra"] = json!(1)).to_string(), Reason::BadMessage, 400, -32600),
-        ("2025-11-25", latest(&|body| body["params"] = json!([])).to_string(), Reason::BadMessage, 400, -32600),
-        ("2025-11-25", latest(&|body| body["Method"] = json!("ping")).to_string(), Reason::Ambiguous, 400, -32700),
+        (
+            "2025-11-25",
+            latest(&|body| body["params"] = json!([])).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
+        (
+            "2025-11-25",
+            latest(&|body| body["Method"] = json!("ping")).to_string(),
+            Reason::Ambiguous,
+            400,
+            -32700,
+        ),
         ("2025-11-25", r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#.into(), Reason::Ambiguous, 400, -32700),
-        ("2025-11-25", r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"x"}"#.into(), Reason::Ambiguous, 400, -32700),
+        (
+            "2025-11-25",
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"x"}"#.into(),
+            Reason::Ambiguous,
+            400,
+            -32700,
+        ),
         ("2025-11-25", "{} {}".into(), Reason::BadFact, 400, -32700),
         (LATEST, call("x", json!({})).to_string(), Reason::BadMessage, 400, -32600),
-        (LATEST, json!({"jsonrpc": "2.0", "id": 1, "result": {}}).to_string(), Reason::BadMessage, 400, -32600),
+        (
+            LATEST,
+            json!({"jsonrpc": "2.0", "id": 1, "result": {}}).to_string(),
+            Reason::BadMessage,
+            400,
+            -32600,
+        ),
     ];
     for (version, body, reason, status, code) in cases {
         let facts = RequestFacts { body: Some(body.clone().into()), ..post(version, &Value::Null) };
@@ -291,7 +333,8 @@ fn the_strictest_answer_to_a_batch_holds_for_all_of_it() {
     let fine = one(1, call("fine", json!({})));
     assert!(goes_on(post("", &json!([fine, one(2, rpc("ping", json!({})))]))));
 
-    let reply = denied(post("", &json!([fine, one(2, call("drop", json!({}))), one(3, call("merge", json!({})))])));
+    let reply =
+        denied(post("", &json!([fine, one(2, call("drop", json!({}))), one(3, call("merge", json!({})))])));
     let answer = read(&reply);
     assert_eq!((reply.status, answer.as_array().unwrap().len()), (200, 3));
     for (answer, id) in answer.as_array().unwrap().iter().zip(1..) {

@@ -35,7 +35,8 @@ pub(in crate::routes) fn build(
         "`mcp` stands in the place of `action`, `resource`, `parents`, `fold`, `context` and `method`".into()
     });
     let plain = is_id(server) && !server.contains(['/', '{', '}', '"', '\\']);
-    errors.require(*line, plain, || format!("server `{server}`: write a name without `/`, quotes and braces"));
+    errors
+        .require(*line, plain, || format!("server `{server}`: write a name without `/`, quotes and braces"));
     let declares = |verb: &Verb| schema.has_action(&action(verb.action()));
     let verbs: Vec<_> = Verb::ALL.into_iter().filter(declares).collect();
     errors.require(*line, declares(&Verb::Connect) && schema.has_entity_type(SERVER), || {
@@ -44,9 +45,9 @@ pub(in crate::routes) fn build(
     for verb in &verbs {
         check_context(&action(verb.action()), &BTreeMap::new(), &MCP_FACTS, *line, schema, errors);
     }
-    let tools = tools.iter().filter_map(|(name, entry)| {
-        Some((name.clone(), tool(name, entry, params, schema, errors)?))
-    });
+    let tools = tools
+        .iter()
+        .filter_map(|(name, entry)| Some((name.clone(), tool(name, entry, params, schema, errors)?)));
     let tools = tools.collect();
     Some(McpRoute {
         server: server.clone(),
@@ -77,9 +78,12 @@ fn tool(
     let mirrored = |(header, place): (&String, &String)| {
         let token = !header.is_empty()
             && header.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        errors.require(*line, token, || format!("`{header}`: write the end of the header's name in lower case"));
-        let pointer = Pointer::parse(place)
-            .ok_or_else(|| format!("`{place}` is no JSON pointer into the arguments, like `/region` (RFC 6901)"));
+        errors.require(*line, token, || {
+            format!("`{header}`: write the end of the header's name in lower case")
+        });
+        let pointer = Pointer::parse(place).ok_or_else(|| {
+            format!("`{place}` is no JSON pointer into the arguments, like `/region` (RFC 6901)")
+        });
         Some((header.clone(), errors.keep(*line, pointer)?.below(&ARGUMENTS)))
     };
     let params = entry.params.iter().filter_map(mirrored).collect();
