@@ -214,6 +214,13 @@ impl Judged<'_> {
         (listens || self.lists).then(|| mcp.listing(&self.caller, self.dialect.clone()))
     }
 
+    /// Headers that may differ when the request is sent again, besides those that always may.
+    pub(crate) fn volatile(&self) -> Vec<String> {
+        // The length of a body follows from what is bound of it, and from what is not.
+        let length = (!self.loose.is_empty()).then(|| "content-length".to_owned());
+        self.target.volatile().iter().cloned().chain(length).collect()
+    }
+
     /// The digest that binds an approval to this request.
     pub(crate) fn digest(&self, engine: &Engine, facts: &RequestFacts) -> Hash {
         digest(&DigestInput {
@@ -225,7 +232,7 @@ impl Judged<'_> {
             route: self.target.name(),
             does: &self.parts().map(|part| (&part.query.action, &part.query.resource)).collect::<Vec<_>>(),
             loose: &self.loose,
-            volatile: self.target.volatile(),
+            volatile: &self.volatile(),
         })
     }
 }

@@ -13,8 +13,8 @@ pub(crate) enum Answer {
     /// Nothing of it is to be looked at.
     #[default]
     Plain,
-    /// A document: kept back until it is whole.
-    Document,
+    /// A document: kept back until it is whole. So many bytes are there.
+    Document(usize),
     /// Events: each is passed on when it is whole.
     Events(Events),
     /// It cannot be read: nothing of it is passed on.
@@ -34,16 +34,17 @@ impl Answer {
     /// The answer's headers came, and a body will.
     pub(crate) fn begin(&mut self, listing: &Listing) -> Action {
         let status = header(":status").unwrap_or_default();
-        let form = Form::of(&status, header("content-type").as_deref(), header("content-encoding").as_deref());
+        let form =
+            Form::of(&status, header("content-type").as_deref(), header("content-encoding").as_deref());
         match form {
             Ok(Form::Other) => return Action::Continue,
-            Ok(Form::Json) => *self = Self::Document,
+            Ok(Form::Json) => *self = Self::Document(0),
             Ok(Form::Events) => *self = Self::Events(Events::default()),
             Err(Unreadable) => return self.refuse(listing),
         }
         host::report(hostcalls::set_map_value_bytes(MapType::HttpResponseHeaders, "content-length", None));
         // Once the headers of a document are gone, its place could not be taken by an error.
-        if matches!(self, Self::Document) { Action::Pause } else { Action::Continue }
+        if matches!(self, Self::Document(_)) { Action::Pause } else { Action::Continue }
     }
 
     /// More of it came: `size` bytes are there.
@@ -56,15 +57,11 @@ impl Answer {
                 pass(size, &[]);
                 Action::Continue
             }
-            Self::Document if size > limit => self.refuse(listing),
-            Self::Document if !end => Action::Pause,
-            Self::Document => match document(listing, engine, size) {
-                Ok(shown) => {
-                    pass(size, shown.as_bytes());
-                    Action::Continue
-                }
-                Err(Unreadable) => self.refuse(listing),
-            },
+            Self::Document(_) if size > limit => self.refuse(listing),
+            Self::Document(seen) => {
+                *seen = size;
+                if end { self.end(listing, engine) } else { Action::Pause }
+            }
             Self::Events(events) => {
                 let bytes = host::buffer(BufferType::HttpResponseBody, size).ok_or(Unreadable);
                 match bytes.and_then(|bytes| events.push(listing, engine, &bytes, limit)) {
@@ -76,6 +73,18 @@ impl Answer {
                 }
                 Action::Continue
             }
+        }
+    }
+
+    /// All of it came.
+    pub(crate) fn end(&mut self, listing: &Listing, engine: &Engine) -> Action {
+        let Self::Document(size) = *self else { return Action::Continue };
+        match document(listing, engine, size) {
+            Ok(shown) => {
+                pass(size, shown.as_bytes());
+                Action::Continue
+            }
+            Err(Unreadable) => self.refuse(listing),
         }
     }
 

@@ -141,4 +141,13 @@ impl HttpContext for Stream {
             None => Action::Continue,
         }
     }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        let Some(worker) = &self.worker else { return Action::Continue };
+        let worker = worker.borrow();
+        match worker.listing(self.id) {
+            Some(listing) => self.answer.end(listing, worker.engine()),
+            None => Action::Continue,
+        }
+    }
 }

@@ -13,8 +13,8 @@ use countersign_core::engine::Engine;
 use countersign_core::facts::RequestFacts;
 use countersign_core::journal::{Journal, Members};
 use countersign_core::life::{
-    Asking, AwaitingBody, Claiming, Enquiry, Held, Keeping, Left, Listing, Moment, Next, NoAnswer, Permit, Reply,
-    Step, decide,
+    Asking, AwaitingBody, Claiming, Enquiry, Held, Keeping, Left, Listing, Moment, Next, NoAnswer, Permit,
+    Reply, Step, decide,
 };
 use countersign_protocol::approval::{Ask, Verdict};
 use countersign_protocol::{Token, UnixMillis};

@@ -114,7 +114,7 @@ fn question(judged: &Judged<'_>, required: &Required, gates: &[Gate], facts: &Re
             facts,
             &judged.reading,
             facts.body.as_deref().unwrap_or_default(),
-            judged.target.volatile(),
+            &judged.volatile(),
             judged.target.redacted(),
         ),
         justification: judged.reading.justification.clone(),

@@ -6,6 +6,7 @@ mod fixture;
 mod forged;
 mod grpc;
 mod journey;
+mod listing;
 mod mcp;
 mod narrowing;
 mod properties;

@@ -178,7 +178,10 @@ async fn every_decision(world: &World) -> Result<()> {
     ensure!(metadata(&purged, "countersign-code")? == "forbidden", "{purged:?}");
 
     let unknown = call(&client, "/shop.Orders/Unknown", "x").await?.err().context("it has no route")?;
-    ensure!(unknown.code() == Code::PermissionDenied && unknown.message().contains("no route"), "{unknown:?}");
+    ensure!(
+        unknown.code() == Code::PermissionDenied && unknown.message().contains("no route"),
+        "{unknown:?}"
+    );
 
     let held = tokio::spawn({
         let client = client.clone();

@@ -103,13 +103,7 @@ impl Place {
 }
 
 /// With the policies of `examples/mcp-tools`, but a request is held for 8 s only.
-async fn gateway(
-    world: &World,
-    name: &str,
-    path: &str,
-    server: SocketAddr,
-    hides: bool,
-) -> Result<Gateway> {
+async fn gateway(world: &World, name: &str, path: &str, server: SocketAddr, hides: bool) -> Result<Gateway> {
     let files = files(&Workspace::find()?.root().join("examples/mcp-tools/policies"))?;
     let files = edited(files, "tools.cedar", "@hold(\"25s\")", "@hold(\"8s\")")?;
     let place = format!("host: 127.0.0.1, path: {path}");
@@ -117,7 +111,8 @@ async fn gateway(
     let hiding = format!("server: issues\n      hide_unlisted: {hides}");
     let files = edited(files, "routes.yaml", "server: issues", &hiding)?;
     let mut configuration = world.stack.configuration_of(&files)?;
-    let source = json!({ "kind": "header", "name": "x-agent", "peers": ["127.0.0.1/32"], "type": "Desk::Agent" });
+    let source =
+        json!({ "kind": "header", "name": "x-agent", "peers": ["127.0.0.1/32"], "type": "Desk::Agent" });
     settings(&mut configuration)?.insert("identity".into(), json!([source]));
     send_to(&mut configuration, server, false)?;
     world.stack.gateway(&format!("mcp-{name}"), &configuration).await
@@ -227,17 +222,19 @@ async fn by_hand(world: &World) -> Result<()> {
         let request = request.header("accept", "application/json, text/event-stream").json(body);
         headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send()
     };
-    let message = |id: i64, method: &str, params: Value| {
-        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+    let message = |id: i64, method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+    let tool = |id, name: &str, arguments| {
+        message(id, "tools/call", json!({ "name": name, "arguments": arguments }))
     };
-    let tool = |id, name: &str, arguments| message(id, "tools/call", json!({ "name": name, "arguments": arguments }));
 
     let about = json!({ "protocolVersion": "2025-03-26", "capabilities": {},
         "clientInfo": { "name": "hand", "version": "1" } });
     let started = post(&[], &message(0, "initialize", about)).await?;
     let session = started.headers().get("mcp-session-id").context("no session")?.to_str()?.to_owned();
     let old = [("mcp-session-id", session.as_str())];
-    post(&old, &json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?.error_for_status()?;
+    post(&old, &json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
+        .await?
+        .error_for_status()?;
 
     let one = tool(1, "create_issue", json!({ "title": "one" }));
     let both = json!([one, tool(2, "create_issue", json!({ "title": "two" }))]);
