@@ -17,6 +17,8 @@ pub enum Reason {
     BadFact,
     /// Credentials are present and do not hold.
     BadIdentity,
+    /// The keys that a token is verified with are not here yet.
+    KeysUnavailable,
     /// The agent's owner is not known.
     OwnerUnknown,
     /// Somebody who takes part cannot be told apart from approvers.
@@ -60,7 +62,7 @@ pub struct Meaning {
 
 impl Reason {
     /// All reasons, in the order of the table.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Forbidden,
         Self::PolicyError,
         Self::Anonymous,
@@ -68,6 +70,7 @@ impl Reason {
         Self::Ambiguous,
         Self::BadFact,
         Self::BadIdentity,
+        Self::KeysUnavailable,
         Self::OwnerUnknown,
         Self::IdentityNotComparable,
         Self::BodyTooLarge,
@@ -94,6 +97,9 @@ impl Reason {
             Self::Ambiguous => ("ambiguous_request", 400, 3, "the request can be read in more than one way"),
             Self::BadFact => ("bad_fact", 400, 3, "a part that policy reads is missing or of the wrong type"),
             Self::BadIdentity => ("bad_identity", 401, 16, "the credentials do not hold"),
+            Self::KeysUnavailable => {
+                ("keys_unavailable", 503, 14, "the keys that tokens are verified with are not here yet")
+            }
             Self::OwnerUnknown => ("owner_unknown", 403, 7, "the owner of this agent is not known"),
             Self::IdentityNotComparable => {
                 ("identity_not_comparable", 403, 7, "who asks cannot be told apart from who approves")

@@ -79,7 +79,7 @@ fn stages<'a>(
     about.method = Some(reading.method.clone());
     about.host = Some(reading.host.clone());
     let owner_of = |entity: &_, attribute: &str| engine.policies.attribute_entity(entity, attribute);
-    let caller = engine.identities.identify(facts, &reading, &owner_of)?;
+    let caller = engine.identities.identify(facts, &reading, now, &owner_of)?;
     about.principal = Some(caller.principal.clone());
     let target = engine.routes.find(&reading)?;
     about.route = Some(target.name().to_owned());
@@ -109,6 +109,7 @@ fn query(
     context.extend(mapped.context);
     Ok(Query {
         principal: caller.principal.clone(),
+        claimed: caller.claimed.clone(),
         anonymous: caller.anonymous,
         action: mapped.action,
         resource: mapped.resource,
@@ -137,7 +138,7 @@ impl Judged<'_> {
             let hash = Hash::of(context.as_bytes());
             cedar.context = json!({"omitted": {"bytes": context.len(), "sha256": hash}});
         }
-        self.decided(Members::default().with("cedar", cedar))
+        self.decided(Members::default().with("cedar", cedar).with("identity", self.caller.evidence()))
     }
 
     /// What evidence says of an ordinary allow: no context.
@@ -168,7 +169,7 @@ impl Judged<'_> {
             route: self.target.name(),
             action: &self.query.action,
             resource: &self.query.resource,
-            volatile: self.target.volatile(),
+            volatile: &[self.target.volatile(), &engine.identities.credentials()].concat(),
         })
     }
 }

@@ -89,6 +89,14 @@ impl Reading {
         self.fields.single(name, true, &self.relaxed)
     }
 
+    /// The value of a header with credentials, in which a comma may be part of one (RFC 9110 section 11.4).
+    ///
+    /// # Errors
+    /// As [`Reading::header`], but for the comma.
+    pub fn credentials(&self, name: &str) -> Result<Option<&str>, Denial> {
+        self.fields.single(name, false, &self.relaxed)
+    }
+
     /// All values of the list header `name` (lower case; RFC 9110 section 5.6.1), over all its fields.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod build;
 mod common;
+mod document;
 mod explain;
 mod facts;
 mod file;
@@ -16,6 +17,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use common::{COMMON_FACTS, common_facts};
+pub(crate) use document::{Place, Typed, strict};
 pub(crate) use explain::written;
 pub use explain::{Miss, WrittenRoute};
 pub(crate) use pattern::is_header_name;

@@ -41,7 +41,7 @@ pub(super) fn ask(
         let decision = Decision { enforced: false, ..Decision::new(Fate::NeedsApproval, None) };
         Step::new(Next::Continue(Permit::plain())).decided(decision)
     } else {
-        let question = question(judged, required, &gates, &facts);
+        let question = question(engine, judged, required, &gates, &facts);
         let case = Case {
             nonce: at.fresh,
             digest,
@@ -93,7 +93,14 @@ fn gates(
     required.gates.iter().map(resolve).collect::<Option<_>>().ok_or_else(unmapped)
 }
 
-fn question(judged: &Judged<'_>, required: &Required, gates: &[Gate], facts: &RequestFacts) -> Question {
+fn question(
+    engine: &Engine,
+    judged: &Judged<'_>,
+    required: &Required,
+    gates: &[Gate],
+    facts: &RequestFacts,
+) -> Question {
+    let tokens = engine.identities.credentials();
     Question {
         cedar: judged.cedar(),
         involved: judged.caller.involved.clone(),
@@ -103,8 +110,8 @@ fn question(judged: &Judged<'_>, required: &Required, gates: &[Gate], facts: &Re
             facts,
             &judged.reading,
             facts.body.as_deref().unwrap_or_default(),
-            judged.target.volatile(),
-            judged.target.redacted(),
+            &[judged.target.volatile(), &tokens].concat(),
+            &[judged.target.redacted(), &tokens].concat(),
         ),
         justification: judged.reading.justification.clone(),
     }

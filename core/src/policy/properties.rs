@@ -210,6 +210,7 @@ impl World {
         let by = self.by.map(|id| ("by".to_owned(), Value::Entity(EntityName::new("User", id.to_string()))));
         Query {
             principal: EntityName::new(self.principal.0, self.principal.1.to_string()),
+            claimed: Claimed::default(),
             anonymous: self.anonymous(),
             action: EntityName::new("Action", self.action),
             resource: EntityName::new(self.resource.0, self.resource.1.to_string()),

@@ -15,3 +15,4 @@ mod mistakes;
 mod properties;
 mod reading;
 mod support;
+mod tokens;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::bundle::Bundle;
 use countersign_core::denial::Denial;
 use countersign_core::entity::EntityName;
 use countersign_core::facts::RequestFacts;
@@ -41,6 +42,12 @@ impl SchemaView for Schema {
         };
         Some(attributes.iter().map(|&(name, required)| (name.to_owned(), required)).collect())
     }
+}
+
+/// A bundle with these files, by path.
+pub(crate) fn bundle(files: &[(&str, &str)]) -> Bundle {
+    let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    Bundle::from_files(files.collect()).expect("the bundle of a test is one")
 }
 
 pub(crate) fn routes(text: &str) -> Routes {
