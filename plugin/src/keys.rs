@@ -7,7 +7,7 @@ use countersign_core::engine::Engine;
 use countersign_core::identity::{Keyring, Refresh};
 use countersign_protocol::UnixMillis;
 
-use crate::calls::{self, Fault};
+use crate::calls;
 use crate::quiet::Quiet;
 
 /// The longest set of keys that is read, bytes.
@@ -84,7 +84,7 @@ impl Fetcher {
         {
             match calls::body(body_size, LONGEST) {
                 Ok(set) => plan.answered(keyring, refresh, &set, now),
-                Err(fault) => plan.failed(keyring, refresh, &Fault::to_string(&fault), now),
+                Err(fault) => plan.failed(keyring, refresh, &fault.to_string(), now),
             }
         }
         true
