@@ -26,7 +26,7 @@ struct Arguments {
 enum Command {
     /// Check a policy folder as the filter would load it.
     Check {
-        /// The folder with `*.cedar`, `*.cedarschema`, `entities.json`, `routes.yaml`, `identities.yaml`.
+        /// The folder with `*.cedar`, `*.cedarschema`, `entities.json`, `routes.yaml`, `identities.yaml`, `*.jwks.json`.
         folder: PathBuf,
         /// Have this filter, such as `target/countersign.wasm`, load it too. It runs here, without a gateway.
         #[arg(long, requires = "configuration")]

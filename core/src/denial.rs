@@ -23,6 +23,8 @@ pub enum Reason {
     UnsupportedVersion,
     /// Credentials are present and do not hold.
     BadIdentity,
+    /// The keys that a token is verified with are not here yet.
+    KeysUnavailable,
     /// The agent's owner is not known.
     OwnerUnknown,
     /// Somebody who takes part cannot be told apart from approvers.
@@ -70,7 +72,7 @@ pub struct Meaning {
 
 impl Reason {
     /// All reasons, in the order of the table.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Forbidden,
         Self::PolicyError,
         Self::Anonymous,
@@ -81,6 +83,7 @@ impl Reason {
         Self::HeaderMismatch,
         Self::UnsupportedVersion,
         Self::BadIdentity,
+        Self::KeysUnavailable,
         Self::OwnerUnknown,
         Self::IdentityNotComparable,
         Self::BodyTooLarge,
@@ -114,6 +117,9 @@ impl Reason {
                 ("unsupported_version", 400, 3, "the protocol's version is not known")
             }
             Self::BadIdentity => ("bad_identity", 401, 16, "the credentials do not hold"),
+            Self::KeysUnavailable => {
+                ("keys_unavailable", 503, 14, "the keys that tokens are verified with are not here yet")
+            }
             Self::OwnerUnknown => ("owner_unknown", 403, 7, "the owner of this agent is not known"),
             Self::IdentityNotComparable => {
                 ("identity_not_comparable", 403, 7, "who asks cannot be told apart from who approves")

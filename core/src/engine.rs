@@ -1,4 +1,4 @@
-//! Everything that a decision rests on besides the request: loaded once, never changed.
+//! Everything that a decision rests on besides the request: loaded once, and but for fetched keys never changed.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::clock::Zone;
 use crate::config::{Approval, AuditFacts, Config, FILE, Limits, Mode, PendingAnswer};
 use crate::entity::EntityName;
 use crate::grant::Trust;
-use crate::identity::{Identities, IdentitySource};
+use crate::identity::{Identities, IdentitySource, Keyring};
 use crate::load::LoadError;
 use crate::policy::{Policies, PolicyInfo, PolicyLimits, Role};
 use crate::reading::Relaxed;
@@ -90,6 +90,11 @@ impl Engine {
         self.identities.read_certificates()
     }
 
+    /// The keys of each source that verifies tokens itself: all that changes of an engine.
+    pub fn keyrings(&self) -> impl Iterator<Item = &Keyring> {
+        self.identities.keyrings()
+    }
+
     /// What is too much.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -152,11 +157,12 @@ impl Rules {
         let policies = Policies::load(bundle, limits)?;
         let mut errors = Vec::new();
         let routes = collect(&mut errors, Routes::load(bundle.get("routes.yaml"), &policies));
-        let identities = collect(&mut errors, Identities::load(sources, bundle.get("identities.yaml")));
+        let identities = collect(&mut errors, Identities::load(sources, bundle));
         let (Some(routes), Some(identities)) = (routes, identities) else { return Err(errors) };
         errors.extend(unmapped_groups(&policies, &identities));
-        errors.extend(unknown_principals(&policies, sources));
         errors.extend(narrow_calls(&policies, &routes));
+        let unfit = identities.unfit(&policies);
+        errors.extend(unfit.into_iter().map(|why| LoadError::in_file(FILE, format!("`identity`: {why}"))));
         if errors.is_empty() { Ok(Self { policies, routes, identities }) } else { Err(errors) }
     }
 
@@ -201,14 +207,6 @@ impl Settings {
 
 fn collect<T>(errors: &mut Vec<LoadError>, result: Result<T, Vec<LoadError>>) -> Option<T> {
     result.map_err(|mut found| errors.append(&mut found)).ok()
-}
-
-/// A caller of a type that the schema does not know could never do anything.
-fn unknown_principals(policies: &Policies, sources: &[IdentitySource]) -> Vec<LoadError> {
-    let unknown = sources.iter().flat_map(IdentitySource::types).filter(|ty| !policies.declares_type(ty));
-    unknown
-        .map(|ty| LoadError::in_file(FILE, format!("`identity`: the schema declares no entity type `{ty}`")))
-        .collect()
 }
 
 /// Where tools have actions of their own, a policy that names the action of all calls means them, too.

@@ -149,7 +149,7 @@ impl Explainer {
     #[must_use]
     pub fn explain(&self, facts: &RequestFacts, now: UnixMillis) -> Explanation {
         let Outcome { verdict, facts } = self.decide(facts, now);
-        let mut explanation = self.look(&facts, verdict);
+        let mut explanation = self.look(&facts, verdict, now);
         if let Ok(judged) = judge(&self.engine, &facts, now) {
             self.account(&mut explanation, judged);
         }
@@ -194,12 +194,12 @@ impl Explainer {
     }
 
     /// What is known before policy is asked, as far as it goes.
-    fn look(&self, facts: &RequestFacts, verdict: Decided) -> Explanation {
+    fn look(&self, facts: &RequestFacts, verdict: Decided, now: UnixMillis) -> Explanation {
         let engine = &self.engine;
         let owner_of = |entity: &EntityName, name: &str| engine.policies.attribute_entity(entity, name);
         let reading = Reading::of(facts, &engine.relaxed).ok();
-        let caller =
-            reading.as_ref().and_then(|reading| engine.identities.identify(facts, reading, &owner_of).ok());
+        let identify = |reading| engine.identities.identify(facts, reading, now, &owner_of).ok();
+        let caller = reading.as_ref().and_then(identify);
         let target = reading.as_ref().map(|reading| engine.routes.find(reading));
         let missed = match (&target, &reading) {
             (Some(Err(_)), Some(reading)) => self.missed(reading),

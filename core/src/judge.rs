@@ -106,7 +106,7 @@ fn stages<'a>(
         about.dialect = Dialect::Mcp(post.conversation.clone());
     }
     let owner_of = |entity: &_, attribute: &str| engine.policies.attribute_entity(entity, attribute);
-    let caller = engine.identities.identify(facts, &reading, &owner_of)?;
+    let caller = engine.identities.identify(facts, &reading, now, &owner_of)?;
     about.principal = Some(caller.principal.clone());
     let target = found?;
     about.route = Some(target.name().to_owned());
@@ -145,6 +145,7 @@ fn query(
     context.extend(said.filter(|(name, _)| !MCP_FACTS.contains(&name.as_str()) || wanted(name)));
     Ok(Query {
         principal: caller.principal.clone(),
+        claimed: caller.claimed.clone(),
         anonymous: caller.anonymous,
         action: mapped.action,
         resource: mapped.resource,
@@ -180,7 +181,7 @@ impl Judged<'_> {
             let part = |part: &Part| json!({"cedar": part.evidence(), "verdict": part.ruling.verdict.word()});
             members = members.with("parts", self.parts().map(part).collect::<Vec<_>>());
         }
-        self.decided(members)
+        self.decided(members.with("identity", self.caller.evidence()))
     }
 
     /// What evidence says of an ordinary allow: no context.
@@ -215,10 +216,11 @@ impl Judged<'_> {
     }
 
     /// Headers that may differ when the request is sent again, besides those that always may.
-    pub(crate) fn volatile(&self) -> Vec<String> {
+    pub(crate) fn volatile(&self, engine: &Engine) -> Vec<String> {
         // The length of a body follows from what is bound of it, and from what is not.
         let length = (!self.loose.is_empty()).then(|| "content-length".to_owned());
-        self.target.volatile().iter().cloned().chain(length).collect()
+        let credentials = engine.identities.credentials();
+        self.target.volatile().iter().cloned().chain(credentials).chain(length).collect()
     }
 
     /// The digest that binds an approval to this request.
@@ -232,7 +234,7 @@ impl Judged<'_> {
             route: self.target.name(),
             does: &self.parts().map(|part| (&part.query.action, &part.query.resource)).collect::<Vec<_>>(),
             loose: &self.loose,
-            volatile: &self.volatile(),
+            volatile: &self.volatile(engine),
         })
     }
 }

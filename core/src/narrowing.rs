@@ -13,7 +13,7 @@ use crate::entity::EntityName;
 use crate::facts::RequestFacts;
 use crate::grant::Refusal;
 use crate::judge::{Judged, Part};
-use crate::policy::{APPROVE, Fault, GATE_TYPE, Query};
+use crate::policy::{APPROVE, Claimed, Fault, GATE_TYPE, Query};
 use crate::refusal::Breach;
 use crate::routes::common_facts;
 use crate::types::Attribute;
@@ -87,6 +87,7 @@ fn objection(
     queries.find_map(|(gate, person)| {
         let query = Query {
             principal: person.clone(),
+            claimed: Claimed::default(),
             anonymous: false,
             action: APPROVE.clone(),
             resource: EntityName::new(GATE_TYPE, &gate.gate.id),

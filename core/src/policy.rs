@@ -2,6 +2,7 @@
 
 mod annotation;
 mod approval;
+mod claims;
 mod entities;
 mod evaluate;
 mod explain;
@@ -30,7 +31,7 @@ pub use explain::{
     Account, Anatomy, Brief, Came, Change, Clause, ClauseKind, ClauseTrace, Conjunct, How, Matched, Need,
     Piece, Place, Read, Trace,
 };
-pub use ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
+pub use ruling::{Claimed, Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
 
 use crate::bundle::Bundle;
 use crate::entity::EntityName;
@@ -232,6 +233,23 @@ impl Policies {
     #[must_use]
     pub fn declares_type(&self, ty: &str) -> bool {
         self.types.number(ty).is_some()
+    }
+
+    /// Why entities of the type `ty` cannot lie in entities of the type `group`, if they cannot.
+    pub(crate) fn unfit_parent(&self, ty: &str, group: &str) -> Option<String> {
+        let fits = self.types.may_lie_in(ty, group);
+        (!fits).then(|| format!("by the schema, `{ty}` cannot lie in `{group}`: `groups` names another type"))
+    }
+
+    /// Why entities of the type `ty` cannot have the attribute `name` of the type `given`, if they cannot.
+    pub(crate) fn unfit_attribute(&self, ty: &str, name: &str, given: &str) -> Option<String> {
+        match self.types.attribute(ty, name) {
+            None => Some(format!("the schema declares no attribute `{name}` of `{ty}`")),
+            Some(declared) => {
+                let declared = declared.ty.to_string();
+                (declared != given).then(|| format!("`{name}` of `{ty}` is a `{declared}`, not a `{given}`"))
+            }
+        }
     }
 
     /// The entity that the attribute `attr` of `entity` names in `entities.json`, such as an agent's `owner`.

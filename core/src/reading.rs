@@ -98,7 +98,8 @@ impl Reading {
         self.fields.single(name, true, &self.relaxed)
     }
 
-    /// The value of the header `name` (lower case) whose commas mean nothing: one field, visible text.
+    /// The value of the header `name` (lower case) whose commas mean nothing, as in credentials (RFC 9110 section 11.4): one
+    /// field, visible text.
     ///
     /// # Errors
     /// As [`Reading::header`], but a comma is a comma.

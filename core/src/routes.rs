@@ -5,6 +5,7 @@ mod build;
 mod choice;
 mod common;
 mod conditions;
+mod document;
 mod explain;
 mod facts;
 mod fields;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use common::{COMMON_FACTS, common_facts};
+pub(crate) use document::{Place, Typed, strict};
 pub(crate) use explain::written;
 pub use explain::{Miss, WrittenRoute};
 pub use mcp::MCP_FACTS;

@@ -9,7 +9,7 @@ use countersign_core::bundle::Bundle;
 use countersign_core::denial::Reason;
 use countersign_core::entity::EntityName;
 use countersign_core::policy::{
-    Failure, Fault, Policies, PolicyLimits, Query, Required, Ruling, Shadow, Verdict, Would,
+    Claimed, Failure, Fault, Policies, PolicyLimits, Query, Required, Ruling, Shadow, Verdict, Would,
 };
 use countersign_core::value::Value;
 use countersign_protocol::Hash;
@@ -63,6 +63,7 @@ fn policies() -> Policies {
 fn query(principal: (&str, &str), action: &str, resource: (&str, &str)) -> Query {
     Query {
         principal: EntityName::new(principal.0, principal.1),
+        claimed: Claimed::default(),
         anonymous: principal.0 == "Anonymous",
         action: EntityName::new("Action", action),
         resource: EntityName::new(resource.0, resource.1),

@@ -8,6 +8,7 @@ mod configuration;
 mod current;
 mod facts;
 mod host;
+mod keys;
 mod metrics;
 mod quiet;
 mod root;

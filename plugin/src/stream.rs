@@ -17,7 +17,7 @@ use crate::worker::{Directive, Worker};
 
 /// The next tick, when something must be sent: only the root context may send it, because a call that a
 /// request sends comes back to the request, which may be gone by then.
-const SOON: Duration = Duration::from_millis(1);
+pub(crate) const SOON: Duration = Duration::from_millis(1);
 
 /// The callbacks of one request.
 pub(crate) struct Stream {

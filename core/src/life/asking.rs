@@ -43,7 +43,7 @@ pub(super) fn ask(
         let decision = Decision { enforced: false, ..Decision::new(Fate::NeedsApproval, None) };
         Step::new(Next::Continue(Permit::plain())).decided(decision)
     } else {
-        let question = question(judged, required, &gates, &facts);
+        let question = question(engine, judged, required, &gates, &facts);
         let case = Case {
             nonce: at.fresh,
             digest,
@@ -99,11 +99,18 @@ fn gates(
     required.gates.iter().map(resolve).collect::<Option<_>>().ok_or_else(unmapped)
 }
 
-fn question(judged: &Judged<'_>, required: &Required, gates: &[Gate], facts: &RequestFacts) -> Question {
+fn question(
+    engine: &Engine,
+    judged: &Judged<'_>,
+    required: &Required,
+    gates: &[Gate],
+    facts: &RequestFacts,
+) -> Question {
     let mut terms = required.terms.clone();
     // Longer than this the client would not wait, and not read the pending answer either.
     terms.hold_ms = judged.dialect.longest_hold().map_or(terms.hold_ms, |longest| terms.hold_ms.min(longest));
     let (cedar, also) = judged.cedar();
+    let tokens = engine.identities.credentials();
     Question {
         cedar,
         also,
@@ -114,8 +121,8 @@ fn question(judged: &Judged<'_>, required: &Required, gates: &[Gate], facts: &Re
             facts,
             &judged.reading,
             facts.body.as_deref().unwrap_or_default(),
-            &judged.volatile(),
-            judged.target.redacted(),
+            &judged.volatile(engine),
+            &[judged.target.redacted(), &tokens].concat(),
         ),
         justification: judged.reading.justification.clone(),
     }

@@ -149,9 +149,14 @@ impl Held {
     /// The policies of this moment rule otherwise: what was asked is no longer the question.
     fn on_changed(self, journal: &mut Journal, grant: &Grant, denial: &Denial, at: Moment) -> Step {
         let ticket = self.ticket.id;
+        let step = self.case.end(journal, Some(ticket), denial, at.now);
+        // A token that ended meanwhile changes nothing of the question: with a fresh one, the yes is still good.
+        if matches!(denial.reason, Reason::BadIdentity | Reason::KeysUnavailable) {
+            return step;
+        }
         let told: Outcome =
             refused(ticket, grant.jti, denial.reason.meaning().code.into(), Vec::new(), Remedy::Revoke);
-        self.case.end(journal, Some(ticket), denial, at.now).tell(told)
+        step.tell(told)
     }
 }
 

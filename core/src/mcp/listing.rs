@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 use crate::engine::Engine;
 use crate::entity::EntityName;
 use crate::life::Reply;
-use crate::policy::Query;
+use crate::policy::{Claimed, Query};
 
 /// Most tools of a list that is looked through.
 const MAX_TOOLS: usize = 1000;
@@ -19,6 +19,7 @@ const MAX_TOOLS: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct Listing {
     pub(crate) principal: EntityName,
+    pub(crate) claimed: Claimed,
     pub(crate) anonymous: bool,
     pub(crate) server: EntityName,
     /// Actions of tools that have one of their own.
@@ -67,6 +68,7 @@ impl Listing {
         let own = self.own.iter().find(|(name, _)| name == tool).map(|(_, action)| action);
         engine.policies.could_allow(&Query {
             principal: self.principal.clone(),
+            claimed: self.claimed.clone(),
             anonymous: self.anonymous,
             action: own.unwrap_or(&self.call).clone(),
             resource: EntityName::new("MCP::Tool", format!("{}/{tool}", self.server.id)),

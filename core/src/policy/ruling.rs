@@ -14,6 +14,8 @@ use crate::value::Value;
 pub struct Query {
     /// Who.
     pub principal: EntityName,
+    /// What credentials say of the principal.
+    pub claimed: Claimed,
     /// Whether nobody knows who asks; such a request never waits for people.
     pub anonymous: bool,
     /// Does what.
@@ -24,6 +26,33 @@ pub struct Query {
     pub parents: Vec<EntityName>,
     /// In which circumstances. Exactly what the schema declares for the action.
     pub context: BTreeMap<String, Value>,
+}
+
+/// What credentials say of a principal besides who it is. The bundle's entities may confirm it, and where they
+/// contradict it there is no ruling: neither of both would always be the stricter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// Direct parents.
+    pub groups: Vec<EntityName>,
+    /// The type of the groups: in those of this type alone the principal lies.
+    pub group_type: Option<String>,
+    /// Attributes, as the schema declares them.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+impl Claimed {
+    /// The entity that an attribute names.
+    pub(crate) fn entity(&self, attribute: &str) -> Option<EntityName> {
+        match self.attributes.get(attribute)? {
+            Value::Entity(entity) => Some(entity.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.group_type.is_none() && self.attributes.is_empty()
+    }
 }
 
 /// What policy says to a [`Query`].

@@ -25,8 +25,7 @@ pub(super) struct Types {
 /// An entity type as the schema declares it.
 struct EntityType {
     name: EntityTypeName,
-    /// An attribute that every entity of it must have, if there is one.
-    required: Option<String>,
+    attributes: BTreeMap<String, Attribute>,
     /// The types that its entities may lie in.
     ancestors: BTreeSet<String>,
 }
@@ -99,9 +98,16 @@ impl Types {
         Some(EntityUid::from_type_name_and_id(ty, EntityId::new(&name.id)))
     }
 
-    /// Why there cannot be an entity `name` without attributes, if there is a reason.
-    pub(super) fn why_not_bare(&self, name: &EntityName) -> Option<String> {
-        let required = self.types.get(&self.number(&name.ty)?)?.required.as_ref()?;
+    /// The attribute `name` of entities of the type `ty`.
+    pub(super) fn attribute(&self, ty: &str, name: &str) -> Option<&Attribute> {
+        self.types.get(&self.number(ty)?)?.attributes.get(name)
+    }
+
+    /// Why there cannot be an entity `name` with no other attributes than those of these names, if there is a
+    /// reason.
+    pub(super) fn why_not_bare(&self, name: &EntityName, has: &dyn Fn(&str) -> bool) -> Option<String> {
+        let attributes = &self.types.get(&self.number(&name.ty)?)?.attributes;
+        let (required, _) = attributes.iter().find(|(key, attribute)| attribute.required && !has(key))?;
         Some(format!("`{name}` is no entity of the bundle, and the schema wants its attribute `{required}`"))
     }
 
@@ -115,11 +121,14 @@ impl Types {
 impl EntityType {
     fn of(schema: &Schema, name: &EntityTypeName) -> Self {
         let declared = schema.as_ref().get_entity_type(name.as_ref());
-        let mut attributes = declared.into_iter().flat_map(|ty| ty.attributes().iter());
-        let required = attributes.find(|(_, attribute)| attribute.is_required());
+        let attributes = declared.into_iter().flat_map(|ty| ty.attributes().iter());
+        let attributes = attributes.map(|(name, attribute)| {
+            let (required, ty) = (attribute.is_required(), type_of(&attribute.attr_type));
+            (name.to_string(), Attribute { required, ty })
+        });
         Self {
             name: name.clone(),
-            required: required.map(|(attribute, _)| attribute.to_string()),
+            attributes: attributes.collect(),
             ancestors: schema.ancestors(name).into_iter().flatten().map(ToString::to_string).collect(),
         }
     }

@@ -143,6 +143,7 @@ impl McpRoute {
     pub(crate) fn listing(&self, caller: &Caller, dialect: Dialect) -> Listing {
         Listing {
             principal: caller.principal.clone(),
+            claimed: caller.claimed.clone(),
             anonymous: caller.anonymous,
             server: EntityName::new(SERVER, &self.server),
             own: self.tools.iter().map(|(name, tool)| (name.clone(), tool.action.clone())).collect(),

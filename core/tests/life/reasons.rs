@@ -73,6 +73,20 @@ fn changed() -> Reply {
     reply(world.verdict(held, approved(&enquiry, &signed(&grant))))
 }
 
+/// A token whose issuer's keys were not fetched yet.
+fn unverifiable() -> Reply {
+    let source = json!({
+        "kind": "bearer", "issuer": "https://idp.test", "audiences": ["gateway"], "principal": { "type": "User" },
+        "refresh": { "cluster": "idp", "authority": "idp.test", "path": "/jwks" },
+    });
+    let token = "Bearer eyJhbGciOiJFZERTQSJ9.e30.AA";
+    reply(World::with(json!({ "identity": [source] })).decide(request_of(
+        ("authorization", token),
+        DEPLOY.0,
+        DEPLOY.1,
+    )))
+}
+
 fn all() -> Vec<(Reason, Reply)> {
     vec![
         (Reason::Forbidden, decided(request("PUT", "/things/a"))),
@@ -86,6 +100,7 @@ fn all() -> Vec<(Reason, Reply)> {
             decided(with_header(request("GET", "/things/a"), "countersign-justification", &"x".repeat(1025))),
         ),
         (Reason::BadIdentity, decided(RequestFacts { peer: Default::default(), ..deploy() })),
+        (Reason::KeysUnavailable, unverifiable()),
         (Reason::OwnerUnknown, decided(request_of(("x-agent", "stray"), DEPLOY.0, DEPLOY.1))),
         (
             Reason::BodyTooLarge,

@@ -17,3 +17,4 @@ mod mistakes;
 mod properties;
 mod reading;
 mod support;
+mod tokens;

@@ -9,7 +9,7 @@ use countersign_protocol::Hash;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::{map, read, request, routes};
+use crate::support::{bundle, map, read, request, routes};
 
 const ROUTES: &str = r#"
 routes:
@@ -38,7 +38,11 @@ fn identities() -> Identities {
         {"kind": "header", "name": "x-user", "peers": ["0.0.0.0/0"], "type": "User"}
     ]);
     let yaml = "people: { User: { issuer: local } }\nagents: { Agent: { owner: owner } }\n";
-    Identities::load(&serde_json::from_value::<Vec<_>>(sources).unwrap(), Some(yaml)).unwrap()
+    Identities::load(
+        &serde_json::from_value::<Vec<_>>(sources).unwrap(),
+        &bundle(&[("identities.yaml", yaml)]),
+    )
+    .unwrap()
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -114,7 +118,7 @@ fn rules() -> impl Strategy<Value = Relaxed> {
 /// All steps from bytes to digest, as far as they go.
 fn go(facts: &RequestFacts, relaxed: &Relaxed, routes: &Routes, identities: &Identities) -> Option<Hash> {
     let reading = Reading::of(facts, relaxed).ok()?;
-    let caller = identities.identify(facts, &reading, &|_, _| None).ok()?;
+    let caller = identities.identify(facts, &reading, 0, &|_, _| None).ok()?;
     let target = routes.find(&reading).ok()?;
     let mapped = target.map(&reading, facts.body.as_deref()).ok()?;
     let body = facts.body.as_deref().unwrap_or_default();
@@ -147,7 +151,7 @@ proptest! {
     #[test]
     fn load_never_panics(text in "[a-z:{}\\[\\]\"&*<>| \n-]{0,60}") {
         let _ = Routes::load(Some(&text), &crate::support::Schema);
-        let _ = Identities::load(&[], Some(&text));
+        let _ = Identities::load(&[], &bundle(&[("identities.yaml", &text)]));
     }
 
     #[test]

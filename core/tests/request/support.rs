@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::bundle::Bundle;
 use countersign_core::denial::Denial;
 use countersign_core::entity::EntityName;
 use countersign_core::facts::RequestFacts;
@@ -76,6 +77,12 @@ fn target() -> Type {
         ("name".into(), attribute(true, Type::String)),
         ("port".into(), attribute(false, Type::Long)),
     ]))
+}
+
+/// A bundle with these files, by path.
+pub(crate) fn bundle(files: &[(&str, &str)]) -> Bundle {
+    let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    Bundle::from_files(files.collect()).expect("the bundle of a test is one")
 }
 
 pub(crate) fn routes(text: &str) -> Routes {

@@ -22,6 +22,7 @@ mod rows;
 mod scene;
 mod soak;
 mod starter;
+mod tokens;
 mod trapping;
 mod upstreams;
 mod world;
@@ -92,6 +93,7 @@ fn main() -> Result<ExitCode> {
     bodies::add(&mut trials);
     people::add(&mut trials);
     identities::add(&mut trials);
+    tokens::add(&mut trials);
     delegation::add(&mut trials);
     abuse::add(&mut trials);
     starter::add(&mut trials);
