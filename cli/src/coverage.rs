@@ -32,6 +32,8 @@ pub struct Report {
     pub disagreements: Vec<Disagreement>,
     /// What went wrong with filter or harness.
     pub faults: Vec<String>,
+    /// Whether the filter trapped.
+    pub trapped: bool,
 }
 
 impl Report {

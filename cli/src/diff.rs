@@ -3,5 +3,6 @@
 pub mod command;
 mod report;
 mod table;
+mod terms;
 
 pub use table::{Cell, Change, Kind, Table};

@@ -3,18 +3,46 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
 use countersign_core::bundle::Bundle;
+
+/// Why a policy folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// It, or something in it, cannot be read.
+    #[error("cannot read `{path}`: {error}")]
+    Read {
+        /// The file or folder.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A name that no bundle can have.
+    #[error("`{0}`: the name is not UTF-8")]
+    Name(String),
+    /// There is nothing in it.
+    #[error("`{0}` holds no policies")]
+    Empty(String),
+    /// What is in it is no bundle.
+    #[error("`{path}`: {errors}")]
+    Bundle {
+        /// The folder.
+        path: String,
+        /// What is wrong.
+        errors: String,
+    },
+}
 
 /// All files in `folder` and below it but prose (`*.md`) and what is hidden. The bundle refuses a name that
 /// nothing reads: left out here, a misspelt `gates.ceder` would be a gate that is gone.
 ///
 /// # Errors
 /// When a file cannot be read, or there is none.
-pub fn read(folder: &Path) -> Result<BTreeMap<String, String>> {
+pub fn read(folder: &Path) -> Result<BTreeMap<String, String>, FolderError> {
     let mut files = BTreeMap::new();
     collect(folder, "", &mut files)?;
-    anyhow::ensure!(!files.is_empty(), "`{}` holds no policies", folder.display());
+    if files.is_empty() {
+        return Err(FolderError::Empty(folder.display().to_string()));
+    }
     Ok(files)
 }
 
@@ -22,28 +50,29 @@ pub fn read(folder: &Path) -> Result<BTreeMap<String, String>> {
 ///
 /// # Errors
 /// When the folder cannot be read, or is no bundle.
-pub fn bundle(folder: &Path) -> Result<Bundle> {
+pub fn bundle(folder: &Path) -> Result<Bundle, FolderError> {
     Bundle::from_files(read(folder)?).map_err(|errors| {
         let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("`{}`: {}", folder.display(), lines.join("; "))
+        FolderError::Bundle { path: folder.display().to_string(), errors: lines.join("; ") }
     })
 }
 
-fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Result<()> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
+fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Result<(), FolderError> {
+    let unread = |path: &Path| {
+        let path = path.display().to_string();
+        move |error| FolderError::Read { path, error }
+    };
+    for entry in std::fs::read_dir(folder).map_err(unread(folder))? {
+        let path = entry.map_err(unread(folder))?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.with_context(|| format!("`{}`: the name is not UTF-8", path.display()))?;
+        let name = name.ok_or_else(|| FolderError::Name(path.display().to_string()))?;
         let inner = format!("{prefix}{name}");
         if name.starts_with('.') {
             continue;
         } else if path.is_dir() {
             collect(&path, &format!("{inner}/"), files)?;
         } else if !name.ends_with(".md") {
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("cannot read `{}`", path.display()))?;
-            files.insert(inner, text);
+            files.insert(inner, std::fs::read_to_string(&path).map_err(unread(&path))?);
         }
     }
     Ok(())

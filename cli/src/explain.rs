@@ -14,7 +14,7 @@ pub use curl::CurlError;
 pub use input::{Asked, InputError, Source};
 pub use shell::ShellError;
 pub use url::UrlError;
-pub(crate) use written::{one_line, place};
+pub(crate) use written::{duration, one_line, place};
 
 use std::path::PathBuf;
 

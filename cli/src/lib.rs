@@ -4,5 +4,7 @@ pub mod coverage;
 pub mod diff;
 pub mod directory;
 pub mod explain;
+pub mod failure;
 mod native;
+pub mod output;
 pub mod replay;

@@ -1,6 +1,7 @@
 //! Shows what is wrong with a bundle, with the line that it is about.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use countersign_core::load::LoadError;
 use miette::{GraphicalReportHandler, LabeledSpan, MietteDiagnostic, NamedSource, Report};
@@ -8,7 +9,8 @@ use miette::{GraphicalReportHandler, LabeledSpan, MietteDiagnostic, NamedSource,
 /// Prints every error to standard error.
 pub(crate) fn show(files: &BTreeMap<String, String>, errors: &[LoadError]) {
     for error in errors {
-        eprintln!("{}", render(files, error));
+        // Its colours are meant.
+        _ = writeln!(std::io::stderr(), "{}", render(files, error));
     }
 }
 

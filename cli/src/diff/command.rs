@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
 use clap::Args;
 use countersign_core::bundle::Bundle;
 use countersign_host_test::approvals::Otherwise;
 
 use super::report::{Format, Report};
 use super::{Change, Table};
-use crate::replay::command::{DIFFERS, GatewayArguments, unreadable};
-use crate::replay::{Chunking, Options, Played, Reader, Recording, RunError, Setting, Stage};
+use crate::failure::{DIFFERS, Failure, TRAPPED};
+use crate::output;
+use crate::replay::command::GatewayArguments;
+use crate::replay::{
+    Chunking, NOTHING, Options, Played, Reader, Recording, RunError, Setting, Stage, broken, left_out,
+};
 
 /// What `countersign diff` is told.
 #[derive(Debug, Args)]
@@ -39,21 +42,18 @@ pub struct Arguments {
 /// Replays everything with both and prints the report.
 ///
 /// # Errors
-/// None that are not said here, with their own exit code.
-pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode> {
+/// When there is no report; see [`Failure`].
+pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode, Failure> {
     let gateway = &arguments.gateway;
-    let old = match Setting::read(&gateway.filter, old, gateway.configuration.as_deref()) {
-        Ok(setting) => setting,
-        Err(error) => return Ok(unreadable(&error)),
-    };
+    let old = Setting::read(&gateway.filter, old, gateway.configuration.as_deref())?;
     let new = old.with(new);
     let mut sides = Sides::default();
     let mut recordings = Vec::new();
     for path in &arguments.recordings {
-        match sides.replay(arguments, (&old, &new), path) {
-            Ok(recording) => recordings.push(recording),
-            Err(error) => return Ok(unreadable(&error)),
-        }
+        recordings.push(sides.replay(arguments, (&old, &new), path)?);
+    }
+    if sides.table.total() == 0 {
+        sides.faults.push(NOTHING.into());
     }
     let report = Report {
         filter: Report::named(&gateway.filter, old.filter_hash),
@@ -61,18 +61,35 @@ pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode
         new: Report::named(&arguments.new, new.bundle_hash),
         recordings,
         table: sides.table,
+        partial: sides.partial,
         faults: sides.faults,
+        trapped: sides.trapped,
     };
-    print!("{}", report.render(arguments.format));
+    match arguments.format {
+        Format::Json => output::print_json(&report.render(Format::Json))?,
+        format => output::print(&report.render(format))?,
+    }
     let fails = arguments.fail_on.iter().any(|change| report.table.count(*change) > 0);
-    Ok(if fails || !report.faults.is_empty() { ExitCode::from(DIFFERS) } else { ExitCode::SUCCESS })
+    Ok(match (report.trapped, fails || !report.faults.is_empty()) {
+        (true, _) => ExitCode::from(TRAPPED),
+        (false, true) => ExitCode::from(DIFFERS),
+        (false, false) => ExitCode::SUCCESS,
+    })
 }
+
+/// The names of both sides.
+const NAMES: [&str; 2] = ["old", "new"];
+
+/// Faults that are kept in full.
+const FAULTS: usize = 100;
 
 /// Both sides, and what of one still waits for the other.
 #[derive(Default)]
 struct Sides {
     table: Table,
+    partial: u64,
     faults: Vec<String>,
+    trapped: bool,
     waiting: [BTreeMap<u64, Played>; 2],
 }
 
@@ -88,6 +105,8 @@ impl Sides {
         let mut number = 0;
         while let Some(entry) = reader.entry()? {
             if !entry.is_whole() {
+                self.partial += 1;
+                self.faults.extend(left_out(&entry));
                 continue;
             }
             if stages.is_none() {
@@ -102,12 +121,9 @@ impl Sides {
         }
         for (side, stage) in stages.into_iter().flatten().enumerate() {
             let (played, ending) = stage.finish();
-            let name = ["old", "new"].get(side).copied().unwrap_or_default();
-            let breaks =
-                ending.breaks.iter().map(|found| format!("the evidence does not hold together: {found:?}"));
-            let traps = ending.traps.iter().map(|why| format!("the filter traps in {why}"));
-            let faults = breaks.chain(traps).chain(ending.faults);
-            self.faults.extend(faults.map(|fault| format!("{name}: {fault}")));
+            let name = NAMES.get(side).copied().unwrap_or_default();
+            self.trapped |= !ending.traps.is_empty();
+            ending.all().for_each(|fault| self.fault(format!("{name}: {fault}")));
             let mut sides = [Vec::new(), Vec::new()];
             if let Some(place) = sides.get_mut(side) {
                 *place = played;
@@ -117,8 +133,22 @@ impl Sides {
         Ok(reader.recording())
     }
 
+    fn fault(&mut self, what: String) {
+        match self.faults.len() {
+            0..FAULTS => self.faults.push(what),
+            FAULTS => self.faults.push("… and more faults".into()),
+            _ => {}
+        }
+    }
+
     /// Counts the requests of which both sides are known.
     fn meet(&mut self, played: [Vec<Played>; 2]) {
+        for (name, played) in NAMES.into_iter().zip(&played) {
+            for played in played {
+                let id = &played.entry.id;
+                broken(played).iter().for_each(|what| self.fault(format!("{name}: `{id}`: {what}")));
+            }
+        }
         let [old, new] = &mut self.waiting;
         let [before, after] = played;
         old.extend(before.into_iter().map(|played| (played.number, played)));

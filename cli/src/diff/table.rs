@@ -6,6 +6,7 @@ use countersign_protocol::UnixMillis;
 use countersign_protocol::recording::Decision;
 use serde::Serialize;
 
+use super::terms::Shift;
 use crate::replay::{About, Played};
 
 /// Requests that are kept as samples of a cell.
@@ -74,6 +75,12 @@ pub enum Change {
     Lost,
     /// What was decided now ends in an error, or is not known.
     Failed,
+    /// People are still asked, but less of them is needed, or their yes does more.
+    Weakened,
+    /// People are still asked, and more of them is needed, or their yes does less.
+    Strengthened,
+    /// People are still asked, in other words or for another time.
+    Changed,
 }
 
 impl Change {
@@ -91,6 +98,11 @@ impl Change {
         }
     }
 
+    /// Whether less stands between a request and the upstream.
+    pub(super) fn is_grave(self) -> bool {
+        matches!(self, Self::Gained | Self::Ungated | Self::Weakened | Self::Failed)
+    }
+
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Gained => "gained",
@@ -98,6 +110,9 @@ impl Change {
             Self::Gated => "gated",
             Self::Lost => "lost",
             Self::Failed => "failed",
+            Self::Weakened => "weakened",
+            Self::Strengthened => "strengthened",
+            Self::Changed => "changed",
         }
     }
 }
@@ -115,14 +130,19 @@ pub struct Cell {
     /// How many by the policies that decided, before and after; only where the decision changed.
     #[serde(serialize_with = "policies")]
     pub policies: BTreeMap<(Vec<String>, Vec<String>), u64>,
+    /// How many by what people are asked for otherwise than before.
+    pub terms: BTreeMap<String, u64>,
 }
+
+/// Decisions before and after, and what the change of them, or of what people are asked for, means.
+type Key = (Kind, Kind, Option<Change>);
 
 /// Decisions before and after.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Table {
-    /// By decision before and after.
+    /// By decision before and after, and by what the change means.
     #[serde(serialize_with = "cells")]
-    pub cells: BTreeMap<(Kind, Kind), Cell>,
+    pub cells: BTreeMap<Key, Cell>,
     /// How often each group of reviewers was asked before, and would be asked after.
     pub asked: BTreeMap<String, (u64, u64)>,
     /// The first and the last request's time.
@@ -136,10 +156,18 @@ impl Table {
         let ts = old.entry.ts;
         let (first, last) = self.span.unwrap_or((ts, ts));
         self.span = Some((first.min(ts), last.max(ts)));
-        let cell = self.cells.entry(kinds).or_default();
+        let shift = (kinds == (Kind::Ask, Kind::Ask)).then(|| Shift::of(old, new)).flatten();
+        let change = Change::of(kinds.0, kinds.1).or_else(|| shift.as_ref()?.change());
+        let cell = self.cells.entry((kinds.0, kinds.1, change)).or_default();
         cell.count += 1;
-        if kinds.0 != kinds.1 {
+        if kinds.0 != kinds.1 || change.is_some() {
             cell.add(old, new);
+        }
+        if let Some(shift) = shift.filter(|_| change.is_some()) {
+            let words = shift.words();
+            if cell.terms.len() < GROUPS || cell.terms.contains_key(&words) {
+                *cell.terms.entry(words).or_default() += 1;
+            }
         }
         for group in groups_asked(old) {
             self.asked.entry(group).or_default().0 += 1;
@@ -152,8 +180,15 @@ impl Table {
     /// Requests that a change means this for.
     #[must_use]
     pub fn count(&self, change: Change) -> u64 {
-        let of = |(old, new): &(Kind, Kind)| Change::of(*old, *new) == Some(change);
-        self.cells.iter().filter(|(kinds, _)| of(kinds)).map(|(_, cell)| cell.count).sum()
+        let of = |(_, _, found): &Key| *found == Some(change);
+        self.cells.iter().filter(|(key, _)| of(key)).map(|(_, cell)| cell.count).sum()
+    }
+
+    /// Requests with these decisions.
+    #[must_use]
+    pub fn at(&self, old: Kind, new: Kind) -> u64 {
+        let of = |key: &Key| (key.0, key.1) == (old, new);
+        self.cells.iter().filter(|(key, _)| of(key)).map(|(_, cell)| cell.count).sum()
     }
 
     /// All requests.
@@ -162,9 +197,10 @@ impl Table {
         self.cells.values().map(|cell| cell.count).sum()
     }
 
-    /// The cells in which the decision changed.
-    pub fn changed(&self) -> impl Iterator<Item = (Kind, Kind, &Cell)> {
-        self.cells.iter().filter(|((old, new), _)| old != new).map(|((old, new), cell)| (*old, *new, cell))
+    /// The cells in which something changed.
+    pub fn changed(&self) -> impl Iterator<Item = (Kind, Kind, Option<Change>, &Cell)> {
+        let changed = self.cells.iter().filter(|((old, new, change), _)| old != new || change.is_some());
+        changed.map(|((old, new, change), cell)| (*old, *new, *change, cell))
     }
 
     /// How many days the traffic covers, at least one.
@@ -208,10 +244,7 @@ fn sorted(policies: &[String]) -> Vec<String> {
     policies
 }
 
-fn cells<S: serde::Serializer>(
-    cells: &BTreeMap<(Kind, Kind), Cell>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn cells<S: serde::Serializer>(cells: &BTreeMap<Key, Cell>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Line<'a> {
         old: Kind,
@@ -220,10 +253,10 @@ fn cells<S: serde::Serializer>(
         #[serde(flatten)]
         cell: &'a Cell,
     }
-    serializer.collect_seq(cells.iter().map(|((old, new), cell)| Line {
+    serializer.collect_seq(cells.iter().map(|((old, new, change), cell)| Line {
         old: *old,
         new: *new,
-        change: Change::of(*old, *new),
+        change: *change,
         cell,
     }))
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
 use clap::Args;
 use countersign_core::bundle::Bundle;
 use countersign_core::engine::Rules;
@@ -16,6 +15,8 @@ use super::envoy::{self, Envoy};
 use super::report::{Format, Places, Report};
 use super::run::{Plan, RunError, run as replay};
 use super::{Chunking, Options, Setting, Tally, update};
+use crate::failure::{DIFFERS, Failure, TRAPPED};
+use crate::output;
 
 /// What `countersign replay` is told.
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     pub chunking: ChunkingArgument,
     /// Jobs at a time. What is alike stays in one; caps on what is held count for each.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub jobs: usize,
     /// Where the recording does not say, everybody approves.
     #[arg(long, group = "people")]
@@ -79,11 +80,17 @@ pub struct GatewayArguments {
     #[arg(long)]
     pub configuration: Option<PathBuf>,
     /// Workers of the gateway.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub workers: usize,
     /// What randomness follows from.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+/// A number of things without which nothing happens.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=1_024).contains(number));
+    number.ok_or_else(|| "write 1 to 1024".into())
 }
 
 /// The parts in which bodies come.
@@ -96,47 +103,36 @@ pub enum ChunkingArgument {
     All,
 }
 
-/// A report was written, and something differs.
-pub const DIFFERS: u8 = 1;
-/// The filter trapped.
-pub const TRAPPED: u8 = 3;
-/// Something cannot be read.
-pub const UNREADABLE: u8 = 4;
-
 /// Replays everything and prints the report.
 ///
 /// # Errors
-/// When the command makes no sense, or the report cannot be written. What cannot be read is said here, with its
-/// own exit code.
-pub fn run(arguments: &Arguments, bundle: &Bundle, rules: &Rules) -> Result<ExitCode> {
+/// When there is no report; see [`Failure`].
+pub fn run(arguments: &Arguments, bundle: &Bundle, rules: &Rules) -> Result<ExitCode, Failure> {
     let otherwise = arguments.otherwise()?;
     if arguments.update {
         update::permitted()?;
     }
     let gateway = &arguments.gateway;
-    let setting = match Setting::read(&gateway.filter, bundle, gateway.configuration.as_deref()) {
-        Ok(setting) => setting,
-        Err(error) => return Ok(unreadable(&error)),
-    };
+    let setting = Setting::read(&gateway.filter, bundle, gateway.configuration.as_deref())?;
     let begun = Instant::now();
-    let (recordings, tally) = match all(arguments, &setting, &otherwise) {
-        Ok(played) => played,
-        Err(RunError::Filter(trial)) => {
-            eprintln!("{trial}");
-            let trapped = matches!(trial.verdict, countersign_host_test::Verdict::Trapped(_));
-            return Ok(ExitCode::from(if trapped { TRAPPED } else { DIFFERS }));
-        }
-        Err(error) => return Ok(unreadable(&error)),
-    };
-    if let Some(came) = &tally.came {
-        update::write(&arguments.recordings, came)?;
+    let (mut recordings, tally) = all(arguments, &setting, &otherwise)?;
+    // What is broken is no expectation.
+    let updated = arguments.update && tally.is_sound();
+    if let Some(came) = tally.came.as_ref().filter(|_| updated) {
+        recordings = update::write(&arguments.recordings, came)?;
     }
     let paths = (gateway.filter.clone(), arguments.policies.clone());
     let mut report = Report::new(&setting, paths, recordings, tally);
     report.seconds = begun.elapsed().as_secs_f64();
     report.places = Places::of(&arguments.policies, rules);
-    print!("{}", report.render(arguments.format));
-    Ok(match (report.tally.trapped, report.tally.is_clean() || arguments.update) {
+    match arguments.format {
+        Format::Json => output::print_json(&report.render(Format::Json))?,
+        format => output::print(&report.render(format))?,
+    }
+    if arguments.update && !updated {
+        output::say("nothing was updated: what is broken is no expectation");
+    }
+    Ok(match (report.tally.trapped, report.tally.is_clean() || updated) {
         (true, _) => ExitCode::from(TRAPPED),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::from(DIFFERS),
@@ -191,12 +187,6 @@ fn all(
     Ok((recordings, tally))
 }
 
-/// Says what cannot be read; gives the exit code of that.
-pub(crate) fn unreadable(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("{error}");
-    ExitCode::from(UNREADABLE)
-}
-
 /// A counter on a terminal, nothing in a pipe.
 fn progress() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
@@ -207,11 +197,14 @@ fn progress() -> ProgressBar {
 }
 
 impl Arguments {
-    fn otherwise(&self) -> Result<Otherwise> {
+    fn otherwise(&self) -> Result<Otherwise, Failure> {
         if let Some(script) = &self.script {
-            let text =
-                std::fs::read(script).with_context(|| format!("cannot read `{}`", script.display()))?;
-            let acts = serde_json::from_slice(&text).with_context(|| format!("`{}`", script.display()))?;
+            let shown = script.display();
+            let text = std::fs::read(script)
+                .map_err(|error| Failure::Unreadable(format!("cannot read `{shown}`: {error}")))?;
+            let acts = serde_json::from_slice(&text).map_err(|error| {
+                Failure::Unreadable(format!("`{shown}` is no array of what people do: {error}"))
+            })?;
             return Ok(Otherwise::Acts(acts));
         }
         Ok(match (self.approve_all, self.reject_all) {

@@ -26,7 +26,7 @@ use countersign_protocol::recording::Entry;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use super::run::conclude;
+use super::run::{conclude, notice_nothing};
 use super::{Ending, Options, Plan, Played, Reader, Recording, RunError, Setting, Tally};
 use certificates::{Connectors, Files};
 use configuration::{Parts, configuration};
@@ -118,16 +118,20 @@ pub fn run(
         let mut reader = Reader::open(path)?;
         let mut entries = Vec::new();
         while let Some(entry) = reader.entry()? {
-            entries.push(entry);
+            match entry.is_whole() {
+                true => entries.push(entry),
+                false => tally.skip(path, number, &entry),
+            }
         }
         let (mut played, ending) = runtime.block_on(play(envoy, setting, &plan.options, entries))?;
         played.iter_mut().for_each(|played| played.number += number);
-        conclude(&mut tally, path, &played, ending);
+        conclude(&mut tally, path, &played, &ending);
         let recording = reader.recording();
         number += recording.entries;
         progress(number);
         recordings.push(recording);
     }
+    notice_nothing(&mut tally);
     Ok((recordings, tally))
 }
 
@@ -152,7 +156,7 @@ pub async fn play(
     };
     let entries = entries.into_iter().enumerate().map(sendable).collect::<Result<Vec<_>, _>>()?;
     let site = Site::start(envoy, setting, options, &keys, &entries).await?;
-    Ok(Run::new(site, entries).play().await)
+    Ok(Run::new(site, entries, setting.observes()).play().await)
 }
 
 impl Site {
@@ -168,7 +172,7 @@ impl Site {
         let approvals = Approvals::new(options.seed)
             .with_audience(setting.audience())
             .otherwise(options.otherwise.clone());
-        let text = setting.asking(&approvals);
+        let text = setting.asking(&approvals).to_string();
         let listening = EnvoyError::io("listen on the loopback address");
         let (service, service_at) = Service::start(approvals).await.map_err(listening)?;
         let listening = EnvoyError::io("listen on the loopback address");

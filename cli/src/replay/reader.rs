@@ -6,8 +6,8 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use countersign_protocol::Hash;
 use countersign_protocol::recording::Entry;
+use countersign_protocol::{Hash, UnixMillis};
 use countersign_recordings::native;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -37,7 +37,25 @@ pub enum ReadError {
     /// Something in it.
     #[error(transparent)]
     Native(#[from] native::ReadError),
+    /// A time at which no request can be replayed.
+    #[error("{file}:{line}: `ts` is {ts}, {why}")]
+    Time {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// The time.
+        ts: UnixMillis,
+        /// What is wrong with it and what to do.
+        why: &'static str,
+    },
 }
+
+/// The first of January 2200, and all that is before 1970: clocks do not show it.
+const TIMES: std::ops::Range<UnixMillis> = 0..7_258_118_400_000;
+
+/// How much time may go by between two entries, 31 days: the gateway lives through every second of it.
+const GAP: UnixMillis = 31 * 24 * 60 * 60 * 1_000;
 
 /// A recording that is being read.
 pub struct Reader {
@@ -45,6 +63,7 @@ pub struct Reader {
     native: native::Reader<BufReader<Hashed>>,
     hash: Rc<RefCell<Sha256>>,
     entries: u64,
+    last: Option<UnixMillis>,
 }
 
 /// A file that is hashed as it is read.
@@ -71,7 +90,7 @@ impl Reader {
         let file = File::open(path).map_err(|error| ReadError::Open { path: name.clone(), error })?;
         let hash = Rc::new(RefCell::new(Sha256::new()));
         let file = BufReader::with_capacity(1 << 20, Hashed { file, hash: Rc::clone(&hash) });
-        Ok(Self { path: path.into(), native: native::Reader::new(name, file), hash, entries: 0 })
+        Ok(Self { path: path.into(), native: native::Reader::new(name, file), hash, entries: 0, last: None })
     }
 
     /// The next entry; nothing at the end.
@@ -81,7 +100,27 @@ impl Reader {
     pub fn entry(&mut self) -> Result<Option<Entry>, ReadError> {
         let entry = self.native.next().transpose()?;
         self.entries += u64::from(entry.is_some());
+        if let Some(entry) = &entry {
+            self.check(entry.ts)?;
+        }
         Ok(entry)
+    }
+
+    fn check(&mut self, ts: UnixMillis) -> Result<(), ReadError> {
+        let gap = self.last.replace(ts).map_or(0, |last| ts.saturating_sub(last));
+        let why = match (TIMES.contains(&ts), gap > GAP) {
+            (false, _) => "outside the years 1970 to 2199: write milliseconds since 1970",
+            (_, true) => "more than 31 days after the entry before: make two recordings of it",
+            _ => return Ok(()),
+        };
+        let (file, line) = (self.path.display().to_string(), self.native.line());
+        Err(ReadError::Time { file, line, ts, why })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What was read, when all of it was.
@@ -107,5 +146,25 @@ mod tests {
         while reader.entry().unwrap().is_some() {}
         let recording = reader.recording();
         assert_eq!((recording.entries, recording.sha256), (2, Hash::of(text.as_bytes())));
+    }
+
+    #[test]
+    fn times_that_cannot_be_replayed_are_said_with_their_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.jsonl");
+        let line = |ts: i64| {
+            format!(r#"{{"v":1,"id":"{ts}","ts":{ts},"fidelity":"client","request":{{"headers":[]}}}}"#)
+        };
+        let day = 24 * 60 * 60 * 1_000;
+        for (first, second, said) in [
+            (-1, 0, "r.jsonl:1: `ts` is -1, outside the years"),
+            (0, i64::MAX, "r.jsonl:2: `ts` is 9223372036854775807, outside the years"),
+            (0, 32 * day, "r.jsonl:2: `ts` is 2764800000, more than 31 days after"),
+        ] {
+            std::fs::write(&path, format!("{}\n{}\n", line(first), line(second))).unwrap();
+            let mut reader = Reader::open(&path).unwrap();
+            let error = std::iter::from_fn(|| reader.entry().transpose()).find_map(Result::err).unwrap();
+            assert!(error.to_string().contains(said), "{error}");
+        }
     }
 }

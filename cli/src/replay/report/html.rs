@@ -38,7 +38,7 @@ pub(super) fn render(report: &Report) -> String {
     let page = Page {
         report,
         verdict: report.verdict(),
-        entries: report.entries(),
+        entries: report.tally.decisions.total(),
         bars: bars(report),
         failures: report.tally.failures.iter().map(|failure| (failure, named(failure))).collect(),
         more: report.tally.failing - report.shown(),

@@ -7,6 +7,11 @@ use super::Report;
 
 pub(super) fn render(report: &Report) -> String {
     let mut xml = quick_junit::Report::new("countersign replay");
+    if report.tally.partial > 0 {
+        let mut suite = TestSuite::new("left out");
+        suite.add_property(("requests without their whole body", report.tally.partial.to_string().as_str()));
+        xml.add_test_suite(suite);
+    }
     for recording in &report.recordings {
         let name = recording.path.display().to_string();
         let mut suite = TestSuite::new(name);
