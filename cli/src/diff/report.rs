@@ -67,7 +67,8 @@ impl Report {
 
     fn terminal(&self, out: &mut String) -> std::fmt::Result {
         let total = self.table.total();
-        line!(out, "{total} requests: {}\n", self.summary())?;
+        line!(out, "{total} requests: {}", self.summary())?;
+        line!(out)?;
         line!(out, "{:>10} | {}", "old \\ new", self.row(|kind| format!("{:>9}", kind.word())))?;
         for old in self.kinds() {
             let row = self.row(|new| format!("{:>9}", self.table.at(old, new)));

@@ -37,6 +37,14 @@ pub enum ReadError {
     /// Something in it.
     #[error(transparent)]
     Native(#[from] native::ReadError),
+    /// It is something else than a recording.
+    #[error("`{path}`: {why}")]
+    Other {
+        /// The file.
+        path: String,
+        /// What it seems to be and what to do.
+        why: &'static str,
+    },
     /// A time at which no request can be replayed.
     #[error("{file}:{line}: `ts` is {ts}, {why}")]
     Time {
@@ -98,12 +106,28 @@ impl Reader {
     /// # Errors
     /// When the file cannot be read on, or the line is no entry.
     pub fn entry(&mut self) -> Result<Option<Entry>, ReadError> {
-        let entry = self.native.next().transpose()?;
+        let entry = self.native.next().transpose().map_err(|error| self.explain(error))?;
         self.entries += u64::from(entry.is_some());
         if let Some(entry) = &entry {
             self.check(entry.ts)?;
         }
         Ok(entry)
+    }
+
+    /// What begins otherwise is perhaps no recording at all.
+    fn explain(&self, error: native::ReadError) -> ReadError {
+        let mut begin = [0; 256];
+        let read = File::open(&self.path).and_then(|mut file| file.read(&mut begin)).unwrap_or_default();
+        let begin = begin.get(..read).filter(|_| self.entries == 0).unwrap_or_default();
+        let has = |what: &[u8]| begin.windows(what.len()).any(|window| window == what);
+        let why = if begin.starts_with(b"\xef\xbb\xbf") {
+            "it begins with a byte order mark: take it out"
+        } else if self.entries == 0 && self.path.is_file() && (has(b"\"log\"") || !has(b"\"v\"")) {
+            "it is no recording: `countersign record` makes one of a HAR and of what other tools wrote"
+        } else {
+            return error.into();
+        };
+        ReadError::Other { path: self.path.display().to_string(), why }
     }
 
     fn check(&mut self, ts: UnixMillis) -> Result<(), ReadError> {

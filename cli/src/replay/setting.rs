@@ -41,6 +41,9 @@ pub enum SettingError {
         /// Why.
         error: std::io::Error,
     },
+    /// The filter's file is something else.
+    #[error("`{0}` is no WebAssembly module: `cargo xtask build` makes the filter")]
+    NoWasm(String),
     /// The filter cannot be used.
     #[error("`{path}` {error}")]
     Filter {
@@ -77,6 +80,9 @@ impl Setting {
         let wasm = std::fs::read(path)
             .map_err(|error| SettingError::NoFilter { path: path.display().to_string(), error })?;
         let path = path.display().to_string();
+        if !wasm.starts_with(b"\0asm") {
+            return Err(SettingError::NoWasm(path));
+        }
         let filter = Filter::load(&wasm).map_err(|error| SettingError::Filter { path, error })?;
         Ok((filter, Hash::of(&wasm)))
     }
