@@ -13,7 +13,7 @@ use super::report::{Format, Report};
 use super::{Change, Table};
 use crate::failure::{DIFFERS, Failure, TRAPPED};
 use crate::output;
-use crate::replay::command::GatewayArguments;
+use crate::replay::command::{GatewayArguments, PeopleArguments};
 use crate::replay::{
     Chunking, NOTHING, Options, Played, Reader, Recording, RunError, Setting, Stage, broken, left_out,
 };
@@ -31,6 +31,9 @@ pub struct Arguments {
     /// The gateway.
     #[command(flatten)]
     pub gateway: GatewayArguments,
+    /// What people do; they say no where nothing does.
+    #[command(flatten)]
+    pub people: PeopleArguments,
     /// Changes that are a failure.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub fail_on: Vec<Change>,
@@ -44,13 +47,13 @@ pub struct Arguments {
 /// # Errors
 /// When there is no report; see [`Failure`].
 pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode, Failure> {
-    let gateway = &arguments.gateway;
+    let (gateway, options) = (&arguments.gateway, options(arguments)?);
     let old = Setting::read(&gateway.filter, old, gateway.configuration.as_deref())?;
     let new = old.with(new);
     let mut sides = Sides::default();
     let mut recordings = Vec::new();
     for path in &arguments.recordings {
-        recordings.push(sides.replay(arguments, (&old, &new), path)?);
+        recordings.push(sides.replay(&options, (&old, &new), path)?);
     }
     if sides.table.total() == 0 {
         sides.faults.push(NOTHING.into());
@@ -96,7 +99,7 @@ struct Sides {
 impl Sides {
     fn replay(
         &mut self,
-        arguments: &Arguments,
+        options: &Options,
         (old, new): (&Setting, &Setting),
         path: &std::path::Path,
     ) -> Result<Recording, RunError> {
@@ -111,8 +114,7 @@ impl Sides {
             }
             if stages.is_none() {
                 let at = Duration::from_millis(entry.ts.unsigned_abs());
-                let options = options(&arguments.gateway);
-                stages = Some([Stage::start(old, &options, at)?, Stage::start(new, &options, at)?]);
+                stages = Some([Stage::start(old, options, at)?, Stage::start(new, options, at)?]);
             }
             let Some([before, after]) = &mut stages else { continue };
             let played = [before.play(number, entry.clone()), after.play(number, entry)];
@@ -162,13 +164,13 @@ impl Sides {
     }
 }
 
-/// Nobody has to be waited for: where the recording does not say, the answer is no.
-fn options(gateway: &GatewayArguments) -> Options {
-    Options {
+/// Nobody has to be waited for: where neither the recording nor the command line says, the answer is no.
+fn options(arguments: &Arguments) -> Result<Options, Failure> {
+    Ok(Options {
         name: String::new(),
-        workers: gateway.workers,
-        seed: gateway.seed,
-        otherwise: Otherwise::RejectAll,
+        workers: arguments.gateway.workers,
+        seed: arguments.gateway.seed,
+        otherwise: arguments.people.otherwise()?.unwrap_or(Otherwise::RejectAll),
         chunking: Chunking::Recorded,
-    }
+    })
 }

@@ -82,10 +82,10 @@ impl Report {
             }
         }
         if !self.table.asked.is_empty() {
-            para!(out, "asked a day ({:.1} days of traffic)", self.table.days())?;
+            para!(out, "asked {}", self.how_often())?;
         }
         for (group, old, new) in self.asked() {
-            line!(out, "  {group}: {old:.1} before, {new:.1} after ({:+.1})", new - old)?;
+            line!(out, "  {group}: {}", self.often(old, new))?;
         }
         for fault in &self.faults {
             para!(out, "fault: {fault}")?;
@@ -115,10 +115,10 @@ impl Report {
             }
         }
         if !self.table.asked.is_empty() {
-            writeln!(out, "\n| reviewers | asked a day before | after |\n|---|---:|---:|")?;
+            writeln!(out, "\n| reviewers | asked {} |\n|---|---|", self.how_often())?;
         }
         for (group, old, new) in self.asked() {
-            writeln!(out, "| {} | {old:.1} | {new:.1} |", markdown_text(group))?;
+            writeln!(out, "| {} | {} |", markdown_text(group), self.often(old, new))?;
         }
         for fault in &self.faults {
             writeln!(out, "\n**Fault:** {}", markdown_text(fault))?;
@@ -189,11 +189,32 @@ impl Report {
         self.kinds().map(cell).collect::<Vec<_>>().join(" ")
     }
 
-    /// Reviewer groups with how often they are asked a day, before and after.
-    fn asked(&self) -> impl Iterator<Item = (&str, f64, f64)> {
-        let days = self.table.days();
-        let daily = move |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / days;
-        self.table.asked.iter().map(move |(group, (old, new))| (group.as_str(), daily(*old), daily(*new)))
+    /// Reviewer groups with how often they were asked before, and would be after.
+    fn asked(&self) -> impl Iterator<Item = (&str, u64, u64)> {
+        self.table.asked.iter().map(|(group, (old, new))| (group.as_str(), *old, *new))
+    }
+
+    /// What the numbers of [`Self::often`] rest on.
+    fn how_often(&self) -> String {
+        let seconds = self.table.seconds();
+        let span = match seconds {
+            86_400.. => format!("{}.{} days", seconds / 86_400, seconds % 86_400 / 8_640),
+            3_600.. => format!("{}.{} hours", seconds / 3_600, seconds % 3_600 / 360),
+            _ => format!("{} minutes", seconds.div_ceil(60)),
+        };
+        match seconds {
+            86_400.. => format!("a day (in {span} of traffic)"),
+            3_600.. => format!("a day, if every hour of it is like these {span} of traffic"),
+            _ => format!("in all (in {span} of traffic, too little to tell of a day)"),
+        }
+    }
+
+    /// A rate before and after, or the count where no rate can be told.
+    fn often(&self, old: u64, new: u64) -> String {
+        match (self.table.daily(old), self.table.daily(new)) {
+            (Some(old), Some(new)) => format!("{old:.1} before, {new:.1} after ({:+.1})", new - old),
+            _ => format!("{old} before, {new} after"),
+        }
     }
 
     /// A file or folder that was used.

@@ -203,12 +203,20 @@ impl Table {
         changed.map(|((old, new, change), cell)| (*old, *new, *change, cell))
     }
 
-    /// How many days the traffic covers, at least one.
+    /// How long the traffic is from its first request to its last, seconds.
     #[must_use]
-    pub fn days(&self) -> f64 {
-        const DAY: f64 = 86_400_000.0;
+    pub fn seconds(&self) -> u64 {
         let millis = self.span.map_or(0, |(first, last)| last.saturating_sub(first));
-        (f64::from(u32::try_from(millis / 1_000).unwrap_or(u32::MAX)) * 1_000.0 / DAY).max(1.0)
+        u64::try_from(millis / 1_000).unwrap_or_default()
+    }
+
+    /// How many times a day something happens that happens `count` times in this traffic; nothing when it is shorter
+    /// than an hour, of which no day can be told.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a rate does not show the difference")]
+    pub fn daily(&self, count: u64) -> Option<f64> {
+        let seconds = self.seconds();
+        (seconds >= 3_600).then(|| count as f64 * 86_400.0 / seconds as f64)
     }
 }
 
@@ -293,6 +301,14 @@ fn policies<S: serde::Serializer>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_told_of_an_hour_and_more() {
+        let over = |hours: i64| Table { span: Some((0, hours * 3_600_000)), ..Table::default() };
+        assert_eq!(over(0).daily(5), None);
+        assert_eq!(over(6).daily(5), Some(20.0));
+        assert_eq!(over(48).daily(5), Some(2.5));
+    }
 
     #[test]
     fn a_change_is_named_for_what_it_lets_happen() {

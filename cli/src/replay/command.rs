@@ -35,16 +35,9 @@ pub struct Arguments {
     /// Jobs at a time. What is alike stays in one; caps on what is held count for each.
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub jobs: usize,
-    /// Where the recording does not say, everybody approves.
-    #[arg(long, group = "people")]
-    pub approve_all: bool,
-    /// Where the recording does not say, somebody rejects.
-    #[arg(long, group = "people")]
-    pub reject_all: bool,
-    /// Where the recording does not say, people do what this file says: a JSON array of what a recording has
-    /// under `people`.
-    #[arg(long, group = "people")]
-    pub script: Option<PathBuf>,
+    /// What people do.
+    #[command(flatten)]
+    pub people: PeopleArguments,
     /// Write what came as what is expected from now on. Refused where `CI` is set.
     #[arg(long)]
     pub update: bool,
@@ -67,6 +60,21 @@ pub enum Runs {
     Harness,
     /// A real Envoy. Now is now there whatever was recorded, and holds take their time.
     Envoy,
+}
+
+/// What people do where the recording does not say.
+#[derive(Debug, Clone, Args)]
+pub struct PeopleArguments {
+    /// Where the recording does not say, everybody approves.
+    #[arg(long, group = "people")]
+    pub approve_all: bool,
+    /// Where the recording does not say, somebody rejects.
+    #[arg(long, group = "people")]
+    pub reject_all: bool,
+    /// Where the recording does not say, people do what this file says: a JSON array of what a recording has
+    /// under `people`.
+    #[arg(long, group = "people")]
+    pub script: Option<PathBuf>,
 }
 
 /// The gateway of a replay.
@@ -108,7 +116,7 @@ pub enum ChunkingArgument {
 /// # Errors
 /// When there is no report; see [`Failure`].
 pub fn run(arguments: &Arguments, bundle: &Bundle, rules: &Rules) -> Result<ExitCode, Failure> {
-    let otherwise = arguments.otherwise()?;
+    let otherwise = arguments.people.otherwise()?.unwrap_or(Otherwise::Silence);
     if arguments.update {
         update::permitted()?;
     }
@@ -196,8 +204,9 @@ fn progress() -> ProgressBar {
     style.map_or_else(|_| ProgressBar::hidden(), |style| ProgressBar::new_spinner().with_style(style))
 }
 
-impl Arguments {
-    fn otherwise(&self) -> Result<Otherwise, Failure> {
+impl PeopleArguments {
+    /// What they come to; nothing when none is there.
+    pub(crate) fn otherwise(&self) -> Result<Option<Otherwise>, Failure> {
         if let Some(script) = &self.script {
             let shown = script.display();
             let text = std::fs::read(script)
@@ -205,12 +214,12 @@ impl Arguments {
             let acts = serde_json::from_slice(&text).map_err(|error| {
                 Failure::Unreadable(format!("`{shown}` is no array of what people do: {error}"))
             })?;
-            return Ok(Otherwise::Acts(acts));
+            return Ok(Some(Otherwise::Acts(acts)));
         }
         Ok(match (self.approve_all, self.reject_all) {
-            (true, _) => Otherwise::ApproveAll,
-            (_, true) => Otherwise::RejectAll,
-            _ => Otherwise::Silence,
+            (true, _) => Some(Otherwise::ApproveAll),
+            (_, true) => Some(Otherwise::RejectAll),
+            _ => None,
         })
     }
 }

@@ -4,6 +4,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::super::tally::Case;
 use super::Report;
+use crate::output::word;
 
 pub(super) fn render(report: &Report) -> String {
     let mut xml = quick_junit::Report::new("countersign replay");
@@ -34,13 +35,13 @@ pub(super) fn render(report: &Report) -> String {
 
 fn test_case(case: &Case) -> TestCase {
     match case.findings.as_slice() {
-        [] => TestCase::new(case.id.as_str(), TestCaseStatus::success()),
-        findings => failed(&case.id, &findings.join("\n"), NonSuccessKind::Failure),
+        [] => TestCase::new(word(&case.id).as_ref(), TestCaseStatus::success()),
+        findings => failed(&case.id, &findings.join("; "), NonSuccessKind::Failure),
     }
 }
 
 fn failed(name: &str, message: &str, kind: NonSuccessKind) -> TestCase {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(message);
-    TestCase::new(name, status)
+    status.set_message(word(message).as_ref());
+    TestCase::new(word(name).as_ref(), status)
 }
