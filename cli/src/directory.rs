@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 use countersign_core::bundle::Bundle;
 
@@ -22,6 +23,16 @@ pub enum FolderError {
     /// There is nothing in it.
     #[error("`{0}` holds no policies")]
     Empty(String),
+    /// It cannot be read from that commit.
+    #[error("cannot read `{path}` at `{revision}`: {why}")]
+    Revision {
+        /// The folder.
+        path: String,
+        /// The commit.
+        revision: String,
+        /// Why.
+        why: String,
+    },
     /// What is in it is no bundle.
     #[error("`{path}`: {errors}")]
     Bundle {
@@ -44,6 +55,45 @@ pub fn read(folder: &Path) -> Result<BTreeMap<String, String>, FolderError> {
         return Err(FolderError::Empty(folder.display().to_string()));
     }
     Ok(files)
+}
+
+/// The same of a folder as it was at a commit of the git repository that it is in.
+///
+/// # Errors
+/// When git cannot read it, or there was none.
+pub fn read_at(folder: &Path, revision: &str) -> Result<BTreeMap<String, String>, FolderError> {
+    let failed = |why: String| FolderError::Revision {
+        path: folder.display().to_string(),
+        revision: revision.into(),
+        why,
+    };
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| failed("not all of it is UTF-8".into()));
+    // In the folder: names are those below it then.
+    let git = |words: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(folder).args(words).output();
+        let output = output.map_err(|error| failed(format!("git: {error}")))?;
+        if output.status.success() {
+            return text(output.stdout);
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(failed(format!("{said}: a shallow clone lacks it, `git fetch --unshallow` gets it")))
+    };
+    let commit = format!("{revision}^{{commit}}");
+    let commit = git(&["rev-parse", "--verify", "--end-of-options", &commit])?;
+    let names = git(&["ls-tree", "-r", "-z", "--name-only", commit.trim()])?;
+    let mut files = BTreeMap::new();
+    for name in names.split('\0').filter(|name| !name.is_empty() && is_policy(name)) {
+        files.insert(name.to_owned(), git(&["show", &format!("{}:./{name}", commit.trim())])?);
+    }
+    if files.is_empty() {
+        return Err(failed("it held no policies then".into()));
+    }
+    Ok(files)
+}
+
+/// Whether a path below the folder is neither prose nor hidden.
+fn is_policy(name: &str) -> bool {
+    !name.ends_with(".md") && !name.split('/').any(|part| part.starts_with('.'))
 }
 
 /// The bundle of a policy folder.
@@ -97,6 +147,29 @@ mod tests {
         let folder = folder(&["a.cedar", "team/b.cedar", "README.md", ".a.cedar.swp", ".git/config"]);
         let files = read(folder.path()).unwrap();
         assert_eq!(files.keys().collect::<Vec<_>>(), ["a.cedar", "team/b.cedar"]);
+    }
+
+    #[test]
+    fn a_folder_is_read_as_it_was() {
+        let folder =
+            folder(&["policies/a.cedar", "policies/team/b.cedar", "policies/README.md", "other.cedar"]);
+        let git = |words: &[&str]| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(folder.path()).args(["-c", "user.name=a", "-c", "user.email=a@example"]);
+            assert!(command.args(words).output().unwrap().status.success(), "{words:?}");
+        };
+        git(&["init", "--quiet"]);
+        git(&["add", "--all"]);
+        git(&["commit", "--quiet", "--message", "first"]);
+        let policies = folder.path().join("policies");
+        std::fs::write(policies.join("c.cedar"), "").unwrap();
+        let files = read_at(&policies, "HEAD").unwrap();
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["a.cedar", "team/b.cedar"]);
+        let error = read_at(&policies, "no-such-commit").unwrap_err().to_string();
+        assert!(error.contains("at `no-such-commit`: ") && error.contains("--unshallow"), "{error}");
+        std::fs::create_dir(folder.path().join("new")).unwrap();
+        let error = read_at(&folder.path().join("new"), "HEAD").unwrap_err().to_string();
+        assert!(error.ends_with("it held no policies then"), "{error}");
     }
 
     #[test]

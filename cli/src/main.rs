@@ -5,6 +5,7 @@ mod render;
 mod report;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -94,7 +95,12 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             countersign_cli::replay::command::run(&arguments, &bundle, &rules)
         }
         Command::Diff(arguments) => {
-            let (old, new) = (loaded(&arguments.old)?.0, loaded(&arguments.new)?.0);
+            let (folder, revision) = (&arguments.old, arguments.old_rev.as_deref());
+            let old = match revision {
+                Some(revision) => check(countersign_cli::directory::read_at(folder, revision)?),
+                None => load(folder)?,
+            };
+            let (old, new) = (fit(folder, old)?.0, loaded(&arguments.new)?.0);
             countersign_cli::diff::command::run(&arguments, &old, &new)
         }
         Command::Explain(arguments) => {
@@ -125,16 +131,22 @@ fn print(text: Option<String>) -> Result<ExitCode, Failure> {
 
 /// Reads and checks a folder; what is wrong with it is shown, and then there is nothing.
 fn load(folder: &std::path::Path) -> Result<Option<(Bundle, Rules)>, Failure> {
-    let files = countersign_cli::directory::read(folder)?;
+    Ok(check(countersign_cli::directory::read(folder)?))
+}
+
+fn check(files: BTreeMap<String, String>) -> Option<(Bundle, Rules)> {
     let loaded = Bundle::from_files(files.clone()).and_then(|bundle| {
         let rules = Rules::load(&bundle, &[], &PolicyLimits::default())?;
         Ok((bundle, rules))
     });
-    Ok(loaded.inspect_err(|errors| report::show(&files, errors)).ok())
+    loaded.inspect_err(|errors| report::show(&files, errors)).ok()
 }
 
 /// The same for those who need one.
 fn loaded(folder: &std::path::Path) -> Result<(Bundle, Rules), Failure> {
-    let unfit = || Failure::Unreadable(format!("`{}` cannot be loaded", folder.display()));
-    load(folder)?.ok_or_else(unfit)
+    fit(folder, load(folder)?)
+}
+
+fn fit(folder: &std::path::Path, loaded: Option<(Bundle, Rules)>) -> Result<(Bundle, Rules), Failure> {
+    loaded.ok_or_else(|| Failure::Unreadable(format!("`{}` cannot be loaded", folder.display())))
 }

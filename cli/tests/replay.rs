@@ -233,6 +233,17 @@ fn a_gate_that_is_gone_is_found_by_diff() {
     for line in ["ask -> allow: 11, ungated", "security: 12 before, 1 after"] {
         assert!(said.contains(line), "{said}");
     }
+    // The gate is back, and asks for less.
+    let weaker = text_of
+        .replace("@quorum(\"2\")", "@quorum(\"1\")")
+        .replace("@severity(\"high\")", "@severity(\"low\")");
+    std::fs::write(&gates, weaker).unwrap();
+    let output = countersign(&["diff", &old, &new, &recording, "--fail-on", "weakened"]);
+    let said = printed(&output);
+    assert_eq!(code(&output), 1, "{said}");
+    for line in ["ask -> ask: ", ", weakened", "quorum of `dba`: 2 -> 1", "severity: high -> low"] {
+        assert!(said.contains(line), "no `{line}` in {said}");
+    }
     let output = countersign(&["diff", &old, &old, &recording, "--fail-on", "gained,ungated"]);
     assert_eq!(code(&output), 0, "{}", printed(&output));
     assert!(printed(&output).contains("nothing changes"), "{}", printed(&output));

@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Recordings, each `*.jsonl`.
     #[arg(required = true)]
     pub recordings: Vec<PathBuf>,
+    /// Read the old policies from this commit, in place of from the folder as it is now.
+    #[arg(long, value_name = "REVISION")]
+    pub old_rev: Option<String>,
     /// The gateway.
     #[command(flatten)]
     pub gateway: GatewayArguments,
