@@ -7,4 +7,5 @@ pub mod explain;
 pub mod failure;
 mod native;
 pub mod output;
+mod progress;
 pub mod replay;

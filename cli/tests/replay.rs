@@ -49,6 +49,17 @@ fn the_example_replays_as_it_expects_in_every_way_that_bodies_come() {
 
 #[test]
 #[ignore = "needs COUNTERSIGN_WASM"]
+fn a_recording_may_be_piped_in() {
+    let filter = std::env::var("COUNTERSIGN_WASM").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(["replay", &text(&example("policies")), "-", "--filter", &filter, "--configuration"]);
+    command.arg(example("configuration.json"));
+    let output = command.stdin(std::fs::File::open(example("recording.jsonl")).unwrap()).output().unwrap();
+    assert!(printed(&output).contains("all 23 expectations hold"), "{}", printed(&output));
+}
+
+#[test]
+#[ignore = "needs COUNTERSIGN_WASM"]
 fn every_guard_is_replayed_as_its_entry_expects() {
     let filter = std::env::var("COUNTERSIGN_WASM").unwrap();
     let guards = |name: &str| text(&example("../guards").join(name));
@@ -145,6 +156,11 @@ fn the_command_line_and_the_environment_are_looked_at_first() {
         (&["--filter", "no-such-file"], 4, "name it with `--filter` or `COUNTERSIGN_WASM`"),
         (&["--filter", &recording], 4, "is no WebAssembly module"),
     ];
+    let both = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["replay", &policies, "-", "--chunking", "all"])
+        .output();
+    let both = both.unwrap();
+    assert_eq!(code(&both), 2, "{}", printed(&both));
     for (words, expected, said) in cases {
         let output = run(words);
         assert_eq!(code(&output), expected, "{words:?}: {}", printed(&output));

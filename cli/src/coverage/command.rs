@@ -10,6 +10,7 @@ use countersign_protocol::Hash;
 
 use super::{Cross, Report, Tally};
 use crate::failure::{DIFFERS, Failure, TRAPPED};
+use crate::progress::Progress;
 use crate::replay::report::Named;
 use crate::replay::request::facts;
 use crate::replay::{NOTHING, Reader, Recording, RunError, Setting, left_out};
@@ -20,7 +21,7 @@ use crate::{native, output};
 pub struct Arguments {
     /// The policy folder.
     pub policies: PathBuf,
-    /// Recordings, each `*.jsonl`.
+    /// Recordings, each `*.jsonl`; `-` is what is piped in.
     #[arg(required = true)]
     pub recordings: Vec<PathBuf>,
     /// Ask this filter, too, and fail where it decides otherwise.
@@ -82,9 +83,11 @@ fn cover(
     let mut cross = setting.map(Cross::new);
     let mut recordings = Vec::new();
     let mut faults = Vec::new();
+    let (bar, mut before) = (Progress::over(&arguments.recordings), 0);
     for path in &arguments.recordings {
         let mut reader = Reader::open(path)?;
         while let Some(entry) = reader.entry()? {
+            bar.at(before + reader.bytes());
             if !entry.is_whole() {
                 tally.partial += 1;
                 faults.extend(left_out(&entry));
@@ -97,6 +100,7 @@ fn cover(
             }
         }
         cross.iter_mut().for_each(Cross::finish);
+        before += reader.bytes();
         recordings.push(reader.recording());
     }
     if tally.decisions.total() == 0 {

@@ -13,6 +13,7 @@ use super::report::{Format, Report};
 use super::{Change, Table};
 use crate::failure::{DIFFERS, Failure, TRAPPED};
 use crate::output;
+use crate::progress::Progress;
 use crate::replay::command::{GatewayArguments, PeopleArguments};
 use crate::replay::{
     Chunking, NOTHING, Options, Played, Reader, Recording, RunError, Setting, Stage, broken, left_out,
@@ -25,7 +26,7 @@ pub struct Arguments {
     pub old: PathBuf,
     /// The policy folder as it would be.
     pub new: PathBuf,
-    /// Recordings, each `*.jsonl`.
+    /// Recordings, each `*.jsonl`; `-` is what is piped in.
     #[arg(required = true)]
     pub recordings: Vec<PathBuf>,
     /// Read the old policies from this commit, in place of from the folder as it is now.
@@ -55,9 +56,14 @@ pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode
     let new = old.with(new);
     let mut sides = Sides::default();
     let mut recordings = Vec::new();
+    let (bar, mut before) = (Progress::over(&arguments.recordings), 0);
     for path in &arguments.recordings {
-        recordings.push(sides.replay(&options, (&old, &new), path)?);
+        let progress = |bytes| bar.at(before + bytes);
+        let (recording, bytes) = sides.replay(&options, (&old, &new), path, progress)?;
+        recordings.push(recording);
+        before += bytes;
     }
+    drop(bar);
     if sides.table.total() == 0 {
         sides.faults.push(NOTHING.into());
     }
@@ -105,7 +111,8 @@ impl Sides {
         options: &Options,
         (old, new): (&Setting, &Setting),
         path: &std::path::Path,
-    ) -> Result<Recording, RunError> {
+        progress: impl Fn(u64),
+    ) -> Result<(Recording, u64), RunError> {
         let mut reader = Reader::open(path)?;
         let mut stages: Option<[Stage; 2]> = None;
         let mut number = 0;
@@ -123,6 +130,7 @@ impl Sides {
             let played = [before.play(number, entry.clone()), after.play(number, entry)];
             self.meet(played);
             number += 1;
+            progress(reader.bytes());
         }
         for (side, stage) in stages.into_iter().flatten().enumerate() {
             let (played, ending) = stage.finish();
@@ -135,7 +143,7 @@ impl Sides {
             }
             self.meet(sides);
         }
-        Ok(reader.recording())
+        Ok((reader.recording(), reader.bytes()))
     }
 
     fn fault(&mut self, what: String) {

@@ -1,6 +1,5 @@
 //! `countersign replay`: decides every recorded request, and says what is not as it must be.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -9,21 +8,22 @@ use clap::Args;
 use countersign_core::bundle::Bundle;
 use countersign_core::engine::Rules;
 use countersign_host_test::approvals::Otherwise;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::envoy::{self, Envoy};
+use super::reader::is_piped;
 use super::report::{Format, Places, Report};
 use super::run::{Plan, RunError, run as replay};
 use super::{Chunking, Options, Setting, Tally, update};
 use crate::failure::{DIFFERS, Failure, TRAPPED};
 use crate::output;
+use crate::progress::Progress;
 
 /// What `countersign replay` is told.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The policy folder.
     pub policies: PathBuf,
-    /// Recordings, each `*.jsonl`.
+    /// Recordings, each `*.jsonl`; `-` is what is piped in.
     #[arg(required = true)]
     pub recordings: Vec<PathBuf>,
     #[command(flatten)]
@@ -120,6 +120,12 @@ pub fn run(arguments: &Arguments, bundle: &Bundle, rules: &Rules) -> Result<Exit
     if arguments.update {
         update::permitted()?;
     }
+    let twice = arguments.update || arguments.chunking == ChunkingArgument::All;
+    if twice && arguments.recordings.iter().any(|path| is_piped(path)) {
+        return Err(Failure::Usage(
+            "`-` can be read once: `--update` and `--chunking all` need a file".into(),
+        ));
+    }
     let gateway = &arguments.gateway;
     let setting = Setting::read(&gateway.filter, bundle, gateway.configuration.as_deref())?;
     let begun = Instant::now();
@@ -175,8 +181,8 @@ fn all(
             chunking: *chunking,
         };
         let plan = Plan { recordings: arguments.recordings.clone(), options, jobs: arguments.jobs, tally };
-        let bar = progress();
-        let progress = &mut |number| bar.set_position(number);
+        let bar = Progress::over(&arguments.recordings);
+        let progress = &mut |bytes| bar.at(bytes);
         let played = match arguments.runs {
             Runs::Harness => replay(setting, &plan, progress)?,
             Runs::Envoy => {
@@ -184,7 +190,7 @@ fn all(
                 envoy::run(&Envoy { binary, filter }, setting, &plan, progress)?
             }
         };
-        bar.finish_and_clear();
+        drop(bar);
         match &mut all {
             None => all = Some(played),
             Some((_, first)) => first.compare(*chunking, &played.1),
@@ -193,15 +199,6 @@ fn all(
     let (recordings, mut tally) = all.unwrap_or_default();
     tally.came = tally.came.filter(|_| arguments.update);
     Ok((recordings, tally))
-}
-
-/// A counter on a terminal, nothing in a pipe.
-fn progress() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {pos} requests, {per_sec}");
-    style.map_or_else(|_| ProgressBar::hidden(), |style| ProgressBar::new_spinner().with_style(style))
 }
 
 impl PeopleArguments {

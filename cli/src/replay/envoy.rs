@@ -102,7 +102,7 @@ struct Site {
     _folder: tempfile::TempDir,
 }
 
-/// Replays recordings, each in an Envoy of its own; `progress` is told how many entries were played.
+/// Replays recordings, each in an Envoy of its own; `progress` is told how many bytes were read.
 ///
 /// # Errors
 /// When a recording cannot be read, or see [`EnvoyError`].
@@ -113,7 +113,8 @@ pub fn run(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Vec<Recording>, Tally), RunError> {
     let runtime = Runtime::new().map_err(EnvoyError::io("start threads"))?;
-    let (mut tally, mut recordings, mut number) = (plan.tally.clone(), Vec::new(), 0);
+    let (mut tally, mut recordings) = (plan.tally.clone(), Vec::new());
+    let (mut number, mut bytes) = (0, 0);
     for path in &plan.recordings {
         let mut reader = Reader::open(path)?;
         let mut entries = Vec::new();
@@ -128,7 +129,8 @@ pub fn run(
         conclude(&mut tally, path, &played, &ending);
         let recording = reader.recording();
         number += recording.entries;
-        progress(number);
+        bytes += reader.bytes();
+        progress(bytes);
         recordings.push(recording);
     }
     notice_nothing(&mut tally);

@@ -1,6 +1,6 @@
 //! Reads recordings entry by entry, and hashes what it reads.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -70,35 +70,50 @@ pub struct Reader {
     path: PathBuf,
     native: native::Reader<BufReader<Hashed>>,
     hash: Rc<RefCell<Sha256>>,
+    bytes: Rc<Cell<u64>>,
     entries: u64,
     last: Option<UnixMillis>,
 }
 
-/// A file that is hashed as it is read.
+/// What is hashed and counted as it is read.
 struct Hashed {
-    file: File,
+    file: Box<dyn Read>,
     hash: Rc<RefCell<Sha256>>,
+    bytes: Rc<Cell<u64>>,
 }
 
 impl Read for Hashed {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let size = self.file.read(buffer)?;
         self.hash.borrow_mut().update(buffer.get(..size).unwrap_or_default());
+        self.bytes.set(self.bytes.get() + size as u64);
         Ok(size)
     }
 }
 
 impl Reader {
-    /// Opens a recording in the native form.
+    /// Opens a recording in the native form; `-` is what is piped in.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|error| ReadError::Open { path: name.clone(), error })?;
-        let hash = Rc::new(RefCell::new(Sha256::new()));
-        let file = BufReader::with_capacity(1 << 20, Hashed { file, hash: Rc::clone(&hash) });
-        Ok(Self { path: path.into(), native: native::Reader::new(name, file), hash, entries: 0, last: None })
+        let file: Box<dyn Read> = match is_piped(path) {
+            true => Box::new(std::io::stdin()),
+            false => {
+                Box::new(File::open(path).map_err(|error| ReadError::Open { path: name.clone(), error })?)
+            }
+        };
+        let (hash, bytes) = (Rc::new(RefCell::new(Sha256::new())), Rc::new(Cell::new(0)));
+        let file = Hashed { file, hash: Rc::clone(&hash), bytes: Rc::clone(&bytes) };
+        let native = native::Reader::new(name, BufReader::with_capacity(1 << 20, file));
+        Ok(Self { path: path.into(), native, hash, bytes, entries: 0, last: None })
+    }
+
+    /// How many bytes were read so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
     }
 
     /// The next entry; nothing at the end.
@@ -153,6 +168,11 @@ impl Reader {
         let sha256 = Hash(self.hash.borrow().clone().finalize().into());
         Recording { path: self.path.clone(), sha256, entries: self.entries }
     }
+}
+
+/// Whether a recording is what is piped in: it can be read once.
+pub(crate) fn is_piped(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 #[cfg(test)]

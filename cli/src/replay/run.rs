@@ -50,7 +50,7 @@ pub struct Plan {
     pub tally: Tally,
 }
 
-/// Replays everything; `progress` is told how many entries were read.
+/// Replays everything; `progress` is told how many bytes were read.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -61,7 +61,7 @@ pub fn run(
 ) -> Result<(Vec<Recording>, Tally), RunError> {
     let mut tally = plan.tally.clone();
     let mut recordings = Vec::new();
-    let mut number = 0;
+    let (mut number, mut before) = (0, 0);
     for path in &plan.recordings {
         let mut reader = Reader::open(path)?;
         let played = thread::scope(|scope| {
@@ -72,7 +72,7 @@ pub fn run(
                 })
                 .unzip();
             let counts = (&mut number, &mut tally);
-            let read = distribute(&mut reader, &senders, counts, progress);
+            let read = distribute(&mut reader, &senders, counts, &mut |bytes| progress(before + bytes));
             drop(senders);
             let tallies = jobs.into_iter().map(|job| job.join().map_err(|_| RunError::Job)?);
             let tallies: Result<Vec<Tally>, RunError> = tallies.collect();
@@ -80,6 +80,7 @@ pub fn run(
             tallies
         })?;
         played.into_iter().for_each(|played| tally.join(played));
+        before += reader.bytes();
         recordings.push(reader.recording());
     }
     notice_nothing(&mut tally);
@@ -119,11 +120,8 @@ fn distribute(
             return Ok(());
         }
         *number += 1;
-        if number.is_multiple_of(1_000) {
-            progress(*number);
-        }
+        progress(reader.bytes());
     }
-    progress(*number);
     Ok(())
 }
 
