@@ -1,6 +1,8 @@
 //! What a change of policies would do to recorded traffic.
 
 pub mod command;
+mod html;
+mod junit;
 mod report;
 mod table;
 mod terms;

@@ -105,6 +105,30 @@ fn every_form_of_report_names_what_differs_and_the_hashes() {
 
 #[test]
 #[ignore = "needs COUNTERSIGN_WASM"]
+fn diff_and_coverage_have_the_same_forms() {
+    let (policies, recording) = (text(&example("policies")), text(&example("recording.jsonl")));
+    let hash = countersign_protocol::Hash::of(&std::fs::read(&recording).unwrap()).to_string();
+    for (form, of_diff, of_coverage) in [
+        ("terminal", "23 requests: nothing changes", "policies"),
+        ("json", "\"fail_on\": []", "\"covered\": ["),
+        ("junit", "<testcase name=\"weakened\">", "<testcase name=\"gates\">"),
+        ("github", "::notice title=policy change::nothing changes%0A", "::notice title=coverage::"),
+        ("markdown", "### Policy change: nothing changes", "### Coverage by 23 requests"),
+        ("html", "<h1>Policy change: nothing changes</h1>", "<h1>Coverage by 23 requests</h1>"),
+    ] {
+        for (command, place) in
+            [(&["diff", &policies, &policies][..], of_diff), (&["coverage", &policies], of_coverage)]
+        {
+            let output = countersign(&[command, &[&recording, "--format", form]].concat());
+            let said = printed(&output);
+            assert_eq!(code(&output), 0, "{form}: {said}");
+            assert!(said.contains(place) && said.contains(&hash), "{command:?} {form}: {said}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs COUNTERSIGN_WASM"]
 fn people_do_what_the_command_line_says_where_the_recording_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let policies = text(&example("policies"));

@@ -47,8 +47,14 @@ pub enum Format {
     Terminal,
     /// One JSON object.
     Json,
+    /// `JUnit` XML: a test case for policies, gates, clauses and routes each.
+    Junit,
+    /// Annotations of GitHub Actions, at what was never exercised.
+    Github,
     /// For a pull request.
     Markdown,
+    /// One HTML file that needs nothing else.
+    Html,
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -70,6 +76,9 @@ pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode, Failure> 
         Format::Terminal => output::print(&report.terminal())?,
         Format::Json => output::print_json(&report.json())?,
         Format::Markdown => output::print(&report.markdown())?,
+        Format::Junit => output::print(&report.junit())?,
+        Format::Github => output::print(&report.github())?,
+        Format::Html => output::print(&report.html())?,
     }
     Ok(code(arguments, &report))
 }
@@ -130,6 +139,7 @@ fn report(
         disagreements,
         faults,
         trapped,
+        min: arguments.min,
     }
 }
 

@@ -47,7 +47,7 @@ fn write(out: &mut String, report: &Report) -> Result {
 }
 
 /// What, how, and where.
-fn missing(report: &Report) -> Vec<[String; 3]> {
+pub(super) fn missing(report: &Report) -> Vec<[String; 3]> {
     let mut missing = Vec::new();
     for policy in &report.tally.policies {
         if policy.fired == 0 {

@@ -76,6 +76,7 @@ pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode
         partial: sides.partial,
         faults: sides.faults,
         trapped: sides.trapped,
+        fail_on: arguments.fail_on.clone(),
     };
     match arguments.format {
         Format::Json => output::print_json(&report.render(Format::Json))?,

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Cell, Change, Kind, Table};
-use crate::output::{line, para};
+use super::{Cell, Change, Kind, Table, html, junit};
+use crate::output::{line, para, word};
 use crate::replay::Recording;
 use crate::replay::report::{Named, github_text, markdown_text};
 
@@ -22,10 +22,14 @@ pub enum Format {
     Terminal,
     /// One JSON object.
     Json,
+    /// `JUnit` XML: a test case for each kind of change.
+    Junit,
     /// Annotations of GitHub Actions.
     Github,
     /// For a pull request.
     Markdown,
+    /// One HTML file that needs nothing else.
+    Html,
 }
 
 /// What a change of policies does, and what was replayed.
@@ -48,6 +52,8 @@ pub(super) struct Report {
     pub(super) faults: Vec<String>,
     /// Whether the filter trapped.
     pub(super) trapped: bool,
+    /// Changes that are a failure.
+    pub(super) fail_on: Vec<Change>,
 }
 
 impl Report {
@@ -60,6 +66,8 @@ impl Report {
             Format::Terminal => self.terminal(&mut out),
             Format::Markdown => self.markdown(&mut out),
             Format::Github => self.github(&mut out),
+            Format::Junit => return junit::render(self),
+            Format::Html => return html::render(self),
             Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(self).unwrap_or_default()),
         };
         out
@@ -161,10 +169,8 @@ impl Report {
     }
 
     /// The result in one line.
-    fn summary(&self) -> String {
-        use Change::{Changed, Failed, Gained, Gated, Lost, Strengthened, Ungated, Weakened};
-        let all = [Gained, Ungated, Weakened, Gated, Lost, Strengthened, Changed, Failed];
-        let words = all.into_iter().filter_map(|change| {
+    pub(super) fn summary(&self) -> String {
+        let words = Change::ALL.into_iter().filter_map(|change| {
             let count = self.table.count(change);
             (count > 0).then(|| format!("{count} {}", change.word()))
         });
@@ -177,7 +183,7 @@ impl Report {
     }
 
     /// The decisions that have a row and a column: what went wrong only when it did.
-    fn kinds(&self) -> impl Iterator<Item = Kind> {
+    pub(super) fn kinds(&self) -> impl Iterator<Item = Kind> {
         let used = |kind: &Kind| {
             let main = matches!(kind, Kind::Allow | Kind::Ask | Kind::Deny);
             main || self.table.cells.keys().any(|(old, new, _)| old == kind || new == kind)
@@ -190,12 +196,12 @@ impl Report {
     }
 
     /// Reviewer groups with how often they were asked before, and would be after.
-    fn asked(&self) -> impl Iterator<Item = (&str, u64, u64)> {
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&str, u64, u64)> {
         self.table.asked.iter().map(|(group, (old, new))| (group.as_str(), *old, *new))
     }
 
     /// What the numbers of [`Self::often`] rest on.
-    fn how_often(&self) -> String {
+    pub(super) fn how_often(&self) -> String {
         let seconds = self.table.seconds();
         let span = match seconds {
             86_400.. => format!("{}.{} days", seconds / 86_400, seconds % 86_400 / 8_640),
@@ -210,11 +216,22 @@ impl Report {
     }
 
     /// A rate before and after, or the count where no rate can be told.
-    fn often(&self, old: u64, new: u64) -> String {
+    pub(super) fn often(&self, old: u64, new: u64) -> String {
         match (self.table.daily(old), self.table.daily(new)) {
             (Some(old), Some(new)) => format!("{old:.1} before, {new:.1} after ({:+.1})", new - old),
             _ => format!("{old} before, {new} after"),
         }
+    }
+
+    /// All that was used: what it is, where, and its hash.
+    pub(super) fn hashes(&self) -> Vec<(&'static str, String, String)> {
+        let named = [("filter", &self.filter), ("old", &self.old), ("new", &self.new)];
+        let named = named.map(|(what, named)| (what, &named.path, named.sha256));
+        let recordings =
+            self.recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
+        let all = named.into_iter().chain(recordings);
+        all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string()))
+            .collect()
     }
 
     /// A file or folder that was used.
@@ -224,7 +241,7 @@ impl Report {
 }
 
 /// What is known of a cell: who does what, which policies decided, and samples.
-fn lines(cell: &Cell) -> Vec<String> {
+pub(super) fn lines(cell: &Cell) -> Vec<String> {
     let mut lines = Vec::new();
     let mut groups: Vec<_> = cell.groups.iter().collect();
     groups.sort_by_key(|(_, count)| std::cmp::Reverse(**count));

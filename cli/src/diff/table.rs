@@ -84,6 +84,18 @@ pub enum Change {
 }
 
 impl Change {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 8] = [
+        Self::Gained,
+        Self::Ungated,
+        Self::Weakened,
+        Self::Gated,
+        Self::Lost,
+        Self::Strengthened,
+        Self::Changed,
+        Self::Failed,
+    ];
+
     /// What a change from one decision to another means; nothing when it means nothing.
     #[must_use]
     pub fn of(old: Kind, new: Kind) -> Option<Self> {

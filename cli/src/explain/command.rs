@@ -69,6 +69,8 @@ pub enum Format {
     Terminal,
     /// One JSON object.
     Json,
+    /// For a pull request: the report for people, as it is.
+    Markdown,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -99,6 +101,7 @@ pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode, Failure> 
     match arguments.format {
         Format::Terminal => output::print(&report.terminal())?,
         Format::Json => output::print_json(&format!("{:#}\n", report.json()))?,
+        Format::Markdown => output::print(&report.markdown())?,
     }
     let partial = !entry.is_whole() && entry.expect.is_some();
     let differs = partial || report.differs().is_some();

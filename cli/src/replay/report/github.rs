@@ -39,6 +39,6 @@ pub(crate) fn data(text: &str) -> String {
 }
 
 /// A value before the text.
-fn property(text: &str) -> String {
+pub(crate) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
