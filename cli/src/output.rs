@@ -29,7 +29,7 @@ pub(crate) fn paragraph(out: &mut String, words: fmt::Arguments<'_>) -> fmt::Res
 
 /// See [`line!`].
 pub(crate) fn write_line(out: &mut String, words: fmt::Arguments<'_>) -> fmt::Result {
-    out.push_str(&escaped(&words.to_string(), |letter| letter == '\n'));
+    out.push_str(&escaped(&words.to_string(), |letter| matches!(letter, '\n' | '\t')));
     out.push('\n');
     Ok(())
 }
@@ -37,7 +37,13 @@ pub(crate) fn write_line(out: &mut String, words: fmt::Arguments<'_>) -> fmt::Re
 /// Text that is part of a line.
 #[must_use]
 pub fn word(text: &str) -> Cow<'_, str> {
-    escaped(text, |letter| letter == '\n')
+    escaped(text, |letter| matches!(letter, '\n' | '\t'))
+}
+
+/// Text of several lines.
+#[must_use]
+pub fn text(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false)
 }
 
 /// Prints a report as it is, but for what could act on its reader.
@@ -45,7 +51,7 @@ pub fn word(text: &str) -> Cow<'_, str> {
 /// # Errors
 /// When it cannot be written, unless nobody reads it any more.
 pub fn print(text: &str) -> Result<(), Failure> {
-    written(io::stdout().lock(), &escaped(text, |_| false))
+    written(io::stdout().lock(), &self::text(text))
 }
 
 /// Prints what other programs read, as it is.
@@ -93,7 +99,7 @@ fn acts(letter: char) -> bool {
 }
 
 fn escaped(text: &str, also: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let escapes = |letter: char| also(letter) || (acts(letter) && letter != '\n');
+    let escapes = |letter: char| also(letter) || (acts(letter) && !matches!(letter, '\n' | '\t'));
     if !text.contains(escapes) && !text.contains("##[") {
         return Cow::Borrowed(text);
     }
@@ -117,7 +123,7 @@ mod tests {
         let mut out = String::new();
         line!(&mut out, "id `{}`", "a\n::error::b\r\u{1b}[2J\u{202e}c\u{9b}##[error]d é").unwrap();
         assert_eq!(out, "id `a\\n::error::b\\r\\u{1b}[2J\\u{202e}c\\u{9b}#\\#[error]d é`\n");
-        assert_eq!(escaped("a\nb\tc", |_| false), "a\nb\\tc");
+        assert_eq!(escaped("a\nb\tc", |_| false), "a\nb\tc");
         assert!(matches!(escaped("plain\ntext", |_| false), Cow::Borrowed(_)));
     }
 }

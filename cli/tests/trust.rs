@@ -135,7 +135,7 @@ fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-fn replay<'a>(policies: &'a str) -> Vec<&'a str> {
+fn replay(policies: &str) -> Vec<&str> {
     vec!["replay", policies]
 }
 

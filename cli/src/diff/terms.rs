@@ -128,7 +128,8 @@ mod tests {
             (shift.change(), shift.words())
         };
         assert_eq!(shift(|_| ()), (None, String::new()));
-        let weaker: [(fn(&mut serde_json::Value), &str); 6] = [
+        type Edit = fn(&mut serde_json::Value);
+        let weaker: [(Edit, &str); 6] = [
             (|value| value["gates"][0]["quorum"] = 1.into(), "quorum of `sre`: 2 -> 1"),
             (|value| _ = value["gates"].as_array_mut().unwrap().pop(), "nobody of `dba` has to say yes"),
             (|value| value["terms"]["severity"] = "low".into(), "severity: medium -> low"),
