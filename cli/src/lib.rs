@@ -4,5 +4,8 @@ pub mod coverage;
 pub mod diff;
 pub mod directory;
 pub mod explain;
+pub mod failure;
 mod native;
+pub mod output;
+mod progress;
 pub mod replay;

@@ -18,7 +18,7 @@ use crate::facts::RequestFacts;
 use crate::identity::Caller;
 use crate::journal::Journal;
 use crate::judge::{Judged, Part, Unjudged, judge};
-use crate::life::{Fate, Moment, Next, Step, decide};
+use crate::life::{Enquiry, Fate, Moment, Next, Step, decide};
 use crate::load::LoadError;
 use crate::policy::{Account, Anatomy, Brief, Came, Query, Role, Ruling, Verdict};
 use crate::reading::Reading;
@@ -101,9 +101,19 @@ pub struct Exercised {
     pub briefs: Vec<Brief>,
 }
 
+/// The first decision of the very code that the filter runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct First {
+    /// What is decided.
+    pub decided: Decided,
+    /// What people are asked, when they are.
+    pub question: Option<Box<Enquiry>>,
+}
+
 /// What came of the life of a request up to its first decision.
 struct Outcome {
     verdict: Decided,
+    question: Option<Box<Enquiry>>,
     /// What was known by then: with the body, where it was asked for.
     facts: RequestFacts,
 }
@@ -148,7 +158,7 @@ impl Explainer {
     /// Explains what is decided on `facts` as of `now`. A body that is `None` was never sent.
     #[must_use]
     pub fn explain(&self, facts: &RequestFacts, now: UnixMillis) -> Explanation {
-        let Outcome { verdict, facts } = self.decide(facts, now);
+        let Outcome { verdict, facts, .. } = self.decide(facts, now);
         let mut explanation = self.look(&facts, verdict, now);
         if let Ok(judged) = judge(&self.engine, &facts, now) {
             self.account(&mut explanation, judged);
@@ -159,7 +169,7 @@ impl Explainer {
     /// What a decision on `facts` as of `now` exercises. A body that is `None` was never sent.
     #[must_use]
     pub fn exercise(&self, facts: &RequestFacts, now: UnixMillis) -> Exercised {
-        let Outcome { verdict, facts } = self.decide(facts, now);
+        let Outcome { verdict, facts, .. } = self.decide(facts, now);
         let (route, briefs) = match judge(&self.engine, &facts, now) {
             Ok(judged) => {
                 let briefs = |part: &Part| self.engine.policies.briefs(&self.anatomies, &part.query);
@@ -170,6 +180,13 @@ impl Explainer {
             Err(Unjudged::NeedBody(_)) => (None, Vec::new()),
         };
         Exercised { decision: verdict.decision(), route, briefs }
+    }
+
+    /// What is decided first on `facts` as of `now`, and nothing about why. A body that is `None` was never sent.
+    #[must_use]
+    pub fn first(&self, facts: &RequestFacts, now: UnixMillis) -> First {
+        let Outcome { verdict, question, .. } = self.decide(facts, now);
+        First { decided: verdict, question }
     }
 
     /// The first decision of the very code that the filter runs, and what it needed for it.
@@ -190,7 +207,12 @@ impl Explainer {
             }
             (next, _) => (Step { next, ..step }, first),
         };
-        Outcome { verdict: Decided::of(&step), facts }
+        let verdict = Decided::of(&step);
+        let question = match step.next {
+            Next::Ask(enquiry, _) => Some(enquiry),
+            _ => None,
+        };
+        Outcome { verdict, question, facts }
     }
 
     /// What is known before policy is asked, as far as it goes.
