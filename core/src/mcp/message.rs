@@ -150,7 +150,9 @@ impl Message {
             // The client could not read what it was asked.
             (None, (false, true)) => (None, None),
             _ => {
-                return Err(bad("a message is a request, a notification or a response, and only one of them"));
+                return Err(bad(
+                    "a message is a request, a notification or a response, and only one of them",
+                ));
             }
         };
         if members.get("params").is_some_and(|params| !matches!(params, Json::Object(_)) || method.is_none())

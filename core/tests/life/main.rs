@@ -8,6 +8,7 @@ mod grpc;
 mod journey;
 mod listing;
 mod mcp;
+mod messages;
 mod narrowing;
 mod properties;
 mod reasons;
