@@ -9,6 +9,7 @@ mod grpc;
 mod journey;
 mod listing;
 mod mcp;
+mod messages;
 mod narrowing;
 mod properties;
 mod reasons;
