@@ -4,5 +4,6 @@ pub mod coverage;
 pub mod diff;
 pub mod directory;
 pub mod explain;
+pub mod import;
 mod native;
 pub mod replay;

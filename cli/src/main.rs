@@ -61,6 +61,9 @@ enum Command {
         /// Values, `name=value`, before those of the file; `name=@file` takes a file's content.
         values: Vec<String>,
     },
+    /// Make schema, routes and suggested gates of what an API says of itself.
+    #[command(subcommand)]
+    Import(countersign_cli::import::Import),
     /// Make a recording of what other tools recorded, without its secrets.
     Record(record::Record),
 }
@@ -97,8 +100,25 @@ fn main() -> Result<ExitCode> {
             Some((bundle, _)) => print(Some(render::render(&template, &bundle, file.as_deref(), &values)?)),
             None => Ok(ExitCode::FAILURE),
         },
+        Command::Import(import) => self::import(&import),
         Command::Record(record) => record.run(),
     }
+}
+
+/// Writes what loads, and only that.
+fn import(import: &countersign_cli::import::Import) -> Result<ExitCode> {
+    let plan = import.plan()?;
+    plan.report.iter().for_each(|line| println!("{line}"));
+    let loaded = Bundle::from_files(plan.files.clone())
+        .and_then(|bundle| Rules::load(&bundle, &[], &PolicyLimits::default()));
+    if let Err(errors) = loaded {
+        report::show(&plan.files, &errors);
+        eprintln!("nothing is written: with it, `{}` would not load", import.folder().display());
+        return Ok(ExitCode::FAILURE);
+    }
+    plan.write(import.folder())?;
+    println!("{}: {} files written", import.folder().display(), plan.changed.len());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(text: Option<String>) -> Result<ExitCode> {
