@@ -1,7 +1,5 @@
 //! The answer to `tools/list` is imported: typed actions for tools, one route for the endpoint, gates to think about.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
-
 use std::path::{Path, PathBuf};
 
 use countersign_cli::import::{Import, McpArguments, Plan};

@@ -37,6 +37,9 @@ routes:
       note: { from: "part:note", type: String, optional: true }
 "#;
 
+/// Path, header fields and body of a request.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 fn answer(path: &str, fields: &[(&str, &str)], body: &str) -> String {
@@ -53,7 +56,7 @@ fn sets_and_records() {
     let json = &[("content-type", "application/json")][..];
     let amazon = &[("content-type", "application/x-amz-json-1.1")][..];
     let long = format!("/query?{}", "tag=a&".repeat(1001));
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("/query?tag=a&tag=b%20c&level=1&level=-2", &[("x-owners", "ana, bob"), ("x-owners", "cyd")], ""),
         ("/query?tag", &[], ""),
         ("/query?level=1&level=x", &[], ""),
@@ -75,7 +78,7 @@ fn sets_and_records() {
 fn forms() {
     let form = &[("content-type", FORM)][..];
     let many = format!("id=1&note=n{}", "&a".repeat(999));
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("/form", form, "id=1&note=a+b%2Bc&tag=x&tag=y"),
         ("/form", &[("content-type", "application/x-www-form-urlencoded; charset=UTF-8")], "note=&%69d=1"),
         ("/form", form, "id=1"),
@@ -117,14 +120,13 @@ fn multipart() {
         body(&[(note, "n\0"), (file, "1")]),
         String::new(),
     ];
-    let mut cases: Vec<(&str, &[(&str, &str)], &str)> =
-        bodies.iter().map(|body| ("/parts", kind, body.as_str())).collect();
+    let mut cases: Vec<Case<'_>> = bodies.iter().map(|body| ("/parts", kind, body.as_str())).collect();
     cases.push(("/parts", &[("content-type", FORM)], "note=n"));
     insta::assert_snapshot!(answers(&cases));
 }
 
-fn answers(cases: &[(&str, &[(&str, &str)], &str)]) -> String {
-    let one = |(path, fields, body): &(&str, &[(&str, &str)], &str)| {
+fn answers(cases: &[Case<'_>]) -> String {
+    let one = |(path, fields, body): &Case<'_>| {
         let told: String = format!("{path} {fields:?} {}", body.escape_debug()).chars().take(120).collect();
         format!("{told}\n    {}\n", answer(path, fields, body))
     };
