@@ -5,6 +5,7 @@ pub mod diff;
 pub mod directory;
 pub mod explain;
 pub mod failure;
+pub mod import;
 mod native;
 pub mod output;
 mod progress;

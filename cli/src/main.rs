@@ -63,6 +63,9 @@ enum Command {
         /// Values, `name=value`, before those of the file; `name=@file` takes a file's content.
         values: Vec<String>,
     },
+    /// Make schema, routes and suggested gates of what an API says of itself.
+    #[command(subcommand)]
+    Import(countersign_cli::import::Import),
     /// Make a recording of what other tools recorded, without its secrets.
     Record(record::Record),
 }
@@ -118,8 +121,28 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             }
             None => Ok(ExitCode::FAILURE),
         },
+        Command::Import(import) => self::import(&import),
         Command::Record(record) => record.run(),
     }
+}
+
+/// Writes what loads, and only that.
+fn import(import: &countersign_cli::import::Import) -> Result<ExitCode, Failure> {
+    let wrong = |error: anyhow::Error| Failure::Unreadable(format!("{error:#}"));
+    let plan = import.plan().map_err(wrong)?;
+    let loaded = Bundle::from_files(plan.files.clone())
+        .and_then(|bundle| Rules::load(&bundle, &[], &PolicyLimits::default()));
+    let mut text: String = plan.report.iter().map(|line| format!("{line}\n")).collect();
+    if let Err(errors) = loaded {
+        output::print(&text)?;
+        report::show(&plan.files, &errors);
+        let message = format!("nothing is written: with it, `{}` would not load", import.folder().display());
+        return Err(Failure::Other(message));
+    }
+    plan.write(import.folder()).map_err(wrong)?;
+    text += &format!("{}: {} files written\n", import.folder().display(), plan.changed.len());
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints for other programs: as it is.

@@ -2,6 +2,7 @@
 
 mod headers;
 mod media;
+mod multipart;
 mod path;
 mod query;
 mod rules;
@@ -11,6 +12,7 @@ use std::cell::OnceCell;
 
 pub(crate) use headers::host as host_of;
 pub(crate) use media::{MediaType, is_grpc};
+pub(crate) use multipart::{Part, PartContent, Parts};
 pub(crate) use query::Parameters;
 pub(crate) use rules::fold;
 pub use rules::{Relaxed, Rule, UnknownRule};

@@ -96,14 +96,14 @@ pub(super) fn route(
     (errors.0.len() == before).then_some(Placed { matching, route })
 }
 
-/// A body is JSON or a form; nothing in a gRPC message is read.
+/// A body has one format; nothing in a gRPC message is read.
 fn format(route: &Route, matching: &Matching, errors: &mut Errors<'_>) -> Option<Format> {
     let mut formats = route.own_facts().filter_map(|fact| Some((fact, fact.format()?)));
     let (first, format) = formats.next()?;
     if let Some((other, _)) = formats.find(|(_, other)| *other != format) {
         let (first, other) = (&first.written, &other.written);
         errors.require(route.line, false, || {
-            format!("the route reads `{first}` and `{other}`, but a body is either JSON or a form")
+            format!("the route reads `{first}` and `{other}`, but a body has one format")
         });
     }
     errors.require(route.line, !matching.grpc, || {

@@ -8,7 +8,7 @@ use super::json::{Json, Pointer};
 use super::pattern::Params;
 use super::types::{MAX_SET, Type};
 use crate::denial::{Denial, Reason};
-use crate::reading::{Reading, Rule};
+use crate::reading::{Part, PartContent, Reading, Rule};
 use crate::value::Value;
 
 /// The longest string that policy reads, bytes.
@@ -27,6 +27,23 @@ pub(super) enum Source {
     Body(Pointer),
     /// A field of the form that is the body.
     Form(String),
+    /// The parts of this name of a multipart body: what of them.
+    Part(String, Aspect),
+    /// The names of all parts.
+    Parts,
+}
+
+/// What of a part is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aspect {
+    /// The text of a field.
+    Text,
+    /// A file's name, as the client says it.
+    FileName,
+    /// A file's media type, as the client says it.
+    FileType,
+    /// A file's size in bytes.
+    FileSize,
 }
 
 /// One fact that a route takes: where from, and what it is called in messages.
@@ -64,6 +81,11 @@ impl Fact {
                 .place(rest)
                 .map(Source::Path)
                 .ok_or_else(|| format!("`{written}`: the path template has no parameter `{rest}`"))?,
+            "part" if !rest.is_empty() => Source::Part(rest.to_owned(), Aspect::Text),
+            "filename" if !rest.is_empty() => Source::Part(rest.to_owned(), Aspect::FileName),
+            "filetype" if !rest.is_empty() => Source::Part(rest.to_owned(), Aspect::FileType),
+            "filesize" if !rest.is_empty() => Source::Part(rest.to_owned(), Aspect::FileSize),
+            "parts" if written == "parts" => Source::Parts,
             "form" if !rest.is_empty() => Source::Form(rest.to_owned()),
             "query" if !rest.is_empty() => Source::Query(rest.to_owned()),
             "header" if super::pattern::is_header_name(rest) => Source::Header(rest.to_owned()),
@@ -74,7 +96,7 @@ impl Fact {
             _ => {
                 return Err(format!(
                     "`{written}` says not where it comes from: `path.x`, `query:x`, `header:x`, \
-                     `body:/pointer` or `form:x`"
+                     `body:/pointer`, `form:x`, `part:x`, `filename:x`, `filetype:x`, `filesize:x` or `parts`"
                 ));
             }
         };
@@ -92,6 +114,7 @@ impl Fact {
         match self.source {
             Source::Body(_) => Some(Format::Json),
             Source::Form(_) => Some(Format::Form),
+            Source::Part(..) | Source::Parts => Some(Format::Multipart),
             Source::Path(_) | Source::Query(_) | Source::Header(_) => None,
         }
     }
@@ -107,6 +130,18 @@ impl Fact {
                 Some(Body::Form(form)) => self.one_or_list(form.values(name, reading.relaxed())?, list)?,
                 _ => None,
             },
+            Source::Part(name, aspect) => match &inputs.body {
+                Some(Body::Multipart(parts)) => {
+                    let parts = parts.named(name, reading.relaxed())?;
+                    let texts = parts.into_iter().map(|part| self.aspect(part, *aspect));
+                    self.one_or_list(texts.collect::<Result<_, _>>()?, list)?
+                }
+                _ => None,
+            },
+            Source::Parts => match &inputs.body {
+                Some(Body::Multipart(parts)) => self.one_or_list(parts.names(), list)?,
+                _ => None,
+            },
             Source::Header(name) if list => {
                 let members: Vec<_> = reading.header_list(name)?.into_iter().map(str::to_owned).collect();
                 (!members.is_empty()).then_some(Raw::Texts(members))
@@ -120,6 +155,21 @@ impl Fact {
                 _ => None,
             },
         })
+    }
+
+    /// A field is no file, and a file no field: a part of the other kind cannot be used.
+    fn aspect(&self, part: &Part, aspect: Aspect) -> Result<String, Denial> {
+        match (&part.content, aspect) {
+            (PartContent::Field(Some(text)), Aspect::Text) => Ok(text.clone()),
+            (PartContent::Field(None), Aspect::Text) => {
+                Err(Rule::NotUtf8.broken(format_args!("`{}` is not UTF-8", self.written)))
+            }
+            (PartContent::File { name, .. }, Aspect::FileName) => Ok(name.clone()),
+            (PartContent::File { ty, .. }, Aspect::FileType) => Ok(ty.clone()),
+            (PartContent::File { size, .. }, Aspect::FileSize) => Ok(size.to_string()),
+            (PartContent::File { .. }, Aspect::Text) => Err(self.bad("is a file")),
+            (PartContent::Field(_), _) => Err(self.bad("is no file")),
+        }
     }
 
     fn one_or_list<'a>(&self, mut values: Vec<String>, list: bool) -> Result<Option<Raw<'a>>, Denial> {

@@ -28,7 +28,17 @@ routes:
     context:
       tags: { from: "form:tag", type: Set<String>, optional: true }
       note: { from: "form:note", type: String }
+  - match: { host: api.example, path: /parts }
+    action: Action::"tag"
+    resource: File::"{filename:file}"
+    context:
+      tags: { from: "parts", type: Set<String>, optional: true }
+      levels: { from: "filesize:file", type: Set<Long>, optional: true }
+      note: { from: "part:note", type: String, optional: true }
 "#;
+
+/// Path, header fields and body of a request.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -44,8 +54,9 @@ fn answer(path: &str, fields: &[(&str, &str)], body: &str) -> String {
 #[test]
 fn sets_and_records() {
     let json = &[("content-type", "application/json")][..];
+    let amazon = &[("content-type", "application/x-amz-json-1.1")][..];
     let long = format!("/query?{}", "tag=a&".repeat(1001));
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("/query?tag=a&tag=b%20c&level=1&level=-2", &[("x-owners", "ana, bob"), ("x-owners", "cyd")], ""),
         ("/query?tag", &[], ""),
         ("/query?level=1&level=x", &[], ""),
@@ -53,7 +64,7 @@ fn sets_and_records() {
         (&long, &[], ""),
         ("/json?port=80", json, r#"{"id":1,"levels":[1,2],"owners":["ana",7],"target":{"name":"n"}}"#),
         ("/json", json, r#"{"id":1,"target":{"name":"n","Port":1}}"#),
-        ("/json", json, r#"{"id":1,"target":null}"#),
+        ("/json", amazon, r#"{"id":1,"target":null}"#),
         ("/json?port=80", json, r#"{"id":1}"#),
         ("/json", json, r#"{"id":1,"target":{"name":7}}"#),
         ("/json", json, r#"{"id":1,"levels":[1.5]}"#),
@@ -67,7 +78,7 @@ fn sets_and_records() {
 fn forms() {
     let form = &[("content-type", FORM)][..];
     let many = format!("id=1&note=n{}", "&a".repeat(999));
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("/form", form, "id=1&note=a+b%2Bc&tag=x&tag=y"),
         ("/form", &[("content-type", "application/x-www-form-urlencoded; charset=UTF-8")], "note=&%69d=1"),
         ("/form", form, "id=1"),
@@ -88,9 +99,35 @@ fn forms() {
     insta::assert_snapshot!(answers(cases));
 }
 
-fn answers(cases: &[(&str, &[(&str, &str)], &str)]) -> String {
-    let one = |(path, fields, body): &(&str, &[(&str, &str)], &str)| {
-        let told: String = format!("{path} {fields:?} {body}").chars().take(120).collect();
+#[test]
+fn multipart() {
+    let kind = &[("content-type", "multipart/form-data; boundary=b")][..];
+    let file = "Content-Disposition: form-data; name=\"file\"; filename=\"a.txt\"";
+    let note = "Content-Disposition: form-data; name=\"note\"";
+    let body = |parts: &[(&str, &str)]| {
+        let part = |(head, text): &(&str, &str)| format!("--b\r\n{head}\r\n\r\n{text}\r\n");
+        parts.iter().map(part).collect::<String>() + "--b--\r\n"
+    };
+    let other = note.replace("note", "Note");
+    let bodies = [
+        body(&[(note, "n\r\n"), (file, "12345")]),
+        body(&[(file, "12345")]),
+        body(&[(file, "1"), (file, "22")]),
+        body(&[(note, "n")]),
+        body(&[(note, "n"), (&other, "m"), (file, "1")]),
+        body(&[(&file.replace("\"file\"", "\"note\""), "n"), (file, "1")]),
+        body(&[(&note.replace("note", "file"), "n")]),
+        body(&[(note, "n\0"), (file, "1")]),
+        String::new(),
+    ];
+    let mut cases: Vec<Case<'_>> = bodies.iter().map(|body| ("/parts", kind, body.as_str())).collect();
+    cases.push(("/parts", &[("content-type", FORM)], "note=n"));
+    insta::assert_snapshot!(answers(&cases));
+}
+
+fn answers(cases: &[Case<'_>]) -> String {
+    let one = |(path, fields, body): &Case<'_>| {
+        let told: String = format!("{path} {fields:?} {}", body.escape_debug()).chars().take(120).collect();
         format!("{told}\n    {}\n", answer(path, fields, body))
     };
     cases.iter().map(one).collect()

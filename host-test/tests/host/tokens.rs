@@ -87,7 +87,7 @@ fn token(corpus: &Value, name: &str) -> String {
 fn every_token_of_the_corpus_comes_to_the_same_in_webassembly_and_none_takes_long() {
     let (filter, corpus) = (filter(), corpus());
     let mut gateway = Gateway::builder(&filter)
-        .configuration(&configuration(&json!({ "keys": "idp.jwks.json" })))
+        .configuration(&*configuration(&json!({ "keys": "idp.jwks.json" })))
         .at(AT)
         .start()
         .unwrap();
@@ -134,7 +134,7 @@ fn keys_are_fetched_in_time_and_kept_when_nothing_good_comes() {
     let refresh =
         json!({ "cluster": "idp", "authority": "idp.test", "path": "/jwks", "every": "5m", "timeout": "5s" });
     let mut gateway = Gateway::builder(&filter)
-        .configuration(&configuration(&json!({ "refresh": refresh })))
+        .configuration(&*configuration(&json!({ "refresh": refresh })))
         .cluster("idp", Rc::clone(&keys))
         .workers(1)
         .at(AT)
@@ -196,7 +196,7 @@ fn keys_are_fetched_in_time_and_kept_when_nothing_good_comes() {
     // After a reload with the same source they are there at once.
     keys.borrow_mut().says = None;
     let more = json!({ "refresh": refresh, "leeway": "10s" });
-    gateway.reload(&configuration(&more)).unwrap();
+    gateway.reload(&*configuration(&more)).unwrap();
     assert_eq!(gateway.send(bearing(&ec)).status(), 200);
     assert_eq!(gateway.failures().len(), 0);
 }
