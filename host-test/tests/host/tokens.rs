@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use countersign_host_test::{Answer, Call, CallId, Cluster, Gateway, Request, Response, Sent, Time};
+use countersign_host_test::{Answer, Call, CallId, Cluster, Filter, Gateway, Request, Response, Sent, Time};
 use serde_json::{Value, json};
 
 use super::AT;
@@ -126,6 +126,13 @@ fn took(gateway: &mut Gateway, token: &str) -> Duration {
     since.elapsed() / 50
 }
 
+/// One worker that fetches its keys from there.
+fn refreshing(filter: &Filter, refresh: &Value, keys: &Rc<RefCell<Keys>>) -> Gateway {
+    let configuration = configuration(&json!({ "refresh": refresh }));
+    let builder = Gateway::builder(filter).configuration(&*configuration).cluster("idp", Rc::clone(keys));
+    builder.workers(1).at(AT).start().unwrap()
+}
+
 #[test]
 #[ignore = "needs COUNTERSIGN_WASM"]
 fn keys_are_fetched_in_time_and_kept_when_nothing_good_comes() {
@@ -133,13 +140,7 @@ fn keys_are_fetched_in_time_and_kept_when_nothing_good_comes() {
     let keys = Rc::new(RefCell::new(Keys::default()));
     let refresh =
         json!({ "cluster": "idp", "authority": "idp.test", "path": "/jwks", "every": "5m", "timeout": "5s" });
-    let mut gateway = Gateway::builder(&filter)
-        .configuration(&*configuration(&json!({ "refresh": refresh })))
-        .cluster("idp", Rc::clone(&keys))
-        .workers(1)
-        .at(AT)
-        .start()
-        .unwrap();
+    let mut gateway = refreshing(&filter, &refresh, &keys);
     let (ed, ec) = (token(&corpus, "good: EdDSA"), token(&corpus, "good: ES256"));
     let only = |kid: &str| {
         let all = corpus["keys"]["keys"].as_array().unwrap().iter().filter(|key| key["kid"] == kid);
