@@ -182,12 +182,14 @@ fn keys_are_fetched_in_time_and_kept_when_nothing_good_comes() {
         (503, only("ec")),
     ] {
         says(status, body);
-        gateway.run_for(Duration::from_secs(120));
+        let before = keys.borrow().calls.len();
+        gateway.run_for(Duration::from_secs(61));
+        assert!(keys.borrow().calls.len() > before, "nothing was asked");
         assert_eq!(gateway.send(bearing(&ed)).status(), 200);
         assert_eq!(gateway.send(bearing(&ec)).status(), 401);
     }
     keys.borrow_mut().says = Some(Answer::Reset);
-    gateway.run_for(Duration::from_secs(60));
+    gateway.run_for(Duration::from_secs(61));
     assert_eq!(gateway.send(bearing(&ed)).status(), 200);
     says(200, only("ec"));
     gateway.run_for(Duration::from_secs(70));
