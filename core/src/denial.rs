@@ -1,5 +1,7 @@
 //! Why a request does not go on: one table from reason to code, HTTP status, gRPC status and sentence.
 
+use crate::reading::Rule;
+
 /// Every reason for which a request does not go on. The code is stable; policies and clients may rely on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
@@ -167,6 +169,8 @@ const LONGEST_DETAIL: usize = 300;
 pub struct Denial {
     /// Why.
     pub reason: Reason,
+    /// The rule of the one reading that is broken, where one is.
+    pub rule: Option<Rule>,
     /// What is particular: names the header, field or route. Safe to show to the caller.
     pub detail: String,
 }
@@ -176,8 +180,18 @@ impl Denial {
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         let detail: String = detail.into();
         match detail.char_indices().nth(LONGEST_DETAIL) {
-            None => Self { reason, detail },
-            Some(_) => Self { reason, detail: detail.chars().take(LONGEST_DETAIL).chain(['…']).collect() },
+            None => Self { reason, rule: None, detail },
+            Some(_) => Self {
+                reason,
+                rule: None,
+                detail: detail.chars().take(LONGEST_DETAIL).chain(['…']).collect(),
+            },
         }
+    }
+
+    /// The same, found in `place`.
+    #[must_use]
+    pub(crate) fn within(self, place: &str) -> Self {
+        Self { rule: self.rule, ..Self::new(self.reason, format!("{place}: {}", self.detail)) }
     }
 }

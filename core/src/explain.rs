@@ -291,7 +291,7 @@ impl Decided {
             (Some(Fate::Denied(reason)), _) => {
                 let record = step.audit.last().and_then(|record| serde_json::from_str(&record.line).ok());
                 let detail = record.and_then(|record: Json| Some(record.get("detail")?.as_str()?.to_owned()));
-                Self::denial(&Denial { reason, detail: detail.unwrap_or_default() })
+                Self::denial(&Denial::new(reason, detail.unwrap_or_default()))
             }
             (Some(Fate::NeedsApproval | Fate::Pending), _) | (_, Next::Ask(..)) => Self::Ask,
             _ => Self::Allow,

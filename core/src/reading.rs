@@ -15,7 +15,7 @@ pub(crate) use media::{MediaType, is_grpc};
 pub(crate) use multipart::{Part, PartContent, Parts};
 pub(crate) use query::Parameters;
 pub(crate) use rules::fold;
-pub use rules::{Relaxed, Rule, UnknownRule};
+pub use rules::{NotRelaxable, Relaxed, Rule};
 pub use strip::to_strip;
 
 use crate::denial::{Denial, Reason};
@@ -61,6 +61,8 @@ impl Reading {
         let (pseudo, fields) = headers::split(facts, relaxed)?;
         let host = headers::host(&pseudo.authority)?;
         let segments = path::segments(&pseudo.path, relaxed)?;
+        let overrides = query::overrides_method(&pseudo.path, relaxed);
+        Rule::MethodOverride.refuse_if(overrides, relaxed, "`_method` in the query")?;
         let upgrade = fields.upgrade(relaxed);
         let mut reading = Self {
             method: pseudo.method,

@@ -291,14 +291,19 @@ impl Target<'_> {
     ) -> Result<Parts, Denial> {
         let (route, mapped) = match &self.0 {
             Kind::Http { action } => return http::map(action, reading).map(Parts::from),
-            Kind::Route { route, captured } => (route, route.map(reading, captured, body).map(Parts::from)),
+            Kind::Route { route, captured } => {
+                let typed = route.typed(captured);
+                (route, typed.and_then(|captured| route.map(reading, &captured, body)).map(Parts::from))
+            }
             Kind::Mcp { route, mcp, captured } => {
                 let post = post.unwrap_or_else(|| Post::of(reading, body));
-                let version = post.conversation.version;
-                let mapped = post.messages.and_then(|all| mcp.map(reading, captured, all, version));
+                let (version, typed) = (post.conversation.version, route.typed(captured));
+                let mapped = post
+                    .messages
+                    .and_then(|all| typed.and_then(|captured| mcp.map(reading, &captured, all, version)));
                 (route, mapped)
             }
         };
-        mapped.map_err(|denial| Denial::new(denial.reason, format!("{}: {}", route.name, denial.detail)))
+        mapped.map_err(|denial| denial.within(&route.name))
     }
 }

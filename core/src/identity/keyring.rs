@@ -92,6 +92,8 @@ pub struct Keyring {
 #[derive(Debug, Default)]
 struct Held {
     keys: Option<Arc<KeySet>>,
+    /// Whether they were fetched, and are not those of the bundle.
+    fetched: bool,
     /// Whether a token named a key that is not among them.
     wanted: bool,
     good: Remembered,
@@ -150,7 +152,10 @@ impl Keyring {
     pub fn renew(&self, set: &[u8]) -> Result<(bool, usize), String> {
         let keys = KeySet::parse(set)?;
         let (before, faults) = (self.names(), keys.faults.len());
-        self.held().keys = Some(Arc::new(keys));
+        let mut held = self.held();
+        held.keys = Some(Arc::new(keys));
+        held.fetched = true;
+        drop(held);
         let changed = before != self.names();
         self.changes.fetch_add(u64::from(changed), Ordering::Relaxed);
         Ok((changed, faults))
@@ -165,9 +170,15 @@ impl Keyring {
     /// Takes over what another keyring of the same issuer fetched from the same place.
     pub fn inherit(&self, other: &Self) {
         if self.source == other.source && self.refresh.is_some() && self.refresh == other.refresh {
-            let keys = other.held().keys.clone();
-            let mut held = self.held();
-            held.keys = keys.or(held.keys.take());
+            let (keys, fetched) = {
+                let other = other.held();
+                (other.keys.clone(), other.fetched)
+            };
+            // Those of a bundle end with it.
+            if fetched {
+                let mut held = self.held();
+                (held.keys, held.fetched) = (keys, true);
+            }
         }
     }
 

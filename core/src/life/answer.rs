@@ -120,6 +120,9 @@ fn problem(
         ("code".into(), json!(meaning.code)),
         ("detail".into(), json!(denial.detail)),
     ]);
+    if let Some(rule) = denial.rule {
+        members.insert("rule".into(), json!(rule.name()));
+    }
     if let Some(asked) = asked {
         members.insert("ticket".into(), json!(asked.ticket));
         members.insert("asked".into(), json!(asked.groups));

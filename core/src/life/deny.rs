@@ -10,6 +10,7 @@ use crate::config::Mode;
 use crate::dialect::Dialect;
 use crate::journal::Members;
 use crate::judge::About;
+use crate::reading::Rule;
 
 /// Waits for the whole body.
 #[derive(Debug)]
@@ -145,6 +146,7 @@ fn conclude(
     let enforced = engine.mode == Mode::Enforce;
     let members = members
         .with("reason", denial.reason.meaning().code)
+        .with("rule", denial.rule.map(Rule::name))
         .with("detail", &denial.detail)
         .with("enforced", enforced);
     let audit = journal.plain(now, "denied", members);

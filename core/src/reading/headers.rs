@@ -1,7 +1,7 @@
 //! Pseudo-headers and fields: what may be there once, what may not be there at all.
 
 use super::rules::{Relaxed, Rule};
-use crate::denial::{Denial, Reason};
+use crate::denial::Denial;
 use crate::facts::RequestFacts;
 
 /// Headers with one value, of which two parsers could take different ones.
@@ -63,8 +63,8 @@ pub(super) fn split(facts: &RequestFacts, relaxed: &Relaxed) -> Result<(Pseudo, 
     Ok((pseudo, fields))
 }
 
-fn malformed(detail: impl Into<String>) -> Denial {
-    Denial::new(Reason::Ambiguous, detail)
+fn malformed(detail: impl std::fmt::Display) -> Denial {
+    Rule::PseudoHeaders.broken(detail)
 }
 
 /// The name in lower case. A name that is no token is kept, when that is relaxed, with its odd bytes

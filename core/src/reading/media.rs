@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::headers::is_token;
-use crate::denial::{Denial, Reason};
+use super::rules::Rule;
+use crate::denial::Denial;
 
 /// A media type (RFC 9110 section 8.3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ impl MediaType {
     /// `"` or `\` inside: some split there.
     pub(super) fn parse(text: &str) -> Result<Self, Denial> {
         Self::read(text)
-            .ok_or_else(|| Denial::new(Reason::Ambiguous, "`content-type` names no media type that is read"))
+            .ok_or_else(|| Rule::MediaTypes.broken("`content-type` names no media type that is read"))
     }
 
     fn read(text: &str) -> Option<Self> {

@@ -39,7 +39,7 @@ pub(crate) enum PartContent {
 }
 
 fn refuse(why: &str) -> Denial {
-    Denial::new(Reason::Ambiguous, format!("the multipart body {why}"))
+    Rule::MultipartParts.broken(format_args!("the body {why}"))
 }
 
 impl Parts {

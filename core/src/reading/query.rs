@@ -23,6 +23,15 @@ struct Parameter {
     value: String,
 }
 
+impl Parameter {
+    /// Whether some framework takes it for the name that `folded` is: case does not matter to it, or it makes a list of
+    /// `name[]` and a map of `name[key]`.
+    fn is_taken_for(&self, folded: &str) -> bool {
+        let base = self.folded.split('[').next().unwrap_or_default();
+        self.folded == folded || base == folded
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Query,
@@ -43,6 +52,15 @@ impl Kind {
         Rule::QueryPlus.refuse_if(plus, relaxed, "the query has a `+`: escape it or the space")?;
         decode(&raw.replace('+', " "), QUERY, relaxed, self.place())
     }
+}
+
+/// Whether the query has a parameter by which some frameworks take another method (`_method=DELETE`).
+pub(super) fn overrides_method(path: &str, relaxed: &Relaxed) -> bool {
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    query.split(['&', ';']).any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        decode(name, QUERY, relaxed, "the query").is_ok_and(|name| name.eq_ignore_ascii_case("_method"))
+    })
 }
 
 impl Parameters {
@@ -85,12 +103,12 @@ impl Parameters {
     /// All values of `name`, in order, decoded once. A parameter without `=` has the value ``.
     ///
     /// # Errors
-    /// [`Reason::Ambiguous`] when a value can be decoded in two ways, or a name differs from `name` only in
-    /// case.
+    /// [`Reason::Ambiguous`] when a value can be decoded in two ways, or a name is `name` in another
+    /// case or with `[…]`.
     pub(crate) fn values(&self, name: &str, relaxed: &Relaxed) -> Result<Vec<String>, Denial> {
         let folded = fold(name);
         let mut values = Vec::new();
-        for parameter in self.all.iter().filter(|parameter| parameter.folded == folded) {
+        for parameter in self.all.iter().filter(|parameter| parameter.is_taken_for(&folded)) {
             let place = format_args!("{} has another spelling of `{name}`", self.kind.place());
             Rule::QueryKeyCase.refuse_if(parameter.name != name, relaxed, place)?;
             if parameter.name == name {

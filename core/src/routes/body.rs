@@ -2,7 +2,7 @@
 
 use super::json::Json;
 use crate::denial::{Denial, Reason};
-use crate::reading::{MediaType, Parameters, Parts, Reading};
+use crate::reading::{MediaType, Parameters, Parts, Reading, Rule};
 
 /// The format in which a route reads bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +44,7 @@ impl Format {
     pub(crate) fn check(self, reading: &Reading) -> Result<MediaType, Denial> {
         let encoding = reading.header("content-encoding")?;
         if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-            return Err(Denial::new(
-                Reason::Ambiguous,
-                "`content-encoding` hides the body that policy reads",
-            ));
+            return Err(Rule::ContentEncodings.broken("it hides the body that policy reads"));
         }
         let ty = reading.media_type()?.filter(|ty| self.is_named_by(ty));
         let ty = ty.ok_or_else(|| {
@@ -58,7 +55,7 @@ impl Format {
             };
             Denial::new(Reason::BadFact, format!("`content-type` is not {name}, and policy reads the body"))
         })?;
-        let other = || Denial::new(Reason::Ambiguous, "`content-type` names another charset than utf-8");
+        let other = || Rule::Charsets.broken("`content-type` names another than utf-8");
         if ty.is_utf8() { Ok(ty) } else { Err(other()) }
     }
 

@@ -1,7 +1,7 @@
 //! What must hold besides host, path and method, and how that is told apart.
 
-use crate::denial::{Denial, Reason};
-use crate::reading::{Reading, is_grpc};
+use crate::denial::Denial;
+use crate::reading::{Reading, Rule, is_grpc};
 
 /// What of a request a condition is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,8 +76,8 @@ impl Key {
                 match values.len() {
                     0 | 1 => Ok(values.pop()),
                     count => {
-                        let detail = format!("`query:{name}` is there {count} times");
-                        Err(Denial::new(Reason::Ambiguous, detail))
+                        let times = format_args!("`query:{name}` is there {count} times");
+                        Err(Rule::RepeatedParameters.broken(times))
                     }
                 }
             }

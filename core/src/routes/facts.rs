@@ -178,7 +178,8 @@ impl Fact {
             _ if list => Ok(Some(Raw::Texts(values))),
             1 => Ok(values.pop().map(|text| Raw::Text(text.into()))),
             count => {
-                Err(Denial::new(Reason::Ambiguous, format!("`{}` is there {count} times", self.written)))
+                let times = format_args!("`{}` is there {count} times", self.written);
+                Err(Rule::RepeatedParameters.broken(times))
             }
         }
     }

@@ -11,6 +11,8 @@ use crate::reading::{Relaxed, Rule, fold};
 
 /// The deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 32;
+/// Most values in a body, keys not counted: more would take longer than a request may.
+const MAX_VALUES: usize = 50_000;
 
 /// A JSON value (RFC 8259) whose objects have each key once.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +61,8 @@ impl Json {
     pub(crate) fn parse(bytes: &[u8], relaxed: &Relaxed) -> Result<Self, Denial> {
         let denial = Cell::new(None);
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let parsed = Seed { depth: 0, relaxed, denial: &denial }.deserialize(&mut deserializer);
+        let left = Cell::new(MAX_VALUES);
+        let parsed = Seed { depth: 0, relaxed, denial: &denial, left: &left }.deserialize(&mut deserializer);
         let parsed = parsed.and_then(|json| deserializer.end().map(|()| json));
         parsed.map_err(|error| {
             let place = format!("the body is no JSON at line {} column {}", error.line(), error.column());
@@ -109,7 +112,7 @@ impl Json {
             let next = match here {
                 Self::Object(members) => {
                     let found = members.get(token);
-                    let twin = found.is_none() && members.keys().any(|key| fold(key) == fold(token));
+                    let twin = found.is_none() && has_twin(members, token);
                     Rule::JsonKeyCase.refuse_if(
                         twin,
                         relaxed,
@@ -127,6 +130,15 @@ impl Json {
     }
 }
 
+/// Whether a key differs from `token` only in case. Folding costs, and what is ASCII needs none.
+fn has_twin(members: &BTreeMap<String, Json>, token: &str) -> bool {
+    let folded = fold(token);
+    members.keys().any(|key| match key.is_ascii() && token.is_ascii() {
+        true => key.eq_ignore_ascii_case(token),
+        false => fold(key) == folded,
+    })
+}
+
 fn index(token: &str) -> Option<usize> {
     let plain = token == "0" || !token.starts_with(['0', '+']);
     plain.then(|| token.parse().ok()).flatten()
@@ -137,6 +149,8 @@ struct Seed<'a> {
     depth: usize,
     relaxed: &'a Relaxed,
     denial: &'a Cell<Option<Denial>>,
+    /// How many more values may come.
+    left: &'a Cell<usize>,
 }
 
 impl Seed<'_> {
@@ -183,6 +197,13 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Json;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        match self.left.get().checked_sub(1) {
+            Some(left) => self.left.set(left),
+            None => {
+                let detail = format!("the body has more than {MAX_VALUES} values");
+                return Err(self.refuse(Denial::new(Reason::BadFact, detail)));
+            }
+        }
         deserializer.deserialize_any(self)
     }
 }

@@ -44,6 +44,11 @@ impl Route {
         captured
     }
 
+    /// The captured parameters, each in the one spelling of its type.
+    pub(super) fn typed(&self, captured: &[String]) -> Result<Vec<String>, Denial> {
+        self.params.iter().zip(captured).map(|(param, value)| param.read(value.clone())).collect()
+    }
+
     /// Every fact that it takes.
     pub(super) fn facts(&self) -> impl Iterator<Item = &Fact> {
         self.own_facts().chain(self.mcp.iter().flat_map(|mcp| mcp.facts()))
@@ -62,10 +67,8 @@ impl Route {
         captured: &[String],
         body: Option<&[u8]>,
     ) -> Result<Mapped, Denial> {
-        let typed = self.params.iter().zip(captured).map(|(param, value)| param.read(value.clone()));
-        let captured: Vec<_> = typed.collect::<Result<_, _>>()?;
         let body = self.read_body(reading, body)?;
-        let inputs = Inputs { reading, captured: &captured, body };
+        let inputs = Inputs { reading, captured, body };
         Ok(Mapped {
             action: self.action.clone(),
             context: match &self.mcp {

@@ -298,3 +298,37 @@ fn a_policy_that_would_miss_tools_with_actions_of_their_own_is_refused() {
     assert!(errors[0].message.contains("write `action in MCP::Action::\"call\"`"), "{}", errors[0]);
     load(&configuration(json!({"bundle": files(POLICIES)})));
 }
+
+#[test]
+fn a_typed_part_of_the_path_is_read_in_one_spelling_for_messages_too() {
+    let mut bundle = files(POLICIES);
+    bundle["files"]["a.cedar"] = format!(
+        "{POLICIES}@id(\"not-there\") forbid (principal, action == Github::Action::\"create_issue\", resource) \
+         when {{ context.title == \"0a000000-0000-4000-8000-000000000000\" }};"
+    )
+    .into();
+    bundle["files"]["routes.yaml"] = ROUTES
+        .replace("path: /mcp", "path: \"/{tenant:uuid}/mcp\"")
+        .replace("from: \"arg:/title\"", "from: path.tenant")
+        .into();
+    for (tenant, status) in [
+        ("0a000000-0000-4000-8000-000000000000", "forbidden"),
+        ("0A000000-0000-4000-8000-000000000000", "forbidden"),
+        ("0a000000-0000-4000-8000-00000000000g", "bad_fact"),
+    ] {
+        let mut facts = post("2025-11-25", &call("create_issue", json!({})));
+        for (_, value) in facts.headers.iter_mut().filter(|(name, _)| name == b":path") {
+            *value = format!("/{tenant}/mcp").into_bytes();
+        }
+        let reply = reply(World::with(json!({"bundle": bundle})).decide(facts));
+        assert!(reply.body.contains(status), "{tenant}: {}", reply.body);
+    }
+}
+
+#[test]
+fn a_resource_has_one_spelling() {
+    for uri in ["FILE:///readme", "file:/readme", "file://localhost/readme", "file:///%72eadme"] {
+        let reply = denied(post("2025-11-25", &rpc("resources/read", json!({"uri": uri}))));
+        assert!(reply.body.contains("\"rule\":\"uri-spelling\""), "{uri}: {}", reply.body);
+    }
+}

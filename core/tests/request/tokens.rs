@@ -183,9 +183,13 @@ fn without_keys_nobody_is_let_in_and_nobody_is_turned_away() {
     let pair = || (identities.keyrings().next().unwrap(), other.keyrings().next().unwrap());
     let (mine, theirs) = pair();
     mine.inherit(theirs);
+    assert_eq!(mine.names(), [], "keys of a bundle end with it");
+    theirs.renew(CORPUS.keys.to_string().as_bytes()).unwrap();
+    mine.inherit(theirs);
     assert_eq!(mine.names(), theirs.names());
     assert!(identify(&identities, &facts, CORPUS.now * 1000).is_ok());
     let elsewhere = with(json!({"refresh": {"cluster": "d", "authority": "a", "path": "/jwks"}}));
+    elsewhere.keyrings().next().unwrap().renew(CORPUS.keys.to_string().as_bytes()).unwrap();
     let fresh = load(json!([entry]), &CORPUS.keys).unwrap();
     fresh.keyrings().next().unwrap().inherit(elsewhere.keyrings().next().unwrap());
     assert_eq!(fresh.keyrings().next().unwrap().names(), []);
