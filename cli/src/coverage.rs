@@ -2,6 +2,9 @@
 
 pub mod command;
 mod cross;
+mod github;
+mod html;
+mod junit;
 mod markdown;
 mod tally;
 mod terminal;
@@ -11,6 +14,7 @@ pub use tally::{ConjunctCount, Covered, Kind, PolicyCount, RouteCount, Tally};
 
 use serde::Serialize;
 
+use crate::output::word;
 use crate::replay::Recording;
 use crate::replay::report::Named;
 
@@ -32,6 +36,10 @@ pub struct Report {
     pub disagreements: Vec<Disagreement>,
     /// What went wrong with filter or harness.
     pub faults: Vec<String>,
+    /// Whether the filter trapped.
+    pub trapped: bool,
+    /// Below so many percent of a kind is a failure.
+    pub min: Option<f64>,
 }
 
 impl Report {
@@ -45,6 +53,43 @@ impl Report {
     #[must_use]
     pub fn markdown(&self) -> String {
         markdown::render(self)
+    }
+
+    /// For continuous integration.
+    #[must_use]
+    pub fn junit(&self) -> String {
+        junit::render(self)
+    }
+
+    /// For GitHub Actions.
+    #[must_use]
+    pub fn github(&self) -> String {
+        github::render(self)
+    }
+
+    /// For a browser.
+    #[must_use]
+    pub fn html(&self) -> String {
+        html::render(self)
+    }
+
+    /// All that is not as it must be, but for what was not exercised.
+    fn wrong(&self) -> Vec<String> {
+        let found = |found: &Disagreement| {
+            format!("`{}`: {} here, {} by the filter", found.id, found.here, found.filter)
+        };
+        self.disagreements.iter().map(found).chain(self.faults.iter().cloned()).collect()
+    }
+
+    /// All that was used: what it is, where, and its hash.
+    fn hashes(&self) -> Vec<(&'static str, String, String)> {
+        let filter = self.filter.iter().map(|filter| ("filter", &filter.path, filter.sha256));
+        let bundle = [("policies", &self.bundle.path, self.bundle.sha256)];
+        let recordings =
+            self.recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
+        let all = filter.chain(bundle).chain(recordings);
+        all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string()))
+            .collect()
     }
 
     /// For programs.

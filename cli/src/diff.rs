@@ -1,7 +1,10 @@
 //! What a change of policies would do to recorded traffic.
 
 pub mod command;
+mod html;
+mod junit;
 mod report;
 mod table;
+mod terms;
 
 pub use table::{Cell, Change, Kind, Table};

@@ -14,7 +14,7 @@ pub use curl::CurlError;
 pub use input::{Asked, InputError, Source};
 pub use shell::ShellError;
 pub use url::UrlError;
-pub(crate) use written::{one_line, place};
+pub(crate) use written::{duration, one_line, place};
 
 use std::path::PathBuf;
 
@@ -23,6 +23,7 @@ use countersign_protocol::UnixMillis;
 use countersign_protocol::recording::{Decision, Entry};
 
 use crate::replay::request::facts;
+use crate::replay::word;
 
 /// One request, explained.
 pub struct Report<'a> {
@@ -60,6 +61,16 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn terminal(&self) -> String {
         terminal::render(self)
+    }
+
+    /// For a pull request: in a fence that nothing in it ends.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let text = self.terminal();
+        let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
+        let fence = "`".repeat(longest.max(2) + 1);
+        let decision = word(Some(self.explanation.verdict.decision()));
+        format!("### Explained: {decision}\n\n{fence}text\n{text}{fence}\n")
     }
 
     /// For programs.

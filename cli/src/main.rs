@@ -5,11 +5,13 @@ mod render;
 mod report;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
+use countersign_cli::failure::Failure;
+use countersign_cli::output;
 use countersign_core::bundle::Bundle;
 use countersign_core::engine::Rules;
 use countersign_core::policy::PolicyLimits;
@@ -26,7 +28,7 @@ struct Arguments {
 enum Command {
     /// Check a policy folder as the filter would load it.
     Check {
-        /// The folder with `*.cedar`, `*.cedarschema`, `entities.json`, `routes.yaml`, `identities.yaml`.
+        /// The folder with `*.cedar`, `*.cedarschema`, `entities.json`, `routes.yaml`, `identities.yaml`, `*.jwks.json`.
         folder: PathBuf,
         /// Have this filter, such as `target/countersign.wasm`, load it too. It runs here, without a gateway.
         #[arg(long, requires = "configuration")]
@@ -61,58 +63,113 @@ enum Command {
         /// Values, `name=value`, before those of the file; `name=@file` takes a file's content.
         values: Vec<String>,
     },
+    /// Make schema, routes and suggested gates of what an API says of itself.
+    #[command(subcommand)]
+    Import(countersign_cli::import::Import),
     /// Make a recording of what other tools recorded, without its secrets.
     Record(record::Record),
 }
 
-fn main() -> Result<ExitCode> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let ended = run(Arguments::parse().command);
+    ended.unwrap_or_else(|failure| {
+        output::say(&failure);
+        failure.code()
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
         Command::Check { folder, filter, configuration } => {
             let Some((bundle, rules)) = load(&folder)? else { return Ok(ExitCode::FAILURE) };
             let (policies, gates) = rules.count();
-            println!("{}: {policies} policies, {gates} of them gates", folder.display());
+            output::print(&format!("{}: {policies} policies, {gates} of them gates\n", folder.display()))?;
             match filter.zip(configuration) {
-                Some((filter, configuration)) => trial::run(&filter, &configuration, &bundle),
+                Some((filter, configuration)) => {
+                    let tried = trial::run(&filter, &configuration, &bundle);
+                    tried.map_err(|error| Failure::Unreadable(format!("{error:#}")))
+                }
                 None => Ok(ExitCode::SUCCESS),
             }
         }
         Command::Bundle { folder } => print(load(&folder)?.map(|(bundle, _)| bundle.to_json().to_string())),
-        Command::Replay(arguments) => match load(&arguments.policies)? {
-            Some((bundle, rules)) => countersign_cli::replay::command::run(&arguments, &bundle, &rules),
-            None => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
-        },
-        Command::Diff(arguments) => match (load(&arguments.old)?, load(&arguments.new)?) {
-            (Some((old, _)), Some((new, _))) => countersign_cli::diff::command::run(&arguments, &old, &new),
-            _ => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
-        },
-        Command::Explain(arguments) => match load(&arguments.policies)? {
-            Some((bundle, _)) => countersign_cli::explain::command::run(&arguments, &bundle),
-            None => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
-        },
-        Command::Coverage(arguments) => match load(&arguments.policies)? {
-            Some((bundle, _)) => countersign_cli::coverage::command::run(&arguments, &bundle),
-            None => Ok(ExitCode::from(countersign_cli::replay::command::UNREADABLE)),
-        },
+        Command::Replay(arguments) => {
+            let (bundle, rules) = loaded(&arguments.policies)?;
+            countersign_cli::replay::command::run(&arguments, &bundle, &rules)
+        }
+        Command::Diff(arguments) => {
+            let (folder, revision) = (&arguments.old, arguments.old_rev.as_deref());
+            let old = match revision {
+                Some(revision) => check(countersign_cli::directory::read_at(folder, revision)?),
+                None => load(folder)?,
+            };
+            let (old, new) = (fit(folder, old)?.0, loaded(&arguments.new)?.0);
+            countersign_cli::diff::command::run(&arguments, &old, &new)
+        }
+        Command::Explain(arguments) => {
+            let (bundle, _) = loaded(&arguments.policies)?;
+            countersign_cli::explain::command::run(&arguments, &bundle)
+        }
+        Command::Coverage(arguments) => {
+            let (bundle, _) = loaded(&arguments.policies)?;
+            countersign_cli::coverage::command::run(&arguments, &bundle)
+        }
         Command::Render { template, bundle, file, values } => match load(&bundle)? {
-            Some((bundle, _)) => print(Some(render::render(&template, &bundle, file.as_deref(), &values)?)),
+            Some((bundle, _)) => {
+                let text = render::render(&template, &bundle, file.as_deref(), &values);
+                print(Some(text.map_err(|error| Failure::Other(format!("{error:#}")))?))
+            }
             None => Ok(ExitCode::FAILURE),
         },
+        Command::Import(import) => self::import(&import),
         Command::Record(record) => record.run(),
     }
 }
 
-fn print(text: Option<String>) -> Result<ExitCode> {
+/// Writes what loads, and only that.
+fn import(import: &countersign_cli::import::Import) -> Result<ExitCode, Failure> {
+    let wrong = |error: anyhow::Error| Failure::Unreadable(format!("{error:#}"));
+    let plan = import.plan().map_err(wrong)?;
+    let loaded = Bundle::from_files(plan.files.clone())
+        .and_then(|bundle| Rules::load(&bundle, &[], &PolicyLimits::default()));
+    let mut text: String = plan.report.iter().map(|line| format!("{line}\n")).collect();
+    if let Err(errors) = loaded {
+        output::print(&text)?;
+        report::show(&plan.files, &errors);
+        let message = format!("nothing is written: with it, `{}` would not load", import.folder().display());
+        return Err(Failure::Other(message));
+    }
+    plan.write(import.folder()).map_err(wrong)?;
+    text += &format!("{}: {} files written\n", import.folder().display(), plan.changed.len());
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints for other programs: as it is.
+fn print(text: Option<String>) -> Result<ExitCode, Failure> {
     let Some(text) = text else { return Ok(ExitCode::FAILURE) };
-    println!("{text}");
+    output::print_raw(&(text + "\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Reads and checks a folder; what is wrong with it is shown, and then there is nothing.
-fn load(folder: &std::path::Path) -> Result<Option<(Bundle, Rules)>> {
-    let files = countersign_cli::directory::read(folder)?;
+fn load(folder: &std::path::Path) -> Result<Option<(Bundle, Rules)>, Failure> {
+    Ok(check(countersign_cli::directory::read(folder)?))
+}
+
+fn check(files: BTreeMap<String, String>) -> Option<(Bundle, Rules)> {
     let loaded = Bundle::from_files(files.clone()).and_then(|bundle| {
         let rules = Rules::load(&bundle, &[], &PolicyLimits::default())?;
         Ok((bundle, rules))
     });
-    Ok(loaded.inspect_err(|errors| report::show(&files, errors)).ok())
+    loaded.inspect_err(|errors| report::show(&files, errors)).ok()
+}
+
+/// The same for those who need one.
+fn loaded(folder: &std::path::Path) -> Result<(Bundle, Rules), Failure> {
+    fit(folder, load(folder)?)
+}
+
+fn fit(folder: &std::path::Path, loaded: Option<(Bundle, Rules)>) -> Result<(Bundle, Rules), Failure> {
+    loaded.ok_or_else(|| Failure::Unreadable(format!("`{}` cannot be loaded", folder.display())))
 }

@@ -5,13 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow};
+use countersign_cli::failure::Failure;
+use countersign_cli::output;
 use countersign_recordings::{
     Format, ImportError, Imported, Key, Options, Scrubber, Secrets, Unreadable, in_order, native, open,
 };
-
-/// An input that cannot be read.
-const UNREADABLE: u8 = 4;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Record {
@@ -50,8 +48,8 @@ struct Count {
 }
 
 impl Record {
-    /// Writes the recording. The exit code is 1 when an entry was refused, 4 when an input cannot be read.
-    pub(crate) fn run(&self) -> Result<ExitCode> {
+    /// Writes the recording. The exit code is 1 when an entry was refused.
+    pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         let mut scrubber = Scrubber::new(self.secrets()?, &self.key()?);
         // A secret may be in an entry before the one that tells that it is secret.
         if !self.inputs.iter().any(|input| is_stdin(input)) {
@@ -64,51 +62,40 @@ impl Record {
         }
         let mut part = self.output.clone().into_os_string();
         part.push(".part");
-        let written = self.write(&mut scrubber, Path::new(&part));
-        let done = written.and_then(|count| {
-            std::fs::rename(&part, &self.output).with_context(|| self.output.display().to_string())?;
+        let written = self.write(&mut scrubber, Path::new(&part)).and_then(|count| {
+            std::fs::rename(&part, &self.output).map_err(|error| unwritable(&self.output, error))?;
             Ok(count)
         });
-        match done {
-            Ok(Count { written, skipped, refused }) => {
-                eprintln!("{written} entries written, {skipped} skipped, {refused} refused");
-                Ok(if refused > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-            }
-            Err(error) => {
-                // It may never have been made.
-                let _ = std::fs::remove_file(&part);
-                let unreadable = error.downcast_ref::<ImportError>().is_some();
-                if !unreadable {
-                    return Err(error);
-                }
-                eprintln!("{error}");
-                Ok(ExitCode::from(UNREADABLE))
-            }
-        }
+        let Count { written, skipped, refused } = written.inspect_err(|_| {
+            // It may never have been made.
+            _ = std::fs::remove_file(&part);
+        })?;
+        output::say(format!("{written} entries written, {skipped} skipped, {refused} refused"));
+        Ok(if refused > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    fn write(&self, scrubber: &mut Scrubber, part: &Path) -> Result<Count> {
-        let file = File::create(part).with_context(|| part.display().to_string())?;
-        let mut output = native::Writer::new(file);
+    fn write(&self, scrubber: &mut Scrubber, part: &Path) -> Result<Count, Failure> {
+        let file = File::create(part).map_err(|error| unwritable(&self.output, error))?;
+        let mut file = native::Writer::new(file);
         let mut count = Count::default();
         for item in in_order(self.items()) {
-            let mut entry = match item? {
+            let mut entry = match item.map_err(Failure::unreadable)? {
                 Imported::Entry(entry) => entry,
                 Imported::Skipped(note) => {
-                    eprintln!("{note}");
+                    output::say(note);
                     count.skipped += 1;
                     continue;
                 }
             };
             if let Err(refusal) = scrubber.scrub(&mut entry) {
-                eprintln!("{refusal}");
+                output::say(refusal);
                 count.refused += 1;
                 continue;
             }
-            output.write(&entry)?;
+            file.write(&entry).map_err(|error| unwritable(&self.output, error))?;
             count.written += 1;
         }
-        output.finish()?;
+        file.finish().map_err(|error| unwritable(&self.output, error))?;
         Ok(count)
     }
 
@@ -136,7 +123,7 @@ impl Record {
         })
     }
 
-    fn secrets(&self) -> Result<Secrets> {
+    fn secrets(&self) -> Result<Secrets, Failure> {
         let mut secrets = Secrets::default();
         for name in &self.scrub_header {
             secrets = secrets.header(name);
@@ -145,7 +132,9 @@ impl Record {
             secrets = secrets.name(name);
         }
         for pointer in &self.scrub_pointer {
-            secrets = secrets.pointer(pointer).map_err(|why| anyhow!(why))?;
+            secrets = secrets
+                .pointer(pointer)
+                .map_err(|why| Failure::Usage(format!("`--scrub-pointer {pointer}`: {why}")))?;
         }
         if self.take_out_bodies {
             secrets = secrets.unreadable(Unreadable::TakeOut);
@@ -153,11 +142,18 @@ impl Record {
         Ok(secrets)
     }
 
-    fn key(&self) -> Result<Key> {
-        let Some(file) = &self.key_file else { return Ok(Key::random()?) };
-        let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-        Key::new(&bytes).with_context(|| file.display().to_string())
+    fn key(&self) -> Result<Key, Failure> {
+        let Some(file) = &self.key_file else { return Key::random().map_err(Failure::unreadable) };
+        let unread = |error: &dyn std::fmt::Display| {
+            Failure::Unreadable(format!("`--key-file`: cannot use `{}`: {error}", file.display()))
+        };
+        let bytes = std::fs::read(file).map_err(|error| unread(&error))?;
+        Key::new(&bytes).map_err(|error| unread(&error))
     }
+}
+
+fn unwritable(file: &Path, error: impl std::fmt::Display) -> Failure {
+    Failure::Unreadable(format!("cannot write `{}`: {error}", file.display()))
 }
 
 fn is_stdin(input: &Path) -> bool {
@@ -172,6 +168,8 @@ fn ids(input: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use countersign_cli::failure::{UNREADABLE, USAGE};
+
     use super::*;
 
     fn record(inputs: Vec<PathBuf>, output: PathBuf) -> Record {
@@ -218,10 +216,18 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("cut.har"), "{\"log\":{\"entries\":[").unwrap();
         for input in ["cut.har", "missing.har"] {
-            let code = record(vec![at(input)], at("out.jsonl")).run().unwrap();
+            let code = record(vec![at(input)], at("out.jsonl")).run().unwrap_err().code();
             assert_eq!(code, ExitCode::from(UNREADABLE));
             assert!(!at("out.jsonl").exists() && !at("out.jsonl.part").exists());
         }
+        let mut other = record(vec![at("cut.har")], at("no/folder/out.jsonl"));
+        other.scrub_pointer = vec!["a".into()];
+        assert_eq!(other.run().unwrap_err().code(), ExitCode::from(USAGE));
+        other.scrub_pointer = vec![];
+        other.key_file = Some(at("missing"));
+        assert!(other.run().unwrap_err().to_string().contains("`--key-file`"));
+        other.key_file = None;
+        assert!(other.run().unwrap_err().to_string().starts_with("cannot write `"));
         std::fs::write(at("host.har"), har("https://partner.example/", "partner.example")).unwrap();
         assert_eq!(record(vec![at("host.har")], at("out.jsonl")).run().unwrap(), ExitCode::FAILURE);
         assert_eq!(std::fs::read_to_string(at("out.jsonl")).unwrap(), "");

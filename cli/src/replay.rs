@@ -3,7 +3,9 @@
 pub mod command;
 pub mod envoy;
 mod evidence;
+mod leaks;
 mod passed;
+mod played;
 mod reader;
 pub mod report;
 pub(crate) mod request;
@@ -15,10 +17,12 @@ mod update;
 mod verify;
 
 pub use evidence::{About, Said};
+pub use played::{Played, Seen, Summary};
 pub use reader::{ReadError, Reader, Recording};
 pub use request::Chunking;
+pub(crate) use run::{NOTHING, left_out};
 pub use run::{Plan, RunError, run};
 pub use setting::{Setting, SettingError};
-pub use stage::{Ending, Options, Played, Seen, Stage, Summary};
+pub use stage::{Ending, Options, Stage};
 pub use tally::{Case, Decisions, Failure, Tally};
-pub use verify::{Finding, verify, word};
+pub use verify::{Finding, broken, verify, word};

@@ -1,28 +1,33 @@
 //! Shows what is wrong with a bundle, with the line that it is about.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
+use countersign_cli::output::{self, word};
 use countersign_core::load::LoadError;
 use miette::{GraphicalReportHandler, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
 /// Prints every error to standard error.
 pub(crate) fn show(files: &BTreeMap<String, String>, errors: &[LoadError]) {
     for error in errors {
-        eprintln!("{}", render(files, error));
+        // Its colours are meant.
+        _ = writeln!(std::io::stderr(), "{}", render(files, error));
     }
 }
 
 fn render(files: &BTreeMap<String, String>, error: &LoadError) -> String {
-    let mut diagnostic = MietteDiagnostic::new(error.message.clone());
-    let place = error.line.and_then(|line| Some((span(files.get(&error.file)?, line)?, error.file.as_str())));
-    let Some((span, file)) = place else { return format!("  × {error}") };
-    diagnostic = diagnostic.with_label(LabeledSpan::at(span, "here"));
-    let text = files.get(file).cloned().unwrap_or_default();
-    let report = Report::new(diagnostic).with_source_code(NamedSource::new(file, text));
+    let plain = || format!("  × {}", word(&error.to_string()));
+    // Colours are the report's own: nothing in a policy makes any.
+    let text = files.get(&error.file).map(|text| output::text(text).into_owned());
+    let place = text.and_then(|text| Some((span(&text, error.line?)?, text)));
+    let Some((span, text)) = place else { return plain() };
+    let diagnostic =
+        MietteDiagnostic::new(output::text(&error.message)).with_label(LabeledSpan::at(span, "here"));
+    let report = Report::new(diagnostic).with_source_code(NamedSource::new(word(&error.file), text));
     let mut out = String::new();
     match GraphicalReportHandler::new().render_report(&mut out, report.as_ref()) {
         Ok(()) => out,
-        Err(_) => format!("  × {error}"),
+        Err(_) => plain(),
     }
 }
 
@@ -37,6 +42,18 @@ fn span(text: &str, line: usize) -> Option<std::ops::Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_a_policy_acts_on_its_reader() {
+        let error = LoadError { file: "a\n.cedar".into(), line: Some(2), message: "no\u{1b}[2J".into() };
+        let files = BTreeMap::from([("a\n.cedar".to_owned(), "// a\n\u{1b}]0;x\u{7} \u{202e}\n".to_owned())]);
+        let said = render(&files, &error);
+        assert!(
+            !said.contains(['\u{7}', '\u{202e}']) && !said.contains("\u{1b}]") && !said.contains("\u{1b}[2J"),
+            "{said}"
+        );
+        assert!(said.contains(r"a\n.cedar") && said.contains(r"\u{1b}]0;x"), "{said}");
+    }
 
     #[test]
     fn a_line_is_found_without_its_indentation() {

@@ -5,12 +5,11 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
+use countersign_cli::failure::TRAPPED;
+use countersign_cli::output;
 use countersign_core::bundle::Bundle;
 use countersign_host_test::{Filter, Level, Trial, Verdict};
 use serde_json::{Map, Value};
-
-/// What a replay ends with, too, when the filter trapped.
-const TRAPPED: u8 = 3;
 
 /// Runs the filter with a configuration file whose `bundle` is this one, and shows how it took it.
 pub(crate) fn run(filter: &Path, configuration: &Path, bundle: &Bundle) -> Result<ExitCode> {
@@ -19,7 +18,7 @@ pub(crate) fn run(filter: &Path, configuration: &Path, bundle: &Bundle) -> Resul
         .with_context(|| format!("cannot read `{}`", configuration.display()))?;
     let text = fill(&text, bundle).with_context(|| format!("`{}`", configuration.display()))?;
     let outcome = configure(&wasm, &text).with_context(|| format!("`{}`", filter.display()))?;
-    Ok(show(filter, &outcome))
+    show(filter, &outcome)
 }
 
 fn fill(text: &str, bundle: &Bundle) -> Result<String> {
@@ -34,25 +33,25 @@ fn configure(wasm: &[u8], configuration: &str) -> Result<Trial> {
     Ok(Filter::load(wasm)?.configure(configuration.as_bytes(), now, 0))
 }
 
-fn show(filter: &Path, outcome: &Trial) -> ExitCode {
+fn show(filter: &Path, outcome: &Trial) -> Result<ExitCode> {
     for line in outcome.log.iter().filter(|line| line.level >= Level::Error) {
-        eprintln!("{line}");
+        output::say(line);
     }
     let name = filter.display();
-    match &outcome.verdict {
+    Ok(match &outcome.verdict {
         Verdict::Accepted => {
-            println!("{name}: accepts the configuration");
+            output::print(&format!("{name}: accepts the configuration\n"))?;
             ExitCode::SUCCESS
         }
         Verdict::Refused => {
-            eprintln!("{name}: refuses the configuration");
+            output::say(format!("{name}: refuses the configuration"));
             ExitCode::FAILURE
         }
         Verdict::Trapped(why) => {
-            eprintln!("{name}: traps in {why}");
+            output::say(format!("{name}: traps in {why}"));
             ExitCode::from(TRAPPED)
         }
-    }
+    })
 }
 
 #[cfg(test)]

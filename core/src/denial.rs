@@ -1,5 +1,7 @@
 //! Why a request does not go on: one table from reason to code, HTTP status, gRPC status and sentence.
 
+use crate::reading::Rule;
+
 /// Every reason for which a request does not go on. The code is stable; policies and clients may rely on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
@@ -15,8 +17,16 @@ pub enum Reason {
     Ambiguous,
     /// A fact that the route needs is missing or of the wrong type.
     BadFact,
+    /// What was posted is no message of the protocol's version.
+    BadMessage,
+    /// A header says something else than the body that it repeats.
+    HeaderMismatch,
+    /// The protocol's version is not known.
+    UnsupportedVersion,
     /// Credentials are present and do not hold.
     BadIdentity,
+    /// The keys that a token is verified with are not here yet.
+    KeysUnavailable,
     /// The agent's owner is not known.
     OwnerUnknown,
     /// Somebody who takes part cannot be told apart from approvers.
@@ -25,6 +35,10 @@ pub enum Reason {
     BodyTooLarge,
     /// The gateway does not deliver the body.
     HostWithholdsBody,
+    /// A gate applies, and what is said is not whole: a stream, or more than one message.
+    StreamGated,
+    /// The upstream's answer is to be filtered and cannot be read.
+    AnswerUnreadable,
     /// The approval service cannot be asked.
     ServiceUnavailable,
     /// The approval service will not ask it.
@@ -60,18 +74,24 @@ pub struct Meaning {
 
 impl Reason {
     /// All reasons, in the order of the table.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 26] = [
         Self::Forbidden,
         Self::PolicyError,
         Self::Anonymous,
         Self::NoRoute,
         Self::Ambiguous,
         Self::BadFact,
+        Self::BadMessage,
+        Self::HeaderMismatch,
+        Self::UnsupportedVersion,
         Self::BadIdentity,
+        Self::KeysUnavailable,
         Self::OwnerUnknown,
         Self::IdentityNotComparable,
         Self::BodyTooLarge,
         Self::HostWithholdsBody,
+        Self::StreamGated,
+        Self::AnswerUnreadable,
         Self::ServiceUnavailable,
         Self::AskRefused,
         Self::Rejected,
@@ -93,7 +113,15 @@ impl Reason {
             Self::NoRoute => ("no_route", 403, 7, "nothing is known about this request, so it is denied"),
             Self::Ambiguous => ("ambiguous_request", 400, 3, "the request can be read in more than one way"),
             Self::BadFact => ("bad_fact", 400, 3, "a part that policy reads is missing or of the wrong type"),
+            Self::BadMessage => ("bad_message", 400, 3, "this is no message of the protocol's version"),
+            Self::HeaderMismatch => ("header_mismatch", 400, 3, "a header and the body do not say the same"),
+            Self::UnsupportedVersion => {
+                ("unsupported_version", 400, 3, "the protocol's version is not known")
+            }
             Self::BadIdentity => ("bad_identity", 401, 16, "the credentials do not hold"),
+            Self::KeysUnavailable => {
+                ("keys_unavailable", 503, 14, "the keys that tokens are verified with are not here yet")
+            }
             Self::OwnerUnknown => ("owner_unknown", 403, 7, "the owner of this agent is not known"),
             Self::IdentityNotComparable => {
                 ("identity_not_comparable", 403, 7, "who asks cannot be told apart from who approves")
@@ -105,6 +133,12 @@ impl Reason {
                 14,
                 "the gateway withholds the body: set allow_on_headers_stop_iteration",
             ),
+            Self::StreamGated => {
+                ("stream_gated", 403, 7, "a person would have to countersign what is not said yet")
+            }
+            Self::AnswerUnreadable => {
+                ("answer_unreadable", 502, 14, "the server's answer cannot be read, so it is not shown")
+            }
             Self::ServiceUnavailable => {
                 ("service_unavailable", 503, 14, "the approval service cannot be asked")
             }
@@ -135,6 +169,8 @@ const LONGEST_DETAIL: usize = 300;
 pub struct Denial {
     /// Why.
     pub reason: Reason,
+    /// The rule of the one reading that is broken, where one is.
+    pub rule: Option<Rule>,
     /// What is particular: names the header, field or route. Safe to show to the caller.
     pub detail: String,
 }
@@ -144,8 +180,18 @@ impl Denial {
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         let detail: String = detail.into();
         match detail.char_indices().nth(LONGEST_DETAIL) {
-            None => Self { reason, detail },
-            Some(_) => Self { reason, detail: detail.chars().take(LONGEST_DETAIL).chain(['…']).collect() },
+            None => Self { reason, rule: None, detail },
+            Some(_) => Self {
+                reason,
+                rule: None,
+                detail: detail.chars().take(LONGEST_DETAIL).chain(['…']).collect(),
+            },
         }
+    }
+
+    /// The same, found in `place`.
+    #[must_use]
+    pub(crate) fn within(self, place: &str) -> Self {
+        Self { rule: self.rule, ..Self::new(self.reason, format!("{place}: {}", self.detail)) }
     }
 }

@@ -2,6 +2,8 @@
 
 mod fields;
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_protocol::Hash;
@@ -17,6 +19,9 @@ use crate::reading::Reading;
 
 /// Separates these hashes from all others; its end changes when the encoding does.
 const DOMAIN: &[u8] = b"countersign request digest v1";
+
+/// The same for a body of which parts are left out.
+const DOMAIN_OF_PIECES: &[u8] = b"countersign request digest v1 of pieces";
 
 type Pairs = [(Vec<u8>, Vec<u8>)];
 
@@ -35,10 +40,10 @@ pub struct DigestInput<'a> {
     pub caller: &'a Caller,
     /// The route's name.
     pub route: &'a str,
-    /// What is done.
-    pub action: &'a EntityName,
-    /// To what.
-    pub resource: &'a EntityName,
+    /// What is done to what, each part of it in its order.
+    pub does: &'a [(&'a EntityName, &'a EntityName)],
+    /// Ranges of the body, in order and apart, that may differ when the request is sent again.
+    pub loose: &'a [Range<usize>],
     /// Headers that the route adds to the volatile ones.
     pub volatile: &'a [String],
 }
@@ -47,20 +52,22 @@ pub struct DigestInput<'a> {
 /// endian), so that no two requests have the same encoding.
 #[must_use]
 pub fn digest(input: &DigestInput<'_>) -> Hash {
-    let DigestInput { audience, facts, reading, body, caller, route, action, resource, volatile } = *input;
+    let DigestInput { audience, facts, reading, body, caller, route, does, loose, volatile } = *input;
     let mut encoder = Encoder(Sha256::new());
-    encoder.bytes(DOMAIN);
+    encoder.bytes(if loose.is_empty() { DOMAIN } else { DOMAIN_OF_PIECES });
     for text in [audience, &reading.method, &reading.scheme, &reading.authority, &reading.path] {
         encoder.bytes(text.as_bytes());
     }
     encoder.fields(&facts.headers, volatile);
-    encoder.bytes(body);
+    encoder.body(body, loose);
     encoder.fields(&facts.trailers, volatile);
     encoder.entity(&caller.principal);
     encoder.chain(caller);
     encoder.bytes(route.as_bytes());
-    encoder.entity(action);
-    encoder.entity(resource);
+    for (action, resource) in does {
+        encoder.entity(action);
+        encoder.entity(resource);
+    }
     Hash(encoder.0.finalize().into())
 }
 
@@ -74,6 +81,20 @@ impl Encoder {
     fn bytes(&mut self, bytes: &[u8]) {
         self.count(bytes.len());
         self.0.update(bytes);
+    }
+
+    /// The body; where ranges of it are left out, what stands between them.
+    fn body(&mut self, body: &[u8], loose: &[Range<usize>]) {
+        if loose.is_empty() {
+            return self.bytes(body);
+        }
+        self.count(loose.len());
+        let mut start = 0;
+        for range in loose {
+            self.bytes(body.get(start..range.start).unwrap_or_default());
+            start = range.end;
+        }
+        self.bytes(body.get(start..).unwrap_or_default());
     }
 
     fn entity(&mut self, entity: &EntityName) {

@@ -1,4 +1,4 @@
-//! Everything that a decision rests on besides the request: loaded once, never changed.
+//! Everything that a decision rests on besides the request: loaded once, and but for fetched keys never changed.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,12 @@ use crate::clock::Zone;
 use crate::config::{Approval, AuditFacts, Config, FILE, Limits, Mode, PendingAnswer};
 use crate::entity::EntityName;
 use crate::grant::Trust;
-use crate::identity::{Identities, IdentitySource};
+use crate::identity::{Identities, IdentitySource, Keyring};
 use crate::load::LoadError;
 use crate::policy::{Policies, PolicyInfo, PolicyLimits, Role};
 use crate::reading::Relaxed;
 use crate::routes::{Routes, SchemaView};
+use crate::types::Attribute;
 
 /// A loaded configuration.
 #[derive(Debug)]
@@ -89,6 +90,11 @@ impl Engine {
         self.identities.read_certificates()
     }
 
+    /// The keys of each source that verifies tokens itself: all that changes of an engine.
+    pub fn keyrings(&self) -> impl Iterator<Item = &Keyring> {
+        self.identities.keyrings()
+    }
+
     /// What is too much.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -151,10 +157,12 @@ impl Rules {
         let policies = Policies::load(bundle, limits)?;
         let mut errors = Vec::new();
         let routes = collect(&mut errors, Routes::load(bundle.get("routes.yaml"), &policies));
-        let identities = collect(&mut errors, Identities::load(sources, bundle.get("identities.yaml")));
+        let identities = collect(&mut errors, Identities::load(sources, bundle));
         let (Some(routes), Some(identities)) = (routes, identities) else { return Err(errors) };
         errors.extend(unmapped_groups(&policies, &identities));
-        errors.extend(unknown_principals(&policies, sources));
+        errors.extend(narrow_calls(&policies, &routes));
+        let unfit = identities.unfit(&policies);
+        errors.extend(unfit.into_iter().map(|why| LoadError::in_file(FILE, format!("`identity`: {why}"))));
         if errors.is_empty() { Ok(Self { policies, routes, identities }) } else { Err(errors) }
     }
 
@@ -201,11 +209,19 @@ fn collect<T>(errors: &mut Vec<LoadError>, result: Result<T, Vec<LoadError>>) ->
     result.map_err(|mut found| errors.append(&mut found)).ok()
 }
 
-/// A caller of a type that the schema does not know could never do anything.
-fn unknown_principals(policies: &Policies, sources: &[IdentitySource]) -> Vec<LoadError> {
-    let unknown = sources.iter().flat_map(IdentitySource::types).filter(|ty| !policies.declares_type(ty));
-    unknown
-        .map(|ty| LoadError::in_file(FILE, format!("`identity`: the schema declares no entity type `{ty}`")))
+/// Where tools have actions of their own, a policy that names the action of all calls means them, too.
+fn narrow_calls(policies: &Policies, routes: &Routes) -> Vec<LoadError> {
+    let Some(call) = routes.shared_call() else { return Vec::new() };
+    let narrow = policies.policies().filter(|policy| policy.action.as_ref() == Some(&call));
+    narrow
+        .map(|policy| {
+            let id = &policy.notes.id;
+            let message = format!(
+                "`{id}` names `action == {call}`, and tools in `routes.yaml` have actions of their own in it: write \
+                 `action in {call}`"
+            );
+            LoadError::at(policy.file.clone(), policy.line, message)
+        })
         .collect()
 }
 
@@ -241,8 +257,19 @@ impl SchemaView for Policies {
         self.declares_type(ty)
     }
 
-    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, bool>> {
-        let declared = self.context_type(action)?;
-        Some(declared.iter().map(|(name, attribute)| (name.clone(), attribute.required)).collect())
+    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, Attribute>> {
+        self.context_type(action).cloned()
+    }
+
+    fn takes_resource(&self, action: &EntityName, ty: &str) -> bool {
+        self.applies_to(action, ty)
+    }
+
+    fn may_lie_in(&self, child: &str, parent: &str) -> bool {
+        self.may_contain(child, parent)
+    }
+
+    fn lies_in(&self, action: &EntityName, other: &EntityName) -> bool {
+        self.action_lies_in(action, other)
     }
 }

@@ -17,8 +17,8 @@ use crate::entity::EntityName;
 use crate::facts::RequestFacts;
 use crate::identity::Caller;
 use crate::journal::Journal;
-use crate::judge::{Judged, Unjudged, judge};
-use crate::life::{Fate, Moment, Next, Step, decide};
+use crate::judge::{Judged, Part, Unjudged, judge};
+use crate::life::{Enquiry, Fate, Moment, Next, Step, decide};
 use crate::load::LoadError;
 use crate::policy::{Account, Anatomy, Brief, Came, Query, Role, Ruling, Verdict};
 use crate::reading::Reading;
@@ -101,9 +101,19 @@ pub struct Exercised {
     pub briefs: Vec<Brief>,
 }
 
+/// The first decision of the very code that the filter runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct First {
+    /// What is decided.
+    pub decided: Decided,
+    /// What people are asked, when they are.
+    pub question: Option<Box<Enquiry>>,
+}
+
 /// What came of the life of a request up to its first decision.
 struct Outcome {
     verdict: Decided,
+    question: Option<Box<Enquiry>>,
     /// What was known by then: with the body, where it was asked for.
     facts: RequestFacts,
 }
@@ -148,8 +158,8 @@ impl Explainer {
     /// Explains what is decided on `facts` as of `now`. A body that is `None` was never sent.
     #[must_use]
     pub fn explain(&self, facts: &RequestFacts, now: UnixMillis) -> Explanation {
-        let Outcome { verdict, facts } = self.decide(facts, now);
-        let mut explanation = self.look(&facts, verdict);
+        let Outcome { verdict, facts, .. } = self.decide(facts, now);
+        let mut explanation = self.look(&facts, verdict, now);
         if let Ok(judged) = judge(&self.engine, &facts, now) {
             self.account(&mut explanation, judged);
         }
@@ -159,16 +169,24 @@ impl Explainer {
     /// What a decision on `facts` as of `now` exercises. A body that is `None` was never sent.
     #[must_use]
     pub fn exercise(&self, facts: &RequestFacts, now: UnixMillis) -> Exercised {
-        let Outcome { verdict, facts } = self.decide(facts, now);
+        let Outcome { verdict, facts, .. } = self.decide(facts, now);
         let (route, briefs) = match judge(&self.engine, &facts, now) {
             Ok(judged) => {
-                let briefs = self.engine.policies.briefs(&self.anatomies, &judged.query);
-                (Some(judged.target.name().to_owned()), briefs.unwrap_or_default())
+                let briefs = |part: &Part| self.engine.policies.briefs(&self.anatomies, &part.query);
+                let all = judged.parts().filter_map(|part| briefs(part).ok()).flatten().collect();
+                (Some(judged.target.name().to_owned()), all)
             }
             Err(Unjudged::Denied(_, about)) => (about.route, Vec::new()),
-            Err(Unjudged::NeedBody) => (None, Vec::new()),
+            Err(Unjudged::NeedBody(_)) => (None, Vec::new()),
         };
         Exercised { decision: verdict.decision(), route, briefs }
+    }
+
+    /// What is decided first on `facts` as of `now`, and nothing about why. A body that is `None` was never sent.
+    #[must_use]
+    pub fn first(&self, facts: &RequestFacts, now: UnixMillis) -> First {
+        let Outcome { verdict, question, .. } = self.decide(facts, now);
+        First { decided: verdict, question }
     }
 
     /// The first decision of the very code that the filter runs, and what it needed for it.
@@ -189,16 +207,21 @@ impl Explainer {
             }
             (next, _) => (Step { next, ..step }, first),
         };
-        Outcome { verdict: Decided::of(&step), facts }
+        let verdict = Decided::of(&step);
+        let question = match step.next {
+            Next::Ask(enquiry, _) => Some(enquiry),
+            _ => None,
+        };
+        Outcome { verdict, question, facts }
     }
 
     /// What is known before policy is asked, as far as it goes.
-    fn look(&self, facts: &RequestFacts, verdict: Decided) -> Explanation {
+    fn look(&self, facts: &RequestFacts, verdict: Decided, now: UnixMillis) -> Explanation {
         let engine = &self.engine;
         let owner_of = |entity: &EntityName, name: &str| engine.policies.attribute_entity(entity, name);
         let reading = Reading::of(facts, &engine.relaxed).ok();
-        let caller =
-            reading.as_ref().and_then(|reading| engine.identities.identify(facts, reading, &owner_of).ok());
+        let identify = |reading| engine.identities.identify(facts, reading, now, &owner_of).ok();
+        let caller = reading.as_ref().and_then(identify);
         let target = reading.as_ref().map(|reading| engine.routes.find(reading));
         let missed = match (&target, &reading) {
             (Some(Err(_)), Some(reading)) => self.missed(reading),
@@ -243,9 +266,11 @@ impl Explainer {
 
     fn account(&self, explanation: &mut Explanation, judged: Judged<'_>) {
         let policies = &self.engine.policies;
-        let Judged { query, ruling, .. } = judged;
+        let deciding = judged.deciding();
+        let (query, ruling) = (deciding.query.clone(), judged.ruling.clone());
         let declared = policies.context_type(&query.action).into_iter().flatten();
-        explanation.types = declared.map(|(name, attribute)| (name.clone(), attribute.ty.clone())).collect();
+        explanation.types =
+            declared.map(|(name, attribute)| (name.clone(), attribute.ty.to_string())).collect();
         let denied = matches!(ruling.verdict, Verdict::Deny(_));
         match policies.explain(&self.anatomies, &query, denied) {
             Ok(accounts) => explanation.accounts = accounts,
@@ -266,7 +291,7 @@ impl Decided {
             (Some(Fate::Denied(reason)), _) => {
                 let record = step.audit.last().and_then(|record| serde_json::from_str(&record.line).ok());
                 let detail = record.and_then(|record: Json| Some(record.get("detail")?.as_str()?.to_owned()));
-                Self::denial(&Denial { reason, detail: detail.unwrap_or_default() })
+                Self::denial(&Denial::new(reason, detail.unwrap_or_default()))
             }
             (Some(Fate::NeedsApproval | Fate::Pending), _) | (_, Next::Ask(..)) => Self::Ask,
             _ => Self::Allow,

@@ -16,6 +16,7 @@ use countersign_protocol::evidence::Record;
 use countersign_protocol::request::Question;
 use countersign_protocol::{Hash, Token, UnixMillis};
 
+pub use crate::mcp::listing::{Events, Form, Listing, Unreadable};
 pub use answer::{Reply, STATUS_PATH};
 pub use asking::{Asking, abandoned};
 pub use case::Left;
@@ -131,7 +132,9 @@ fn start(
 ) -> Step {
     let judged = match judge(engine, &facts, at.now) {
         Ok(judged) => judged,
-        Err(Unjudged::NeedBody) => return Step::new(Next::NeedBody(AwaitingBody::new(facts, engine))),
+        Err(Unjudged::NeedBody(dialect)) => {
+            return Step::new(Next::NeedBody(AwaitingBody::new(facts, dialect, engine)));
+        }
         Err(Unjudged::Denied(denial, about)) => {
             return deny::unjudged(engine, journal, denial, *about, at.now);
         }

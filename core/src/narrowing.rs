@@ -12,10 +12,11 @@ use crate::engine::Engine;
 use crate::entity::EntityName;
 use crate::facts::RequestFacts;
 use crate::grant::Refusal;
-use crate::judge::Judged;
-use crate::policy::{APPROVE, Attribute, Fault, GATE_TYPE, Query};
+use crate::judge::{Judged, Part};
+use crate::policy::{APPROVE, Claimed, Fault, GATE_TYPE, Query};
 use crate::refusal::Breach;
 use crate::routes::common_facts;
+use crate::types::Attribute;
 use crate::value::Value;
 
 /// The held request, as it is judged now.
@@ -44,9 +45,13 @@ pub(crate) fn check(
     now: UnixMillis,
 ) -> Result<(), Refusal> {
     let Some(declared) = engine.policies.context_type(&APPROVE) else { return Ok(()) };
-    let context = context(engine, request, declared, now);
-    let object = |answer: &Answer| match &context {
-        Ok(context) => objection(engine, request.gates, context, answer, grant.asked_at),
+    // One answer opens the gates of all parts.
+    let contexts: Result<Vec<_>, _> =
+        request.judged.parts().map(|part| context(engine, request, part, declared, now)).collect();
+    let object = |answer: &Answer| match &contexts {
+        Ok(contexts) => contexts
+            .iter()
+            .find_map(|context| objection(engine, request.gates, context, answer, grant.asked_at)),
         Err(denial) => Some(Objection::failed(denial.detail.clone())),
     };
     let refused: Vec<_> =
@@ -82,6 +87,7 @@ fn objection(
     queries.find_map(|(gate, person)| {
         let query = Query {
             principal: person.clone(),
+            claimed: Claimed::default(),
             anonymous: false,
             action: APPROVE.clone(),
             resource: EntityName::new(GATE_TYPE, &gate.gate.id),
@@ -116,6 +122,7 @@ fn told(fault: &Fault) -> String {
 fn context(
     engine: &Engine,
     request: Request<'_>,
+    part: &Part,
     declared: &BTreeMap<String, Attribute>,
     now: UnixMillis,
 ) -> Result<BTreeMap<String, Value>, Denial> {
@@ -128,9 +135,9 @@ fn context(
         Severity::High => "high",
     };
     let own = [
-        ("action", judged.query.action.to_string()),
-        ("principal", judged.query.principal.to_string()),
-        ("resource", judged.query.resource.to_string()),
+        ("action", part.query.action.to_string()),
+        ("principal", part.query.principal.to_string()),
+        ("resource", part.query.resource.to_string()),
         ("severity", severity.into()),
     ];
     let own = own.into_iter().filter(|(name, _)| wanted(name));

@@ -2,6 +2,7 @@
 
 mod annotation;
 mod approval;
+mod claims;
 mod entities;
 mod evaluate;
 mod explain;
@@ -16,10 +17,11 @@ mod schema;
 mod scope;
 mod source;
 mod values;
+mod visible;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{EntityUid, Policy};
+use cedar_policy::{ActionConstraint, EntityUid, Policy};
 use cedar_policy_core::ast;
 use countersign_protocol::Hash;
 
@@ -29,12 +31,12 @@ pub use explain::{
     Account, Anatomy, Brief, Came, Change, Clause, ClauseKind, ClauseTrace, Conjunct, How, Matched, Need,
     Piece, Place, Read, Trace,
 };
-pub use ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
-pub use schema::Attribute;
+pub use ruling::{Claimed, Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
 
 use crate::bundle::Bundle;
 use crate::entity::EntityName;
 use crate::load::LoadError;
+use crate::types::Attribute;
 use hierarchy::{Hierarchy, NodeNo};
 use place::File;
 use schema::Types;
@@ -68,6 +70,8 @@ pub struct PolicyInfo {
     pub file: String,
     /// The line that it starts at, from 1.
     pub line: usize,
+    /// The action that its scope equals, if it names one so.
+    pub action: Option<EntityName>,
 }
 
 /// All policies of a bundle with schema and entities, checked and indexed.
@@ -89,6 +93,8 @@ struct Loaded {
     info: PolicyInfo,
     /// Scope and conditions as one expression, without templates' slots. Cedar builds it anew each time.
     condition: ast::Expr,
+    /// Whether it reads the context.
+    reads_context: bool,
     /// Entities that its text names and that the bundle knows.
     literals: Vec<NodeNo>,
 }
@@ -154,14 +160,20 @@ impl Policies {
         if matches!(read.notes.role, Role::Gate(_)) && !read.notes.shadow {
             self.gates.extend(scope.actions());
         }
+        let condition = read.policy.as_ref().condition();
         self.policies.push(Loaded {
-            condition: read.policy.as_ref().condition(),
+            reads_context: visible::reads_context(&condition),
+            condition,
             literals: self.literals(&read.policy),
             info: PolicyInfo {
                 notes: read.notes.clone(),
                 hash: read.hash,
                 file: read.file.path.into(),
                 line: read.line(),
+                action: match read.policy.action_constraint() {
+                    ActionConstraint::Eq(uid) => Some(schema::name(&uid)),
+                    _ => None,
+                },
             },
         });
         Ok(())
@@ -184,6 +196,15 @@ impl Policies {
         self.types.action(action).map(|action| &action.context)
     }
 
+    /// Whether `action` is `group` or lies in it.
+    pub(crate) fn action_lies_in(&self, action: &EntityName, group: &EntityName) -> bool {
+        let (Some(action), Some(group)) = (self.hierarchy.number(action), self.hierarchy.number(group))
+        else {
+            return false;
+        };
+        self.hierarchy.lineage(action).any(|number| number == group)
+    }
+
     /// Whether the schema declares `action`.
     #[must_use]
     pub fn declares_action(&self, action: &EntityName) -> bool {
@@ -196,10 +217,39 @@ impl Policies {
         self.types.action(action).is_some_and(|action| action.principals.contains(ty))
     }
 
+    /// Whether the schema applies `action` to resources of the type `ty`.
+    #[must_use]
+    pub fn applies_to(&self, action: &EntityName, ty: &str) -> bool {
+        self.types.action(action).is_some_and(|action| action.resources.contains(ty))
+    }
+
+    /// Whether, by the schema, entities of type `child` may lie in entities of type `parent`.
+    #[must_use]
+    pub fn may_contain(&self, child: &str, parent: &str) -> bool {
+        self.types.may_lie_in(child, parent)
+    }
+
     /// Whether the schema declares the entity type `ty`.
     #[must_use]
     pub fn declares_type(&self, ty: &str) -> bool {
         self.types.number(ty).is_some()
+    }
+
+    /// Why entities of the type `ty` cannot lie in entities of the type `group`, if they cannot.
+    pub(crate) fn unfit_parent(&self, ty: &str, group: &str) -> Option<String> {
+        let fits = self.types.may_lie_in(ty, group);
+        (!fits).then(|| format!("by the schema, `{ty}` cannot lie in `{group}`: `groups` names another type"))
+    }
+
+    /// Why entities of the type `ty` cannot have the attribute `name` of the type `given`, if they cannot.
+    pub(crate) fn unfit_attribute(&self, ty: &str, name: &str, given: &str) -> Option<String> {
+        match self.types.attribute(ty, name) {
+            None => Some(format!("the schema declares no attribute `{name}` of `{ty}`")),
+            Some(declared) => {
+                let declared = declared.ty.to_string();
+                (declared != given).then(|| format!("`{name}` of `{ty}` is a `{declared}`, not a `{given}`"))
+            }
+        }
     }
 
     /// The entity that the attribute `attr` of `entity` names in `entities.json`, such as an agent's `owner`.

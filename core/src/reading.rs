@@ -1,13 +1,21 @@
 //! One reading: a request that two parsers could read differently is refused, never guessed at.
 
 mod headers;
+mod media;
+mod multipart;
 mod path;
 mod query;
 mod rules;
 mod strip;
 
+use std::cell::OnceCell;
+
 pub(crate) use headers::host as host_of;
-pub use rules::{Relaxed, Rule, UnknownRule};
+pub(crate) use media::{MediaType, is_grpc};
+pub(crate) use multipart::{Part, PartContent, Parts};
+pub(crate) use query::Parameters;
+pub(crate) use rules::fold;
+pub use rules::{NotRelaxable, Relaxed, Rule};
 pub use strip::to_strip;
 
 use crate::denial::{Denial, Reason};
@@ -40,6 +48,8 @@ pub struct Reading {
     upgrade: Option<Denial>,
     fields: Fields,
     relaxed: Relaxed,
+    /// The query's parameters, split when somebody asks for the first.
+    parameters: OnceCell<Result<Parameters, Denial>>,
 }
 
 impl Reading {
@@ -51,6 +61,8 @@ impl Reading {
         let (pseudo, fields) = headers::split(facts, relaxed)?;
         let host = headers::host(&pseudo.authority)?;
         let segments = path::segments(&pseudo.path, relaxed)?;
+        let overrides = query::overrides_method(&pseudo.path, relaxed);
+        Rule::MethodOverride.refuse_if(overrides, relaxed, "`_method` in the query")?;
         let upgrade = fields.upgrade(relaxed);
         let mut reading = Self {
             method: pseudo.method,
@@ -63,6 +75,7 @@ impl Reading {
             upgrade,
             fields,
             relaxed: relaxed.clone(),
+            parameters: OnceCell::new(),
         };
         reading.justification = reading.read_justification()?;
         Ok(reading)
@@ -89,6 +102,15 @@ impl Reading {
         self.fields.single(name, true, &self.relaxed)
     }
 
+    /// The value of the header `name` (lower case) whose commas mean nothing, as in credentials (RFC 9110 section 11.4): one
+    /// field, visible text.
+    ///
+    /// # Errors
+    /// As [`Reading::header`], but a comma is a comma.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Denial> {
+        self.fields.single(name, false, &self.relaxed)
+    }
+
     /// All values of the list header `name` (lower case; RFC 9110 section 5.6.1), over all its fields.
     ///
     /// # Errors
@@ -100,9 +122,26 @@ impl Reading {
     /// All values of the query parameter `name`, decoded once.
     ///
     /// # Errors
-    /// [`Reason::Ambiguous`] when parsers differ on how to split or decode the query.
+    /// [`Reason::Ambiguous`] when parsers differ on how to split or decode the query, or fold the case of names.
     pub fn query(&self, name: &str) -> Result<Vec<String>, Denial> {
-        query::values(&self.path, name, &self.relaxed)
+        let split = self.parameters.get_or_init(|| Parameters::of_query(&self.path, &self.relaxed));
+        split.as_ref().map_err(Clone::clone)?.values(name, &self.relaxed)
+    }
+
+    /// Whether the header `name` (lower case) is there, with whatever value.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] for a `_` twin.
+    pub fn has_header(&self, name: &str) -> Result<bool, Denial> {
+        self.fields.has(name, &self.relaxed)
+    }
+
+    /// What `content-type` calls the body; `None` when it says nothing.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] when that can be read in two ways.
+    pub(crate) fn media_type(&self) -> Result<Option<MediaType>, Denial> {
+        self.header("content-type")?.map(MediaType::parse).transpose()
     }
 
     /// The rules that were switched off for this reading.

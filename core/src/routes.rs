@@ -1,12 +1,18 @@
 //! Routes: which request is which action on which resource, with which context.
 
+pub(crate) mod body;
 mod build;
+mod choice;
 mod common;
+mod conditions;
+mod document;
 mod explain;
 mod facts;
+mod fields;
 mod file;
 mod http;
-mod json;
+pub(crate) mod json;
+mod mcp;
 mod pattern;
 mod route;
 mod template;
@@ -14,20 +20,27 @@ mod tree;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use common::{COMMON_FACTS, common_facts};
+pub(crate) use document::{Place, Typed, strict};
 pub(crate) use explain::written;
 pub use explain::{Miss, WrittenRoute};
+pub use mcp::MCP_FACTS;
+pub(crate) use mcp::McpRoute;
 pub(crate) use pattern::is_header_name;
 pub(crate) use template::is_type;
 
 use crate::denial::{Denial, Reason};
 use crate::entity::EntityName;
 use crate::load::LoadError;
+use crate::mcp::Post;
 use crate::reading::Reading;
+use crate::types::Attribute;
 use crate::value::Value;
 use crate::yaml;
-use facts::Fact;
+use build::Placed;
+use choice::Tie;
 use file::{FILE, Fallback, RoutesFile};
 use route::Route;
 use tree::{Found, Host};
@@ -38,8 +51,14 @@ pub trait SchemaView {
     fn has_action(&self, action: &EntityName) -> bool;
     /// Whether it declares this entity type.
     fn has_entity_type(&self, ty: &str) -> bool;
-    /// The members of the action's context and whether each is required; `None` for an unknown action.
-    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, bool>>;
+    /// The members of the action's context; `None` for an unknown action.
+    fn context_attributes(&self, action: &EntityName) -> Option<BTreeMap<String, Attribute>>;
+    /// Whether an action lies in another by the schema.
+    fn lies_in(&self, action: &EntityName, other: &EntityName) -> bool;
+    /// Whether it applies the action to resources of this type.
+    fn takes_resource(&self, action: &EntityName, ty: &str) -> bool;
+    /// Whether entities of type `child` may lie in entities of type `parent`.
+    fn may_lie_in(&self, child: &str, parent: &str) -> bool;
 }
 
 /// All routes of a bundle. A host with routes is closed: what none matches is denied, unless `hosts` says
@@ -47,8 +66,20 @@ pub trait SchemaView {
 #[derive(Debug)]
 pub struct Routes {
     hosts: BTreeMap<String, Host>,
+    /// Whether a tool has an action of its own.
+    shares_call: bool,
     /// Methods for which plain HTTP is declared.
     http: BTreeSet<&'static str>,
+}
+
+fn tie((one, other): Tie) -> LoadError {
+    let (first, second) = (one.line.min(other.line), one.line.max(other.line));
+    let message = if first == second {
+        "the route names a host, a method or a content type twice".to_owned()
+    } else {
+        format!("the routes at lines {first} and {second} match the same requests")
+    };
+    LoadError::at(FILE, second, message)
 }
 
 /// What a request is about.
@@ -57,8 +88,19 @@ pub struct Target<'a>(Kind<'a>);
 
 #[derive(Debug)]
 enum Kind<'a> {
-    Route { route: &'a Route, captured: Vec<String> },
-    Http { action: EntityName },
+    Route {
+        route: &'a Route,
+        captured: Vec<String>,
+    },
+    /// Messages of the Model Context Protocol are posted.
+    Mcp {
+        route: &'a Route,
+        mcp: &'a McpRoute,
+        captured: Vec<String>,
+    },
+    Http {
+        action: EntityName,
+    },
 }
 
 /// What a request is about, in the terms of policy.
@@ -74,6 +116,21 @@ pub struct Mapped {
     pub context: BTreeMap<String, Value>,
 }
 
+/// All that one request does: its parts in their order, one mostly, several where a body holds several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// The first.
+    pub first: Mapped,
+    /// All others.
+    pub more: Vec<Mapped>,
+}
+
+impl From<Mapped> for Parts {
+    fn from(first: Mapped) -> Self {
+        Self { first, more: Vec::new() }
+    }
+}
+
 impl Routes {
     /// Reads `routes.yaml`; without it every host is open and judged as plain HTTP.
     ///
@@ -86,6 +143,7 @@ impl Routes {
         };
         let mut errors = Vec::new();
         let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
+        let mut shares_call = false;
         for (name, entry) in file.hosts {
             match pattern::host(&name) {
                 Ok(host) => hosts.entry(host).or_default().fallback = Some(entry.value.fallback),
@@ -93,12 +151,24 @@ impl Routes {
             }
         }
         for entry in file.routes {
-            let Some(placed) = build::route(entry, schema, &mut errors) else { continue };
-            let added = hosts.entry(placed.host).or_default().add(&placed.steps, placed.route);
-            errors.extend(added.err());
+            let Some(Placed { matching, route }) = build::route(entry, schema, &mut errors) else { continue };
+            let mcp = route.mcp.as_deref();
+            shares_call |= mcp.is_some_and(|mcp| mcp.own_actions().next().is_some());
+            let route = Arc::new(route);
+            for host in matching.hosts {
+                let host = hosts.entry(host).or_default();
+                let added = host.add(&matching.steps, &matching.methods, &matching.alternatives, &route);
+                errors.extend(added.map_err(tie).err());
+            }
         }
+        errors.extend(hosts.values().flat_map(Host::ties).map(tie));
         errors.sort_by_key(|error| error.line);
-        if errors.is_empty() { Ok(Self { hosts, http: http::declared(schema) }) } else { Err(errors) }
+        errors.dedup();
+        if errors.is_empty() {
+            Ok(Self { hosts, shares_call, http: http::declared(schema) })
+        } else {
+            Err(errors)
+        }
     }
 
     /// What a request is about.
@@ -110,7 +180,12 @@ impl Routes {
         let (mut closed, mut fallback) = (false, None);
         for host in self.covering(&reading.host) {
             if let Some(Found { route, captured }) = host.find(reading)? {
-                return Ok(Target(Kind::Route { route, captured: route.folded(captured) }));
+                let captured = route.folded(captured);
+                let posted = route.mcp.as_deref().filter(|_| reading.method == "POST");
+                return Ok(Target(match posted {
+                    Some(mcp) => Kind::Mcp { route, mcp, captured },
+                    None => Kind::Route { route, captured },
+                }));
             }
             closed |= host.closed;
             fallback = fallback.or(host.fallback);
@@ -123,6 +198,11 @@ impl Routes {
             Reason::NoRoute,
             format!("no route for `{}` on host `{}`", reading.method, reading.host),
         ))
+    }
+
+    /// The action of all tool calls, when a tool has another one in it.
+    pub(crate) fn shared_call(&self) -> Option<EntityName> {
+        self.shares_call.then(|| mcp::action("call"))
     }
 
     /// What is known of a host, the most specific first: itself, then the domains above it.
@@ -138,7 +218,7 @@ impl Target<'_> {
     #[must_use]
     pub fn action(&self) -> &EntityName {
         match &self.0 {
-            Kind::Route { route, .. } => &route.action,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.action,
             Kind::Http { action } => action,
         }
     }
@@ -147,7 +227,8 @@ impl Target<'_> {
     #[must_use]
     pub fn needs_body(&self) -> bool {
         match &self.0 {
-            Kind::Route { route, .. } => route.facts().any(Fact::reads_body),
+            Kind::Mcp { .. } => true,
+            Kind::Route { route, .. } => route.body.is_some(),
             Kind::Http { .. } => false,
         }
     }
@@ -156,7 +237,7 @@ impl Target<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.0 {
-            Kind::Route { route, .. } => &route.name,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.name,
             Kind::Http { .. } => "http",
         }
     }
@@ -165,7 +246,7 @@ impl Target<'_> {
     #[must_use]
     pub fn volatile(&self) -> &[String] {
         match &self.0 {
-            Kind::Route { route, .. } => &route.volatile,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.volatile,
             Kind::Http { .. } => &[],
         }
     }
@@ -174,21 +255,55 @@ impl Target<'_> {
     #[must_use]
     pub fn redacted(&self) -> &[String] {
         match &self.0 {
-            Kind::Route { route, .. } => &route.redacted,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.redacted,
             Kind::Http { .. } => &[],
         }
     }
 
-    /// Resource and context. `body` is the whole body, and needed when [`Target::needs_body`] says so.
+    /// The server of the Model Context Protocol that it is about.
+    pub(crate) fn mcp(&self) -> Option<&McpRoute> {
+        match &self.0 {
+            Kind::Mcp { mcp, .. } => Some(mcp),
+            Kind::Route { route, .. } => route.mcp.as_deref(),
+            Kind::Http { .. } => None,
+        }
+    }
+
+    /// What was posted, where messages are.
+    pub(crate) fn post(&self, reading: &Reading, body: Option<&[u8]>) -> Option<Post> {
+        matches!(self.0, Kind::Mcp { .. }).then(|| Post::of(reading, body))
+    }
+
+    /// What a request does. `body` is the whole body, and needed when [`Target::needs_body`] says so.
     ///
     /// # Errors
-    /// [`Reason::BadFact`] or [`Reason::Ambiguous`], naming route and fact.
-    pub fn map(&self, reading: &Reading, body: Option<&[u8]>) -> Result<Mapped, Denial> {
-        match &self.0 {
-            Kind::Route { route, captured } => route
-                .map(reading, captured, body)
-                .map_err(|denial| Denial::new(denial.reason, format!("{}: {}", route.name, denial.detail))),
-            Kind::Http { action } => http::map(action, reading),
-        }
+    /// [`Reason::BadFact`] or [`Reason::Ambiguous`], naming route and fact, and what else is wrong with messages.
+    pub fn map(&self, reading: &Reading, body: Option<&[u8]>) -> Result<Parts, Denial> {
+        self.map_posted(reading, body, self.post(reading, body))
+    }
+
+    /// As [`Target::map`], where the messages are read already.
+    pub(crate) fn map_posted(
+        &self,
+        reading: &Reading,
+        body: Option<&[u8]>,
+        post: Option<Post>,
+    ) -> Result<Parts, Denial> {
+        let (route, mapped) = match &self.0 {
+            Kind::Http { action } => return http::map(action, reading).map(Parts::from),
+            Kind::Route { route, captured } => {
+                let typed = route.typed(captured);
+                (route, typed.and_then(|captured| route.map(reading, &captured, body)).map(Parts::from))
+            }
+            Kind::Mcp { route, mcp, captured } => {
+                let post = post.unwrap_or_else(|| Post::of(reading, body));
+                let (version, typed) = (post.conversation.version, route.typed(captured));
+                let mapped = post
+                    .messages
+                    .and_then(|all| typed.and_then(|captured| mcp.map(reading, &captured, all, version)));
+                (route, mapped)
+            }
+        };
+        mapped.map_err(|denial| denial.within(&route.name))
     }
 }

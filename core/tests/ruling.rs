@@ -9,7 +9,7 @@ use countersign_core::bundle::Bundle;
 use countersign_core::denial::Reason;
 use countersign_core::entity::EntityName;
 use countersign_core::policy::{
-    Failure, Fault, Policies, PolicyLimits, Query, Required, Ruling, Shadow, Verdict, Would,
+    Claimed, Failure, Fault, Policies, PolicyLimits, Query, Required, Ruling, Shadow, Verdict, Would,
 };
 use countersign_core::value::Value;
 use countersign_protocol::Hash;
@@ -63,6 +63,7 @@ fn policies() -> Policies {
 fn query(principal: (&str, &str), action: &str, resource: (&str, &str)) -> Query {
     Query {
         principal: EntityName::new(principal.0, principal.1),
+        claimed: Claimed::default(),
         anonymous: principal.0 == "Anonymous",
         action: EntityName::new("Action", action),
         resource: EntityName::new(resource.0, resource.1),
@@ -211,8 +212,9 @@ fn loading_answers_what_routes_and_identity_ask() {
     assert!(!policies.gated(&action("write")));
     let declared = policies.context_type(&action("deploy")).unwrap();
     let declared: Vec<_> =
-        declared.iter().map(|(name, a)| (name.as_str(), a.required, a.ty.as_str())).collect();
-    assert_eq!(declared, [("by", false, "User"), ("from", false, "ipaddr"), ("rows", true, "Long")]);
+        declared.iter().map(|(name, a)| (name.as_str(), a.required, a.ty.to_string())).collect();
+    let expected = [("by", false, "User"), ("from", false, "ipaddr"), ("rows", true, "Long")];
+    assert_eq!(declared, expected.map(|(name, required, ty)| (name, required, ty.to_owned())));
     assert!(policies.declares_type("Org") && !policies.declares_type("Nothing"));
     let owner = policies.attribute_entity(&EntityName::new("Agent", "ci"), "owner");
     assert_eq!(owner, Some(EntityName::new("User", "ann")));

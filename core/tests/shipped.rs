@@ -25,10 +25,11 @@ fn gates(folder: &str) -> usize {
 
 #[test]
 fn the_starter_set_loads() {
-    assert_eq!(gates("policies"), 1);
+    assert_eq!(gates("policies"), 2);
 }
 
 #[test]
-fn the_example_loads() {
+fn the_examples_load() {
     assert_eq!(gates("examples/deploy-agent/policies"), 4);
+    assert_eq!(gates("examples/mcp-tools/policies"), 1);
 }

@@ -23,8 +23,8 @@ mod troubles;
 
 use countersign_protocol::evidence::Record;
 use countersign_protocol::jws::Jwk;
-use countersign_protocol::recording::{Fault, Operation};
-use countersign_protocol::{Token, UnixMillis};
+use countersign_protocol::recording::{Fault, Operation, Trouble};
+use countersign_protocol::{Hash, Token, UnixMillis};
 
 use crate::cluster::{Answer, Call, CallId, Cluster, Response, Sent, Time};
 pub use evidence::{Break, Why};
@@ -107,14 +107,40 @@ impl Approvals {
         &self.service.token
     }
 
-    /// Says what people do when they are asked about `key`, and how the service fails around `at`, when the request
+    /// Says what people do when they are asked about `key`, if anything is said of it, and how the service fails around `at`, when the request
     /// arrives. Several scripts for one key are used in the order of tickets, the last one for all that follow.
     /// Failures concern every call of their time, since a batch may be about many requests: the calls that come in
     /// it, the answers to polls that fall due in it and, when the service is down or resets, the polls that are open.
     /// Of several at one time the one that was expected first counts. People go on meanwhile.
     pub fn expect(&mut self, key: Key, script: Script, at: Time) {
-        self.service.book.expect(key, script.people);
-        self.troubles.expect(script.service, millis(at), millis(self.now));
+        if !script.people.is_empty() {
+            self.service.book.expect(key, script.people);
+        }
+        self.fail(script.service, at);
+    }
+
+    /// Says how the service fails around `at`, as [`Self::expect`] does, of a request that comes to another gateway.
+    pub fn fail(&mut self, troubles: Vec<Trouble>, at: Time) {
+        self.troubles.expect(troubles, millis(at), millis(self.now));
+    }
+
+    /// The ticket and the evidence record of the claim that won by this nonce, as long as its ticket is not
+    /// forgotten.
+    #[must_use]
+    pub fn won(&self, nonce: Token) -> Option<(Token, Hash)> {
+        self.service.claims.won(nonce)
+    }
+
+    /// How many producers said that they stop, and those whose evidence came and who did not.
+    #[must_use]
+    pub fn ends(&self) -> (usize, Vec<Token>) {
+        self.service.evidence.ends()
+    }
+
+    /// Until when it fails, as far as that has an end.
+    #[must_use]
+    pub fn troubled_until(&self) -> Option<Time> {
+        u64::try_from(self.troubles.over()?).ok().map(Time::from_millis)
     }
 
     /// Lets happen what is due by `now`: for those who look at it when nobody calls any more.

@@ -32,6 +32,8 @@ mod replies;
 mod roots;
 #[path = "host/streams.rs"]
 mod streams;
+#[path = "host/tokens.rs"]
+mod tokens;
 
 use std::time::Duration;
 

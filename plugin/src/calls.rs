@@ -34,7 +34,7 @@ impl fmt::Display for Fault {
             Self::NotSent(None) => f.write_str("it cannot be written"),
             Self::Nothing => f.write_str("no answer"),
             Self::Status(status) => write!(f, "status {status}"),
-            Self::TooLong(bytes) => write!(f, "the answer has {bytes} bytes, more than {LONGEST_REPLY}"),
+            Self::TooLong(bytes) => write!(f, "the answer has {bytes} bytes, more than are read"),
             Self::Unreadable(line, column) => {
                 write!(f, "the answer cannot be read at line {line}, column {column}")
             }
@@ -92,16 +92,40 @@ pub(crate) fn reply<T: DeserializeOwned>(body_size: usize) -> (Option<T>, Option
 }
 
 fn read<T: DeserializeOwned>(body_size: usize) -> Result<T, Fault> {
+    let body = body(body_size, LONGEST_REPLY)?;
+    // Serde's own message can quote the reply.
+    serde_json::from_slice(&body).map_err(|error| Fault::Unreadable(error.line(), error.column()))
+}
+
+/// The body of the reply that just came, when it has one of at most `longest` bytes and the status 200.
+///
+/// # Errors
+/// See [`Fault`].
+pub(crate) fn body(body_size: usize, longest: usize) -> Result<Vec<u8>, Fault> {
     let headers = host::pairs(MapType::HttpCallResponseHeaders).ok_or(Fault::Nothing)?;
     let status = headers.iter().find(|(name, _)| name == b":status").map(|(_, value)| value.as_slice());
     let status = status.and_then(|status| str::from_utf8(status).ok()?.parse().ok()).ok_or(Fault::Nothing)?;
     if status != 200 {
         return Err(Fault::Status(status));
     }
-    if body_size > LONGEST_REPLY {
+    if body_size > longest {
         return Err(Fault::TooLong(body_size));
     }
-    let body = host::buffer(BufferType::HttpCallResponseBody, body_size).ok_or(Fault::Nothing)?;
-    // Serde's own message can quote the reply.
-    serde_json::from_slice(&body).map_err(|error| Fault::Unreadable(error.line(), error.column()))
+    host::buffer(BufferType::HttpCallResponseBody, body_size).ok_or(Fault::Nothing)
+}
+
+/// Asks a server for what is at its `path`; gives the gateway's id of the call.
+///
+/// # Errors
+/// When it could not be sent.
+pub(crate) fn get(cluster: &str, authority: &str, path: &str, timeout: i64) -> Result<u32, Fault> {
+    let headers = vec![
+        (":method", "GET"),
+        (":path", path),
+        (":authority", authority),
+        ("accept", "application/jwk-set+json, application/json"),
+    ];
+    let timeout = Duration::from_millis(timeout.unsigned_abs());
+    let sent = hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout);
+    sent.map_err(|status| Fault::NotSent(Some(status)))
 }

@@ -29,10 +29,18 @@ impl Current {
         BY_NAME.with_borrow_mut(|by_name| Rc::clone(by_name.entry(name).or_default()))
     }
 
-    /// The gateway configured `root`.
-    pub(crate) fn set(&self, root: u32, engine: Engine) {
+    /// The gateway configured `root`. Keys that were fetched for the configuration before are not fetched again
+    /// before a token can be verified.
+    pub(crate) fn set(&self, root: u32, engine: Engine) -> Rc<Engine> {
+        if let Some(before) = self.get() {
+            let pairs =
+                engine.keyrings().flat_map(|mine| before.keyrings().map(move |theirs| (mine, theirs)));
+            pairs.for_each(|(mine, theirs)| mine.inherit(theirs));
+        }
         self.forget(root);
-        self.0.borrow_mut().push((root, Rc::new(engine)));
+        let engine = Rc::new(engine);
+        self.0.borrow_mut().push((root, Rc::clone(&engine)));
+        engine
     }
 
     /// The gateway gave `root` a request. A root that was replaced comes back without being configured again

@@ -2,11 +2,13 @@
 
 #![expect(missing_docs, reason = "the exports of the ABI are made by a macro")]
 
+mod answer;
 mod calls;
 mod configuration;
 mod current;
 mod facts;
 mod host;
+mod keys;
 mod metrics;
 mod quiet;
 mod root;

@@ -13,8 +13,9 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 
 use crate::current::Current;
+use crate::keys::Fetcher;
 use crate::metrics::{REPORT, Reporter};
-use crate::stream::Stream;
+use crate::stream::{SOON, Stream};
 use crate::worker::{Directive, Worker};
 use crate::{configuration, host, metrics};
 
@@ -33,12 +34,14 @@ pub(crate) struct Root {
     /// When it ends, whether or not everything is delivered; nothing while it is in use.
     ends_at: Cell<Option<UnixMillis>>,
     reporter: Reporter,
+    fetcher: Fetcher,
 }
 
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
         let reporter = Reporter::default();
-        Self { id, current: None, worker: RefCell::new(None), ends_at: Cell::new(None), reporter }
+        let (worker, ends_at, fetcher) = (RefCell::new(None), Cell::new(None), Fetcher::default());
+        Self { id, current: None, worker, ends_at, reporter, fetcher }
     }
 
     fn begin(&self) -> Option<Rc<RefCell<Worker>>> {
@@ -95,6 +98,14 @@ impl Root {
         self.reporter.report(&engine, levels.unwrap_or_default(), host::now());
     }
 
+    /// Fetches keys, as long as this is in use.
+    fn fetch(&mut self) {
+        let engine = self.current.as_ref().and_then(|current| current.get());
+        if let (Some(engine), None) = (engine, self.ends_at.get()) {
+            self.fetcher.pump(&engine, host::now());
+        }
+    }
+
     fn load(size: usize) -> Result<Engine, Vec<LoadError>> {
         let bytes = host::buffer(BufferType::PluginConfiguration, size).unwrap_or_default();
         let value =
@@ -113,7 +124,9 @@ impl Drop for Root {
 
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
-        self.turn(|worker, now| worker.replied(token, body_size, now));
+        if !self.fetcher.replied(token, body_size, host::now()) {
+            self.turn(|worker, now| worker.replied(token, body_size, now));
+        }
     }
 
     /// Another configuration took over and the last request of this one is gone, or the gateway stops: what is
@@ -134,10 +147,12 @@ impl RootContext for Root {
         match Self::load(size) {
             Ok(engine) => {
                 let current = Current::of_this_plugin();
-                current.set(self.id, engine);
+                self.fetcher = Fetcher::new(current.set(self.id, engine));
                 self.current = Some(current);
                 metrics::prepare();
-                host::report(hostcalls::set_tick_period(REPORT));
+                // No callback of the configuration itself may call out.
+                let tick = if self.fetcher.is_idle() { REPORT } else { SOON };
+                host::report(hostcalls::set_tick_period(tick));
                 true
             }
             Err(errors) => {
@@ -150,6 +165,12 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         self.turn(Worker::lapse);
         self.report();
+        if !self.fetcher.is_idle() {
+            self.fetch();
+            if self.worker.borrow().is_none() {
+                host::report(hostcalls::set_tick_period(REPORT));
+            }
+        }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

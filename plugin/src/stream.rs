@@ -8,6 +8,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
+use crate::answer::{self, Answer};
 use crate::facts;
 use crate::host::{self, Pairs};
 use crate::metrics::{self, Metric};
@@ -16,18 +17,19 @@ use crate::worker::{Directive, Worker};
 
 /// The next tick, when something must be sent: only the root context may send it, because a call that a
 /// request sends comes back to the request, which may be gone by then.
-const SOON: Duration = Duration::from_millis(1);
+pub(crate) const SOON: Duration = Duration::from_millis(1);
 
 /// The callbacks of one request.
 pub(crate) struct Stream {
     id: u32,
     /// Nothing when the gateway gave no randomness to begin with; then nothing passes.
     worker: Option<Rc<RefCell<Worker>>>,
+    answer: Answer,
 }
 
 impl Stream {
     pub(crate) fn new(id: u32, worker: Option<Rc<RefCell<Worker>>>) -> Self {
-        Self { id, worker }
+        Self { id, worker, answer: Answer::default() }
     }
 
     /// Carries out what the worker says; without a word of it, the request is refused.
@@ -41,6 +43,9 @@ impl Stream {
         match directive {
             Some(Directive::Continue(summary)) => {
                 summary.iter().for_each(|summary| host::summarise(summary));
+                if worker.borrow().listing(self.id).is_some() {
+                    answer::unencoded();
+                }
                 Action::Continue
             }
             Some(Directive::Reply(reply, summary)) => {
@@ -118,5 +123,31 @@ impl HttpContext for Stream {
             }
             self.body_complete(worker, host::pairs(MapType::HttpRequestTrailers)?)
         })
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let Some(worker) = &self.worker else { return Action::Continue };
+        match worker.borrow().listing(self.id) {
+            Some(listing) if !end_of_stream => self.answer.begin(listing),
+            _ => Action::Continue,
+        }
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        let Some(worker) = &self.worker else { return Action::Continue };
+        let worker = worker.borrow();
+        match worker.listing(self.id) {
+            Some(listing) => self.answer.more(listing, worker.engine(), size, end_of_stream),
+            None => Action::Continue,
+        }
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        let Some(worker) = &self.worker else { return Action::Continue };
+        let worker = worker.borrow();
+        match worker.listing(self.id) {
+            Some(listing) => self.answer.end(listing, worker.engine()),
+            None => Action::Continue,
+        }
     }
 }

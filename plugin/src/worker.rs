@@ -1,6 +1,7 @@
 //! One worker of the gateway: every request that waits, what waits to be sent, and the calls in flight.
 
 mod health;
+mod keys;
 mod load;
 mod outbox;
 mod queue;
@@ -13,8 +14,8 @@ use countersign_core::engine::Engine;
 use countersign_core::facts::RequestFacts;
 use countersign_core::journal::{Journal, Members};
 use countersign_core::life::{
-    Asking, AwaitingBody, Claiming, Enquiry, Held, Keeping, Left, Moment, Next, NoAnswer, Permit, Reply,
-    Step, decide,
+    Asking, AwaitingBody, Claiming, Enquiry, Held, Keeping, Left, Listing, Moment, Next, NoAnswer, Permit,
+    Reply, Step, decide,
 };
 use countersign_protocol::approval::{Ask, Verdict};
 use countersign_protocol::{Token, UnixMillis};
@@ -70,6 +71,8 @@ pub(crate) struct Worker {
     beat_at: UnixMillis,
     outbox: Outbox,
     in_flight: InFlight,
+    /// How often the keys had become others when they were last recorded.
+    keys: u64,
     /// Whether the last record is made.
     stopped: bool,
 }
@@ -81,6 +84,7 @@ impl Worker {
         let mut journal = Journal::new(producer);
         let mut outbox = Outbox::new(now);
         outbox.keep(journal.plain(now, "start", description(&engine)));
+        let keys = keys::record(&engine, &mut journal, &mut outbox, now);
         Some(Self {
             current,
             engine,
@@ -95,18 +99,26 @@ impl Worker {
             beat_at: now.saturating_add(HEARTBEAT),
             outbox,
             in_flight: InFlight::default(),
+            keys,
             stopped: false,
         })
     }
 
-    /// Goes by the configuration of this moment. Both lanes say from where on. The clock is read only then.
+    /// Goes by the configuration and the keys of this moment. Both lanes say from where on. The clock is read only
+    /// then.
     pub(crate) fn refresh(&mut self, now: impl FnOnce() -> UnixMillis) {
-        let other = |engine: &Rc<Engine>| !self.stopped && !Rc::ptr_eq(engine, &self.engine);
-        let Some(engine) = self.current.get().filter(other) else { return };
+        let Some(engine) = self.current.get().filter(|_| !self.stopped) else { return };
+        let reloaded = !Rc::ptr_eq(&engine, &self.engine);
+        if !reloaded && keys::changes(&engine) == self.keys {
+            return;
+        }
         let now = now();
-        self.outbox.keep([self.journal.held(now, "reloaded", description(&engine))]);
-        self.outbox.keep(self.journal.plain(now, "reloaded", description(&engine)));
-        self.engine = engine;
+        if reloaded {
+            self.outbox.keep([self.journal.held(now, "reloaded", description(&engine))]);
+            self.outbox.keep(self.journal.plain(now, "reloaded", description(&engine)));
+            self.engine = engine;
+        }
+        self.keys = keys::record(&self.engine, &mut self.journal, &mut self.outbox, now);
     }
 
     /// The last record: with it a lane is known to be whole.
@@ -126,6 +138,11 @@ impl Worker {
     /// What decisions rest on.
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What of the answer to this request is to be shown, where not all of it is.
+    pub(crate) fn listing(&self, id: u32) -> Option<&Listing> {
+        self.permits.get(&id).and_then(Permit::listing)
     }
 
     /// Whether what becomes of this request is evidence.
@@ -163,9 +180,11 @@ impl Worker {
     /// `size` bytes of the body are here, from its beginning.
     pub(crate) fn body_progress(&mut self, id: u32, size: usize, now: UnixMillis) -> Directive {
         match self.parked.get_mut(&id) {
-            Some(Parked::Body { seen, withheld_at, .. }) => {
+            Some(Parked::Body { state, seen, withheld_at }) => {
                 *seen = size;
-                *withheld_at = None;
+                if !state.is_due_whole() {
+                    *withheld_at = None;
+                }
             }
             _ => return self.more(id),
         }

@@ -116,6 +116,9 @@ pub struct CedarRequest {
 pub struct Question {
     /// What policy was asked.
     pub cedar: CedarRequest,
+    /// What else the same request does, when it does several things: each was asked by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<CedarRequest>,
     /// Who takes part in it and so never approves it.
     pub involved: Vec<Involved>,
     /// The gates that are shut.

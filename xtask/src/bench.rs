@@ -9,6 +9,7 @@ mod machine;
 mod page;
 mod policies;
 mod replay;
+mod routes;
 mod server;
 mod speed;
 mod stats;
@@ -31,6 +32,7 @@ use held::Held;
 use load::Tool;
 use machine::{Machine, Processors};
 use replay::Replays;
+use routes::Lookup;
 use speed::{Field, Plan, Speed};
 
 /// The page that the figures go into.
@@ -78,6 +80,7 @@ struct Figures {
     sizes: Sizes,
     held: Held,
     replay: Replays,
+    routes: Vec<Lookup>,
     goals: Vec<Goal>,
 }
 
@@ -137,6 +140,7 @@ impl Bench<'_> {
             sizes: Sizes::of(self.workspace, floor)?,
             held,
             replay: replay::measure(self.workspace, self.scale.replayed, &self.processors)?,
+            routes: routes::measure(self.workspace)?,
             goals: Vec::new(),
         };
         figures.goals = goals::all(&figures);
@@ -162,6 +166,9 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--release", "--package", "countersign-approvals", "--package", "countersign-cli"]);
     cargo.args(["--package", "deploy-agent"]);
+    run_command(&mut cargo)?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["bench", "--no-run", "--package", "countersign-core", "--bench", "routes"]);
     run_command(&mut cargo)?;
     Ok(workspace.target(plugin::TARGET).join("plugin/floor.wasm"))
 }

@@ -34,9 +34,14 @@ pub fn require() -> Result<()> {
 /// # Errors
 /// As [`require`].
 pub fn require_for_tests() -> Result<()> {
-    // One sets the clock of one of two programs, to show what comes of two that differ; the other brings `promtool`.
-    let more: [Needed; 2] =
-        [(&["faketime", "--version"], "faketime"), (&["promtool", "--version"], "prometheus")];
+    // One sets the clock of one of two programs, to show what comes of two that differ; the next brings `promtool`; the
+    // others run an official SDK of the Model Context Protocol.
+    let more: [Needed; 4] = [
+        (&["faketime", "--version"], "faketime"),
+        (&["promtool", "--version"], "prometheus"),
+        (&["node", "--version"], "nodejs"),
+        (&["npm", "--version"], "npm"),
+    ];
     install(&[&NEEDED[..], &more].concat())
 }
 

@@ -3,26 +3,25 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Args, ValueEnum};
 use countersign_core::bundle::Bundle;
 use countersign_core::explain::Explainer;
-use countersign_host_test::Verdict;
 use countersign_protocol::Hash;
 
 use super::{Cross, Report, Tally};
-use crate::native;
-use crate::replay::command::{DIFFERS, TRAPPED, unreadable};
+use crate::failure::{DIFFERS, Failure, TRAPPED};
+use crate::progress::Progress;
 use crate::replay::report::Named;
 use crate::replay::request::facts;
-use crate::replay::{Reader, Recording, RunError, Setting};
+use crate::replay::{NOTHING, Reader, Recording, RunError, Setting, left_out};
+use crate::{native, output};
 
 /// What `countersign coverage` is told.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The policy folder.
     pub policies: PathBuf,
-    /// Recordings, each `*.jsonl`.
+    /// Recordings, each `*.jsonl`; `-` is what is piped in.
     #[arg(required = true)]
     pub recordings: Vec<PathBuf>,
     /// Ask this filter, too, and fail where it decides otherwise.
@@ -48,8 +47,14 @@ pub enum Format {
     Terminal,
     /// One JSON object.
     Json,
+    /// `JUnit` XML: a test case for policies, gates, clauses and routes each.
+    Junit,
+    /// Annotations of GitHub Actions, at what was never exercised.
+    Github,
     /// For a pull request.
     Markdown,
+    /// One HTML file that needs nothing else.
+    Html,
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -60,31 +65,20 @@ fn percent(text: &str) -> Result<f64, String> {
 /// Judges every entry and prints the report.
 ///
 /// # Errors
-/// None; what cannot be read is said here, with its own exit code.
-pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode> {
+/// When there is no report; see [`Failure`].
+pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode, Failure> {
     let configuration = arguments.configuration.as_deref();
-    let explainer = match native::load(bundle, configuration) {
-        Ok(explainer) => explainer,
-        Err(error) => return Ok(unreadable(&error)),
-    };
+    let explainer = native::load(bundle, configuration)?;
     let setting = arguments.filter.as_ref().map(|filter| Setting::read(filter, bundle, configuration));
-    let setting = match setting.transpose() {
-        Ok(setting) => setting,
-        Err(error) => return Ok(unreadable(&error)),
-    };
-    let report = match cover(arguments, &explainer, setting.as_ref()) {
-        Ok(report) => report,
-        Err(RunError::Filter(trial)) => {
-            eprintln!("{trial}");
-            let trapped = matches!(trial.verdict, Verdict::Trapped(_));
-            return Ok(ExitCode::from(if trapped { TRAPPED } else { DIFFERS }));
-        }
-        Err(error) => return Ok(unreadable(&error)),
-    };
+    let setting = setting.transpose()?;
+    let report = cover(arguments, &explainer, setting.as_ref())?;
     match arguments.format {
-        Format::Terminal => print!("{}", report.terminal()),
-        Format::Json => print!("{}", report.json()),
-        Format::Markdown => print!("{}", report.markdown()),
+        Format::Terminal => output::print(&report.terminal())?,
+        Format::Json => output::print_json(&report.json())?,
+        Format::Markdown => output::print(&report.markdown())?,
+        Format::Junit => output::print(&report.junit())?,
+        Format::Github => output::print(&report.github())?,
+        Format::Html => output::print(&report.html())?,
     }
     Ok(code(arguments, &report))
 }
@@ -97,9 +91,17 @@ fn cover(
     let mut tally = Tally::new(explainer, &arguments.policies);
     let mut cross = setting.map(Cross::new);
     let mut recordings = Vec::new();
+    let mut faults = Vec::new();
+    let (bar, mut before) = (Progress::over(&arguments.recordings), 0);
     for path in &arguments.recordings {
         let mut reader = Reader::open(path)?;
         while let Some(entry) = reader.entry()? {
+            bar.at(before + reader.bytes());
+            if !entry.is_whole() {
+                tally.partial += 1;
+                faults.extend(left_out(&entry));
+                continue;
+            }
             let exercised = explainer.exercise(&facts(&entry), entry.ts);
             tally.add(&exercised);
             if let Some(cross) = &mut cross {
@@ -107,10 +109,16 @@ fn cover(
             }
         }
         cross.iter_mut().for_each(Cross::finish);
+        before += reader.bytes();
         recordings.push(reader.recording());
     }
+    if tally.decisions.total() == 0 {
+        faults.push(NOTHING.into());
+    }
     let hash = setting.map(|setting| setting.filter_hash);
-    Ok(report(arguments, explainer, hash, (recordings, tally, cross)))
+    let mut report = report(arguments, explainer, hash, (recordings, tally, cross));
+    report.faults.extend(faults);
+    Ok(report)
 }
 
 fn report(
@@ -120,6 +128,7 @@ fn report(
     (recordings, tally, cross): (Vec<Recording>, Tally, Option<Cross<'_>>),
 ) -> Report {
     let filter = arguments.filter.clone().zip(filter_hash);
+    let trapped = cross.as_ref().is_some_and(|cross| cross.trapped);
     let (disagreements, faults) = cross.map(|cross| (cross.disagreements, cross.faults)).unwrap_or_default();
     Report {
         bundle: Named { path: arguments.policies.clone(), sha256: explainer.bundle_hash() },
@@ -129,6 +138,8 @@ fn report(
         tally,
         disagreements,
         faults,
+        trapped,
+        min: arguments.min,
     }
 }
 
@@ -138,8 +149,12 @@ fn code(arguments: &Arguments, report: &Report) -> ExitCode {
     for covered in arguments.min.into_iter().flat_map(|least| report.below(least)) {
         let percent = covered.percent().unwrap_or_default();
         let least = arguments.min.unwrap_or_default();
-        eprintln!("{percent:.1} % of {} were exercised, less than {least} %", covered.kind.word());
+        output::say(format!("{percent:.1} % of {} were exercised, less than {least} %", covered.kind.word()));
         fails = true;
     }
-    if fails { ExitCode::from(DIFFERS) } else { ExitCode::SUCCESS }
+    match (report.trapped, fails) {
+        (true, _) => ExitCode::from(TRAPPED),
+        (false, true) => ExitCode::from(DIFFERS),
+        (false, false) => ExitCode::SUCCESS,
+    }
 }

@@ -8,7 +8,7 @@ use countersign_host_test::approvals::Otherwise;
 use countersign_protocol::recording::{Decision, Entry};
 use serde::Serialize;
 
-use crate::replay::{Chunking, Options, Played, Setting, Stage, word};
+use crate::replay::{Chunking, Options, Played, Setting, Stage, broken, word};
 
 /// A request on which the filter decides otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +31,8 @@ pub struct Cross<'a> {
     pub disagreements: Vec<Disagreement>,
     /// What went wrong with filter or harness.
     pub faults: Vec<String>,
+    /// Whether the filter trapped.
+    pub trapped: bool,
 }
 
 impl<'a> Cross<'a> {
@@ -44,6 +46,7 @@ impl<'a> Cross<'a> {
             number: 0,
             disagreements: Vec::new(),
             faults: Vec::new(),
+            trapped: false,
         }
     }
 
@@ -71,13 +74,17 @@ impl<'a> Cross<'a> {
         let Some(stage) = self.stage.take() else { return };
         let (played, ending) = stage.finish();
         self.compare(played);
-        self.faults.extend(ending.traps.iter().map(|why| format!("the filter traps in {why}")));
-        self.faults.extend(ending.faults);
+        self.trapped |= !ending.traps.is_empty();
+        self.faults.extend(ending.all());
     }
 
     fn compare(&mut self, played: Vec<Played>) {
         for played in played {
             let here = self.expected.remove(&played.number);
+            let broken = broken(&played);
+            if let Some(what) = broken.first().filter(|_| here == played.decision()) {
+                self.faults.push(format!("`{}`: {what}", played.entry.id));
+            }
             if here != played.decision() {
                 let (here, filter) = (word(here), word(played.decision()));
                 self.disagreements.push(Disagreement { id: played.entry.id.clone(), here, filter });

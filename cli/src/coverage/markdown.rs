@@ -13,7 +13,7 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn write(out: &mut String, report: &Report) -> Result {
-    let requests: u64 = report.recordings.iter().map(|recording| recording.entries).sum();
+    let requests = report.tally.decisions.total();
     writeln!(out, "### Coverage by {requests} requests\n\n| | exercised | of | |\n|---|---:|---:|---:|")?;
     for covered in &report.covered {
         let Some(percent) = covered.percent() else { continue };
@@ -30,6 +30,9 @@ fn write(out: &mut String, report: &Report) -> Result {
     for found in &report.disagreements {
         writeln!(out, "\n**{}:** {} here, {} by the filter", escaped(&found.id), found.here, found.filter)?;
     }
+    if report.tally.partial > 0 {
+        writeln!(out, "\n{} more were left out: their bodies were not recorded whole", report.tally.partial)?;
+    }
     for fault in &report.faults {
         writeln!(out, "\n**Fault:** {}", escaped(fault))?;
     }
@@ -44,7 +47,7 @@ fn write(out: &mut String, report: &Report) -> Result {
 }
 
 /// What, how, and where.
-fn missing(report: &Report) -> Vec<[String; 3]> {
+pub(super) fn missing(report: &Report) -> Vec<[String; 3]> {
     let mut missing = Vec::new();
     for policy in &report.tally.policies {
         if policy.fired == 0 {

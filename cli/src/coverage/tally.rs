@@ -16,6 +16,8 @@ use crate::replay::Decisions;
 pub struct Tally {
     /// What was decided.
     pub decisions: Decisions,
+    /// Requests that were left out: their bodies were not recorded whole.
+    pub partial: u64,
     /// Every policy, gates among them, by id.
     pub policies: Vec<PolicyCount>,
     /// Every route, in the order of `routes.yaml`.
@@ -128,6 +130,7 @@ impl Tally {
     pub fn new(explainer: &Explainer, folder: &Path) -> Self {
         Self {
             decisions: Decisions::default(),
+            partial: 0,
             policies: explainer.policies().iter().map(|anatomy| PolicyCount::new(anatomy, folder)).collect(),
             routes: explainer.routes().iter().map(RouteCount::new).collect(),
         }
@@ -232,7 +235,7 @@ impl ConjunctCount {
 impl RouteCount {
     fn new(route: &WrittenRoute) -> Self {
         let methods = if route.methods.is_empty() { "any method".into() } else { route.methods.join(", ") };
-        let pattern = format!("{methods} {}{}", route.host, route.path);
+        let pattern = format!("{methods} {}{}", route.hosts.join(", "), route.path);
         Self { name: route.name.clone(), pattern, taken: 0 }
     }
 }

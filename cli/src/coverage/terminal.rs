@@ -1,10 +1,11 @@
 //! The coverage for people.
 
-use std::fmt::{Result, Write as _};
+use std::fmt::Result;
 
 use countersign_core::policy::ClauseKind;
 
 use super::{Kind, PolicyCount, Report};
+use crate::output::{line, para};
 
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
@@ -17,15 +18,15 @@ fn write(out: &mut String, report: &Report) -> Result {
     for (kind, title) in [(Kind::Policies, "Policies"), (Kind::Gates, "Gates")] {
         let of: Vec<_> = report.tally.policies.iter().filter(|policy| policy.kind == kind).collect();
         if !of.is_empty() {
-            writeln!(out, "{title:13}fired  matched  failed")?;
+            line!(out, "{title:13}fired  matched  failed")?;
         }
         of.into_iter().try_for_each(|policy| write_policy(out, policy))?;
     }
     if !report.tally.routes.is_empty() {
-        writeln!(out, "Routes       taken")?;
+        line!(out, "Routes       taken")?;
     }
     for route in &report.tally.routes {
-        writeln!(out, "{} {:>16}  {}  {}", mark(route.taken > 0), route.taken, route.name, route.pattern)?;
+        line!(out, "{} {:>16}  {}  {}", mark(route.taken > 0), route.taken, route.name, route.pattern)?;
     }
     summary(out, report)
 }
@@ -38,7 +39,7 @@ fn mark(exercised: bool) -> char {
 fn write_policy(out: &mut String, policy: &PolicyCount) -> Result {
     let PolicyCount { id, shadow, place, matched, fired, failed, conjuncts, .. } = policy;
     let shadow = if *shadow { " (shadow)" } else { "" };
-    writeln!(out, "{} {fired:>16}  {matched:>7}  {failed:>6}  {id}{shadow}  {place}", mark(*fired > 0))?;
+    line!(out, "{} {fired:>16}  {matched:>7}  {failed:>6}  {id}{shadow}  {place}", mark(*fired > 0))?;
     for conjunct in conjuncts {
         let kind = match conjunct.clause {
             ClauseKind::When => "when",
@@ -48,7 +49,7 @@ fn write_policy(out: &mut String, policy: &PolicyCount) -> Result {
         let others = [(conjunct.error, "failed"), (conjunct.not_evaluated, "not evaluated")];
         let others = others.into_iter().filter(|(count, _)| *count > 0);
         let others: String = others.map(|(count, what)| format!(", {count} {what}")).collect();
-        writeln!(
+        line!(
             out,
             "{}     {} true, {} false{others}  {kind} {}  {}{never}",
             mark(conjunct.never().is_none()),
@@ -63,29 +64,34 @@ fn write_policy(out: &mut String, policy: &PolicyCount) -> Result {
 
 fn summary(out: &mut String, report: &Report) -> Result {
     for found in &report.disagreements {
-        writeln!(out, "`{}`: {} here, {} by the filter", found.id, found.here, found.filter)?;
+        line!(out, "`{}`: {} here, {} by the filter", found.id, found.here, found.filter)?;
     }
     for fault in &report.faults {
-        writeln!(out, "fault: {fault}")?;
+        line!(out, "fault: {fault}")?;
     }
     let decisions = &report.tally.decisions;
-    let requests: u64 = report.recordings.iter().map(|recording| recording.entries).sum();
-    writeln!(
+    let requests = decisions.total();
+    para!(
         out,
-        "\n{requests} requests: {} allowed, {} asked about, {} denied",
-        decisions.allow, decisions.ask, decisions.deny
+        "{requests} requests: {} allowed, {} asked about, {} denied",
+        decisions.allow,
+        decisions.ask,
+        decisions.deny
     )?;
+    if report.tally.partial > 0 {
+        line!(out, "  {} more were left out: their bodies were not recorded whole", report.tally.partial)?;
+    }
     for covered in &report.covered {
         let Some(percent) = covered.percent() else { continue };
         let (kind, exercised, of) = (covered.kind.word(), covered.exercised, covered.of);
-        writeln!(out, "  {kind:9} {percent:5.1} %  {exercised} of {of}")?;
+        line!(out, "  {kind:9} {percent:5.1} %  {exercised} of {of}")?;
     }
     if let Some(filter) = &report.filter {
-        writeln!(out, "  filter     {}  {}", filter.sha256, filter.path.display())?;
+        line!(out, "  filter     {}  {}", filter.sha256, filter.path.display())?;
     }
-    writeln!(out, "  bundle     {}  {}", report.bundle.sha256, report.bundle.path.display())?;
+    line!(out, "  bundle     {}  {}", report.bundle.sha256, report.bundle.path.display())?;
     for recording in &report.recordings {
-        writeln!(out, "  recording  {}  {}", recording.sha256, recording.path.display())?;
+        line!(out, "  recording  {}  {}", recording.sha256, recording.path.display())?;
     }
     Ok(())
 }

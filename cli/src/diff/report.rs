@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Cell, Change, Kind, Table};
+use super::{Cell, Change, Kind, Table, html, junit};
+use crate::output::{line, para, word};
 use crate::replay::Recording;
-use crate::replay::report::{Named, markdown_text};
+use crate::replay::report::{Named, github_text, markdown_text};
 
 /// Groups and policies that are shown for each cell.
 const SHOWN: usize = 5;
@@ -21,10 +22,14 @@ pub enum Format {
     Terminal,
     /// One JSON object.
     Json,
+    /// `JUnit` XML: a test case for each kind of change.
+    Junit,
     /// Annotations of GitHub Actions.
     Github,
     /// For a pull request.
     Markdown,
+    /// One HTML file that needs nothing else.
+    Html,
 }
 
 /// What a change of policies does, and what was replayed.
@@ -41,8 +46,14 @@ pub(super) struct Report {
     /// What was decided.
     #[serde(flatten)]
     pub(super) table: Table,
+    /// Requests that were left out: their bodies were not recorded whole.
+    pub(super) partial: u64,
     /// What went wrong with filter or harness, on either side.
     pub(super) faults: Vec<String>,
+    /// Whether the filter trapped.
+    pub(super) trapped: bool,
+    /// Changes that are a failure.
+    pub(super) fail_on: Vec<Change>,
 }
 
 impl Report {
@@ -55,6 +66,8 @@ impl Report {
             Format::Terminal => self.terminal(&mut out),
             Format::Markdown => self.markdown(&mut out),
             Format::Github => self.github(&mut out),
+            Format::Junit => return junit::render(self),
+            Format::Html => return html::render(self),
             Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(self).unwrap_or_default()),
         };
         out
@@ -62,36 +75,36 @@ impl Report {
 
     fn terminal(&self, out: &mut String) -> std::fmt::Result {
         let total = self.table.total();
-        writeln!(out, "{total} requests: {}\n", self.summary())?;
-        writeln!(out, "{:>10} | {}", "old \\ new", self.row(|kind| format!("{:>9}", kind.word())))?;
+        line!(out, "{total} requests: {}", self.summary())?;
+        line!(out)?;
+        line!(out, "{:>10} | {}", "old \\ new", self.row(|kind| format!("{:>9}", kind.word())))?;
         for old in self.kinds() {
-            let row = self.row(|new| format!("{:>9}", self.at(old, new)));
-            writeln!(out, "{:>10} | {row}", old.word())?;
+            let row = self.row(|new| format!("{:>9}", self.table.at(old, new)));
+            line!(out, "{:>10} | {row}", old.word())?;
         }
-        for (old, new, cell) in self.table.changed() {
-            let change =
-                Change::of(old, new).map(|change| format!(", {}", change.word())).unwrap_or_default();
-            writeln!(out, "\n{} -> {}: {}{change}", old.word(), new.word(), cell.count)?;
+        for (old, new, change, cell) in self.table.changed() {
+            let change = change.map(|change| format!(", {}", change.word())).unwrap_or_default();
+            para!(out, "{} -> {}: {}{change}", old.word(), new.word(), cell.count)?;
             for line in lines(cell) {
-                writeln!(out, "  {line}")?;
+                line!(out, "  {line}")?;
             }
         }
         if !self.table.asked.is_empty() {
-            writeln!(out, "\nasked a day ({:.1} days of traffic)", self.table.days())?;
+            para!(out, "asked {}", self.how_often())?;
         }
         for (group, old, new) in self.asked() {
-            writeln!(out, "  {group}: {old:.1} before, {new:.1} after ({:+.1})", new - old)?;
+            line!(out, "  {group}: {}", self.often(old, new))?;
         }
         for fault in &self.faults {
-            writeln!(out, "\nfault: {fault}")?;
+            para!(out, "fault: {fault}")?;
         }
-        writeln!(out, "\n  filter     {}  {}", self.filter.sha256, self.filter.path.display())?;
-        writeln!(out, "  old        {}  {}", self.old.sha256, self.old.path.display())?;
-        writeln!(out, "  new        {}  {}", self.new.sha256, self.new.path.display())?;
-        let line = |recording: &Recording| {
-            format!("  recording  {}  {}\n", recording.sha256, recording.path.display())
-        };
-        write!(out, "{}", self.recordings.iter().map(line).collect::<String>())
+        para!(out, "  filter     {}  {}", self.filter.sha256, self.filter.path.display())?;
+        line!(out, "  old        {}  {}", self.old.sha256, self.old.path.display())?;
+        line!(out, "  new        {}  {}", self.new.sha256, self.new.path.display())?;
+        for recording in &self.recordings {
+            line!(out, "  recording  {}  {}", recording.sha256, recording.path.display())?;
+        }
+        Ok(())
     }
 
     fn markdown(&self, out: &mut String) -> std::fmt::Result {
@@ -99,38 +112,45 @@ impl Report {
         writeln!(out, "| old \\ new | {} |", self.kinds().map(Kind::word).collect::<Vec<_>>().join(" | "))?;
         writeln!(out, "|---|{}", "---:|".repeat(self.kinds().count()))?;
         for old in self.kinds() {
-            let row: Vec<_> = self.kinds().map(|new| self.at(old, new).to_string()).collect();
+            let row: Vec<_> = self.kinds().map(|new| self.table.at(old, new).to_string()).collect();
             writeln!(out, "| **{}** | {} |", old.word(), row.join(" | "))?;
         }
-        for (old, new, cell) in self.table.changed() {
-            writeln!(out, "\n**{} → {}: {}**\n", old.word(), new.word(), cell.count)?;
+        for (old, new, change, cell) in self.table.changed() {
+            let change = change.map(|change| format!(", {}", change.word())).unwrap_or_default();
+            writeln!(out, "\n**{} → {}: {}{change}**\n", old.word(), new.word(), cell.count)?;
             for line in lines(cell) {
                 writeln!(out, "- {}", markdown_text(&line))?;
             }
         }
         if !self.table.asked.is_empty() {
-            writeln!(out, "\n| reviewers | asked a day before | after |\n|---|---:|---:|")?;
+            writeln!(out, "\n| reviewers | asked {} |\n|---|---|", self.how_often())?;
         }
         for (group, old, new) in self.asked() {
-            writeln!(out, "| {} | {old:.1} | {new:.1} |", markdown_text(group))?;
+            writeln!(out, "| {} | {} |", markdown_text(group), self.often(old, new))?;
         }
         for fault in &self.faults {
             writeln!(out, "\n**Fault:** {}", markdown_text(fault))?;
         }
         writeln!(
             out,
-            "\n<sub>filter `{}`, old `{}`, new `{}`</sub>",
+            "\n<details><summary>What was replayed</summary>\n\n- filter `{}`\n- old `{}`\n- new `{}`",
             self.filter.sha256, self.old.sha256, self.new.sha256
-        )
+        )?;
+        for recording in &self.recordings {
+            writeln!(
+                out,
+                "- {} `{}`",
+                markdown_text(&recording.path.display().to_string()),
+                recording.sha256
+            )?;
+        }
+        writeln!(out, "\n</details>")
     }
 
     fn github(&self, out: &mut String) -> std::fmt::Result {
-        for (old, new, cell) in self.table.changed() {
-            let lines = lines(cell).join("%0A").replace(['\n', '\r'], " ");
-            let level = match Change::of(old, new) {
-                Some(Change::Gained | Change::Ungated | Change::Failed) => "warning",
-                _ => "notice",
-            };
+        for (old, new, change, cell) in self.table.changed() {
+            let lines = github_text(&lines(cell).join("\n"));
+            let level = if change.is_some_and(Change::is_grave) { "warning" } else { "notice" };
             writeln!(
                 out,
                 "::{level} title={} to {}%3A {} requests::{lines}",
@@ -139,26 +159,34 @@ impl Report {
                 cell.count
             )?;
         }
-        self.faults.iter().try_for_each(|fault| writeln!(out, "::error::{}", fault.replace('\n', "%0A")))?;
-        writeln!(out, "::notice title=policy change::{}", self.summary())
+        self.faults.iter().try_for_each(|fault| writeln!(out, "::error::{}", github_text(fault)))?;
+        let Self { filter, old, new, .. } = self;
+        let (filter, old, new) = (filter.sha256, old.sha256, new.sha256);
+        let recordings = self.recordings.iter().map(|recording| format!(", recording {}", recording.sha256));
+        let recordings: String = recordings.collect();
+        let hashes = format!("filter {filter}, old {old}, new {new}{recordings}");
+        writeln!(out, "::notice title=policy change::{}%0A{hashes}", github_text(&self.summary()))
     }
 
     /// The result in one line.
-    fn summary(&self) -> String {
-        use Change::{Failed, Gained, Gated, Lost, Ungated};
-        let words = [Gained, Ungated, Gated, Lost, Failed].into_iter().filter_map(|change| {
+    pub(super) fn summary(&self) -> String {
+        let words = Change::ALL.into_iter().filter_map(|change| {
             let count = self.table.count(change);
             (count > 0).then(|| format!("{count} {}", change.word()))
         });
         let words: Vec<_> = words.collect();
-        if words.is_empty() { "nothing changes".into() } else { words.join(", ") }
+        let partial = match self.partial {
+            0 => String::new(),
+            partial => format!(" ({partial} more were left out: their bodies were not recorded whole)"),
+        };
+        if words.is_empty() { "nothing changes".to_owned() + &partial } else { words.join(", ") + &partial }
     }
 
     /// The decisions that have a row and a column: what went wrong only when it did.
-    fn kinds(&self) -> impl Iterator<Item = Kind> {
+    pub(super) fn kinds(&self) -> impl Iterator<Item = Kind> {
         let used = |kind: &Kind| {
             let main = matches!(kind, Kind::Allow | Kind::Ask | Kind::Deny);
-            main || self.table.cells.keys().any(|(old, new)| old == kind || new == kind)
+            main || self.table.cells.keys().any(|(old, new, _)| old == kind || new == kind)
         };
         Kind::ALL.into_iter().filter(used)
     }
@@ -167,15 +195,43 @@ impl Report {
         self.kinds().map(cell).collect::<Vec<_>>().join(" ")
     }
 
-    fn at(&self, old: Kind, new: Kind) -> u64 {
-        self.table.cells.get(&(old, new)).map_or(0, |cell| cell.count)
+    /// Reviewer groups with how often they were asked before, and would be after.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&str, u64, u64)> {
+        self.table.asked.iter().map(|(group, (old, new))| (group.as_str(), *old, *new))
     }
 
-    /// Reviewer groups with how often they are asked a day, before and after.
-    fn asked(&self) -> impl Iterator<Item = (&str, f64, f64)> {
-        let days = self.table.days();
-        let daily = move |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / days;
-        self.table.asked.iter().map(move |(group, (old, new))| (group.as_str(), daily(*old), daily(*new)))
+    /// What the numbers of [`Self::often`] rest on.
+    pub(super) fn how_often(&self) -> String {
+        let seconds = self.table.seconds();
+        let span = match seconds {
+            86_400.. => format!("{}.{} days", seconds / 86_400, seconds % 86_400 / 8_640),
+            3_600.. => format!("{}.{} hours", seconds / 3_600, seconds % 3_600 / 360),
+            _ => format!("{} minutes", seconds.div_ceil(60)),
+        };
+        match seconds {
+            86_400.. => format!("a day (in {span} of traffic)"),
+            3_600.. => format!("a day, if every hour of it is like these {span} of traffic"),
+            _ => format!("in all (in {span} of traffic, too little to tell of a day)"),
+        }
+    }
+
+    /// A rate before and after, or the count where no rate can be told.
+    pub(super) fn often(&self, old: u64, new: u64) -> String {
+        match (self.table.daily(old), self.table.daily(new)) {
+            (Some(old), Some(new)) => format!("{old:.1} before, {new:.1} after ({:+.1})", new - old),
+            _ => format!("{old} before, {new} after"),
+        }
+    }
+
+    /// All that was used: what it is, where, and its hash.
+    pub(super) fn hashes(&self) -> Vec<(&'static str, String, String)> {
+        let named = [("filter", &self.filter), ("old", &self.old), ("new", &self.new)];
+        let named = named.map(|(what, named)| (what, &named.path, named.sha256));
+        let recordings =
+            self.recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
+        let all = named.into_iter().chain(recordings);
+        all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string()))
+            .collect()
     }
 
     /// A file or folder that was used.
@@ -185,7 +241,7 @@ impl Report {
 }
 
 /// What is known of a cell: who does what, which policies decided, and samples.
-fn lines(cell: &Cell) -> Vec<String> {
+pub(super) fn lines(cell: &Cell) -> Vec<String> {
     let mut lines = Vec::new();
     let mut groups: Vec<_> = cell.groups.iter().collect();
     groups.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -198,6 +254,9 @@ fn lines(cell: &Cell) -> Vec<String> {
     let list = |ids: &[String]| if ids.is_empty() { "no policy".into() } else { ids.join(", ") };
     for ((old, new), count) in cell.policies.iter().take(SHOWN) {
         lines.push(format!("{count} × decided by {}, now by {}", list(old), list(new)));
+    }
+    for (terms, count) in cell.terms.iter().take(SHOWN) {
+        lines.push(format!("{count} × {terms}"));
     }
     if !cell.samples.is_empty() {
         lines.push(format!("such as {}", cell.samples.join(", ")));

@@ -6,6 +6,7 @@ use countersign_protocol::UnixMillis;
 use countersign_protocol::recording::Decision;
 use serde::Serialize;
 
+use super::terms::Shift;
 use crate::replay::{About, Played};
 
 /// Requests that are kept as samples of a cell.
@@ -74,9 +75,27 @@ pub enum Change {
     Lost,
     /// What was decided now ends in an error, or is not known.
     Failed,
+    /// People are still asked, but less of them is needed, or their yes does more.
+    Weakened,
+    /// People are still asked, and more of them is needed, or their yes does less.
+    Strengthened,
+    /// People are still asked, in other words or for another time.
+    Changed,
 }
 
 impl Change {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 8] = [
+        Self::Gained,
+        Self::Ungated,
+        Self::Weakened,
+        Self::Gated,
+        Self::Lost,
+        Self::Strengthened,
+        Self::Changed,
+        Self::Failed,
+    ];
+
     /// What a change from one decision to another means; nothing when it means nothing.
     #[must_use]
     pub fn of(old: Kind, new: Kind) -> Option<Self> {
@@ -91,6 +110,11 @@ impl Change {
         }
     }
 
+    /// Whether less stands between a request and the upstream.
+    pub(super) fn is_grave(self) -> bool {
+        matches!(self, Self::Gained | Self::Ungated | Self::Weakened | Self::Failed)
+    }
+
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Gained => "gained",
@@ -98,6 +122,9 @@ impl Change {
             Self::Gated => "gated",
             Self::Lost => "lost",
             Self::Failed => "failed",
+            Self::Weakened => "weakened",
+            Self::Strengthened => "strengthened",
+            Self::Changed => "changed",
         }
     }
 }
@@ -115,14 +142,19 @@ pub struct Cell {
     /// How many by the policies that decided, before and after; only where the decision changed.
     #[serde(serialize_with = "policies")]
     pub policies: BTreeMap<(Vec<String>, Vec<String>), u64>,
+    /// How many by what people are asked for otherwise than before.
+    pub terms: BTreeMap<String, u64>,
 }
+
+/// Decisions before and after, and what the change of them, or of what people are asked for, means.
+type Key = (Kind, Kind, Option<Change>);
 
 /// Decisions before and after.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Table {
-    /// By decision before and after.
+    /// By decision before and after, and by what the change means.
     #[serde(serialize_with = "cells")]
-    pub cells: BTreeMap<(Kind, Kind), Cell>,
+    pub cells: BTreeMap<Key, Cell>,
     /// How often each group of reviewers was asked before, and would be asked after.
     pub asked: BTreeMap<String, (u64, u64)>,
     /// The first and the last request's time.
@@ -136,10 +168,18 @@ impl Table {
         let ts = old.entry.ts;
         let (first, last) = self.span.unwrap_or((ts, ts));
         self.span = Some((first.min(ts), last.max(ts)));
-        let cell = self.cells.entry(kinds).or_default();
+        let shift = (kinds == (Kind::Ask, Kind::Ask)).then(|| Shift::of(old, new)).flatten();
+        let change = Change::of(kinds.0, kinds.1).or_else(|| shift.as_ref()?.change());
+        let cell = self.cells.entry((kinds.0, kinds.1, change)).or_default();
         cell.count += 1;
-        if kinds.0 != kinds.1 {
+        if kinds.0 != kinds.1 || change.is_some() {
             cell.add(old, new);
+        }
+        if let Some(shift) = shift.filter(|_| change.is_some()) {
+            let words = shift.words();
+            if cell.terms.len() < GROUPS || cell.terms.contains_key(&words) {
+                *cell.terms.entry(words).or_default() += 1;
+            }
         }
         for group in groups_asked(old) {
             self.asked.entry(group).or_default().0 += 1;
@@ -152,8 +192,15 @@ impl Table {
     /// Requests that a change means this for.
     #[must_use]
     pub fn count(&self, change: Change) -> u64 {
-        let of = |(old, new): &(Kind, Kind)| Change::of(*old, *new) == Some(change);
-        self.cells.iter().filter(|(kinds, _)| of(kinds)).map(|(_, cell)| cell.count).sum()
+        let of = |(_, _, found): &Key| *found == Some(change);
+        self.cells.iter().filter(|(key, _)| of(key)).map(|(_, cell)| cell.count).sum()
+    }
+
+    /// Requests with these decisions.
+    #[must_use]
+    pub fn at(&self, old: Kind, new: Kind) -> u64 {
+        let of = |key: &Key| (key.0, key.1) == (old, new);
+        self.cells.iter().filter(|(key, _)| of(key)).map(|(_, cell)| cell.count).sum()
     }
 
     /// All requests.
@@ -162,17 +209,26 @@ impl Table {
         self.cells.values().map(|cell| cell.count).sum()
     }
 
-    /// The cells in which the decision changed.
-    pub fn changed(&self) -> impl Iterator<Item = (Kind, Kind, &Cell)> {
-        self.cells.iter().filter(|((old, new), _)| old != new).map(|((old, new), cell)| (*old, *new, cell))
+    /// The cells in which something changed.
+    pub fn changed(&self) -> impl Iterator<Item = (Kind, Kind, Option<Change>, &Cell)> {
+        let changed = self.cells.iter().filter(|((old, new, change), _)| old != new || change.is_some());
+        changed.map(|((old, new, change), cell)| (*old, *new, *change, cell))
     }
 
-    /// How many days the traffic covers, at least one.
+    /// How long the traffic is from its first request to its last, seconds.
     #[must_use]
-    pub fn days(&self) -> f64 {
-        const DAY: f64 = 86_400_000.0;
+    pub fn seconds(&self) -> u64 {
         let millis = self.span.map_or(0, |(first, last)| last.saturating_sub(first));
-        (f64::from(u32::try_from(millis / 1_000).unwrap_or(u32::MAX)) * 1_000.0 / DAY).max(1.0)
+        u64::try_from(millis / 1_000).unwrap_or_default()
+    }
+
+    /// How many times a day something happens that happens `count` times in this traffic; nothing when it is shorter
+    /// than an hour, of which no day can be told.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a rate does not show the difference")]
+    pub fn daily(&self, count: u64) -> Option<f64> {
+        let seconds = self.seconds();
+        (seconds >= 3_600).then(|| count as f64 * 86_400.0 / seconds as f64)
     }
 }
 
@@ -208,10 +264,7 @@ fn sorted(policies: &[String]) -> Vec<String> {
     policies
 }
 
-fn cells<S: serde::Serializer>(
-    cells: &BTreeMap<(Kind, Kind), Cell>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn cells<S: serde::Serializer>(cells: &BTreeMap<Key, Cell>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Line<'a> {
         old: Kind,
@@ -220,10 +273,10 @@ fn cells<S: serde::Serializer>(
         #[serde(flatten)]
         cell: &'a Cell,
     }
-    serializer.collect_seq(cells.iter().map(|((old, new), cell)| Line {
+    serializer.collect_seq(cells.iter().map(|((old, new, change), cell)| Line {
         old: *old,
         new: *new,
-        change: Change::of(*old, *new),
+        change: *change,
         cell,
     }))
 }
@@ -260,6 +313,14 @@ fn policies<S: serde::Serializer>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_told_of_an_hour_and_more() {
+        let over = |hours: i64| Table { span: Some((0, hours * 3_600_000)), ..Table::default() };
+        assert_eq!(over(0).daily(5), None);
+        assert_eq!(over(6).daily(5), Some(20.0));
+        assert_eq!(over(48).daily(5), Some(2.5));
+    }
 
     #[test]
     fn a_change_is_named_for_what_it_lets_happen() {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::Result;
 use clap::{Args, ValueEnum};
 use countersign_core::bundle::Bundle;
 use countersign_protocol::UnixMillis;
@@ -13,11 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Asked, Report, Source};
+use crate::failure::{DIFFERS, Failure};
 use crate::native;
-use crate::replay::command::{DIFFERS, UNREADABLE};
-
-/// The command line is wrong.
-const USAGE: u8 = 2;
+use crate::output;
 
 /// What `countersign explain` is told.
 #[derive(Debug, Args)]
@@ -72,6 +69,8 @@ pub enum Format {
     Terminal,
     /// One JSON object.
     Json,
+    /// For a pull request: the report for people, as it is.
+    Markdown,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -82,19 +81,14 @@ fn claims(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// Explains the request and prints the report. It fails when the recording expects something else.
+/// Explains the request and prints the report. It fails when the recording expects something else, or something of a
+/// request that it does not have whole.
 ///
 /// # Errors
-/// When the clock is before 1970. What cannot be read is said here, with its own exit code.
-pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode> {
-    let explainer = match native::load(bundle, arguments.configuration.as_deref()) {
-        Ok(explainer) => explainer,
-        Err(error) => return Ok(fail(&error, UNREADABLE)),
-    };
-    let Asked { mut entry, at } = match arguments.request.source().read() {
-        Ok(asked) => asked,
-        Err(error) => return Ok(fail(&error, if error.is_usage() { USAGE } else { UNREADABLE })),
-    };
+/// When there is no report; see [`Failure`].
+pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode, Failure> {
+    let explainer = native::load(bundle, arguments.configuration.as_deref())?;
+    let Asked { mut entry, at } = arguments.request.source().read()?;
     entry.claims = arguments.claims.clone().unwrap_or(entry.claims);
     entry.peer.address = arguments.peer.or(entry.peer.address);
     entry.peer.uri_san = arguments.uri_san.clone().or(entry.peer.uri_san);
@@ -105,19 +99,19 @@ pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode> {
     };
     let report = Report::new(&explainer, arguments.policies.clone(), &entry, at);
     match arguments.format {
-        Format::Terminal => print!("{}", report.terminal()),
-        Format::Json => println!("{:#}", report.json()),
+        Format::Terminal => output::print(&report.terminal())?,
+        Format::Json => output::print_json(&format!("{:#}\n", report.json()))?,
+        Format::Markdown => output::print(&report.markdown())?,
     }
-    Ok(if report.differs().is_some() { ExitCode::from(DIFFERS) } else { ExitCode::SUCCESS })
+    let partial = !entry.is_whole() && entry.expect.is_some();
+    let differs = partial || report.differs().is_some();
+    Ok(if differs { ExitCode::from(DIFFERS) } else { ExitCode::SUCCESS })
 }
 
-fn now() -> Result<UnixMillis> {
-    Ok(i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis())?)
-}
-
-fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("{error}");
-    ExitCode::from(code)
+fn now() -> Result<UnixMillis, Failure> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.map_err(|_| Failure::Other("the clock is before 1970: write `--at`".into()))?;
+    Ok(UnixMillis::try_from(since.as_millis()).unwrap_or(UnixMillis::MAX))
 }
 
 impl RequestArguments {

@@ -19,6 +19,7 @@ pub(super) fn render(report: &Report<'_>) -> Value {
         "bundle": {"path": report.folder, "sha256": report.explainer.bundle_hash()},
         "id": report.entry.id,
         "at": rfc3339(report.at),
+        "partial": !report.entry.is_whole(),
         "verdict": verdict(&explanation.verdict),
         "asks": required,
         "differs": report.differs(),

@@ -3,7 +3,7 @@
 mod differ;
 mod policies;
 
-use std::fmt::{Result, Write as _};
+use std::fmt::Result;
 
 use countersign_core::clock::rfc3339;
 use countersign_core::explain::{Decided, Explanation, TakenRoute};
@@ -13,6 +13,7 @@ use countersign_core::routes::{Miss, WrittenRoute};
 
 use super::Report;
 use super::written::{duration, value};
+use crate::output::{line, para};
 use crate::replay::word;
 
 /// How many routes are named that nearly fit.
@@ -41,9 +42,9 @@ fn write(out: &mut String, report: &Report<'_>) -> Result {
     decision(out, report)?;
     missed(out, &explanation.missed)?;
     differ::write(out, report)?;
-    writeln!(out, "\npolicies {}  {}", report.explainer.bundle_hash(), report.folder.display())?;
+    para!(out, "policies {}  {}", report.explainer.bundle_hash(), report.folder.display())?;
     match report.differs() {
-        Some(expected) => writeln!(out, "The recording expects something else: {}", word(Some(expected))),
+        Some(expected) => line!(out, "The recording expects something else: {}", word(Some(expected))),
         None => Ok(()),
     }
 }
@@ -55,49 +56,52 @@ fn headline(out: &mut String, report: &Report<'_>) -> Result {
         value.unwrap_or_default()
     };
     let at = rfc3339(report.at);
-    writeln!(
-        out,
-        "{} {}://{}{}\n  as of      {at}",
-        field(":method"),
-        field(":scheme"),
-        field(":authority"),
-        field(":path")
-    )
+    line!(out, "{} {}://{}{}", field(":method"), field(":scheme"), field(":authority"), field(":path"))?;
+    if !report.entry.is_whole() {
+        line!(out, "  its body was not recorded whole: what was decided on it may be something else")?;
+    }
+    line!(out, "  as of      {at}")
 }
 
 fn write_caller(out: &mut String, caller: &Caller) -> Result {
     let by = if caller.anonymous { String::new() } else { format!("  by {}", caller.source) };
-    writeln!(out, "  principal  {}{by}", caller.principal)?;
+    line!(out, "  principal  {}{by}", caller.principal)?;
     for involved in caller.involved.iter().skip(1) {
         let role = serde_json::to_value(involved.role).ok();
         let role = role.as_ref().and_then(|role| role.as_str()).unwrap_or_default();
-        writeln!(out, "  {role:9}  {}", involved.entity)?;
+        line!(out, "  {role:9}  {}", involved.entity)?;
     }
     Ok(())
 }
 
 fn write_route(out: &mut String, route: &TakenRoute) -> Result {
     let Some(written) = &route.written else {
-        return writeln!(out, "  route      none for this host: judged as plain HTTP");
+        return line!(out, "  route      none for this host: judged as plain HTTP");
     };
-    writeln!(out, "  route      {}  {}", route.name, pattern(written))?;
+    line!(out, "  route      {}  {}", route.name, pattern(written))?;
     for (name, value) in &route.captured {
-        writeln!(out, "             {name} = {value:?}")?;
+        line!(out, "             {name} = {value:?}")?;
     }
     Ok(())
 }
 
 fn pattern(route: &WrittenRoute) -> String {
     let methods = if route.methods.is_empty() { "any method".into() } else { route.methods.join(", ") };
-    let headers = route.headers.iter().map(|(name, value)| format!(" with {name}: {value}"));
-    format!("{methods} {}{}{}", route.host, route.path, headers.collect::<String>())
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "anything".into());
+    let headers = route.headers.iter().map(|(name, wanted)| format!("{name}: {}", value(wanted)));
+    let query = route.query.iter().map(|(name, wanted)| format!("?{name}={}", value(wanted)));
+    let body = (!route.content_types.is_empty()).then(|| route.content_types.join(" or "));
+    let conditions: Vec<_> = headers.chain(query).chain(body).collect();
+    let with =
+        if conditions.is_empty() { String::new() } else { format!(" with {}", conditions.join(" with ")) };
+    format!("{methods} {}{}{with}", route.hosts.join(", "), route.path)
 }
 
 fn write_query(out: &mut String, report: &Report<'_>, query: &Query) -> Result {
-    writeln!(out, "  action     {}", query.action)?;
-    writeln!(out, "  resource   {}", query.resource)?;
+    line!(out, "  action     {}", query.action)?;
+    line!(out, "  resource   {}", query.resource)?;
     for parent in &query.parents {
-        writeln!(out, "  in         {parent}")?;
+        line!(out, "  in         {parent}")?;
     }
     let explanation = &report.explanation;
     let written = explanation.route.as_ref().and_then(|route| route.written.as_ref());
@@ -107,7 +111,7 @@ fn write_query(out: &mut String, report: &Report<'_>, query: &Query) -> Result {
         let ty = explanation.types.get(name).map(String::as_str).unwrap_or_default();
         let from = written.and_then(|route| route.context.get(name));
         let from = from.map(|from| format!("  from {from}")).unwrap_or_default();
-        writeln!(out, "  {title:9}  {name:width$}  {ty:8}  {}{from}", value(member))?;
+        line!(out, "  {title:9}  {name:width$}  {ty:8}  {}{from}", value(member))?;
     }
     Ok(())
 }
@@ -115,10 +119,11 @@ fn write_query(out: &mut String, report: &Report<'_>, query: &Query) -> Result {
 fn decision(out: &mut String, report: &Report<'_>) -> Result {
     let Explanation { verdict, ruling, .. } = &report.explanation;
     match verdict {
-        Decided::Allow => writeln!(out, "\nallow: it goes on, and nobody is asked")?,
-        Decided::Ask => writeln!(out, "\nask: people must countersign it")?,
+        Decided::Allow => para!(out, "allow: it goes on, and nobody is asked")?,
+        Decided::Ask => para!(out, "ask: people must countersign it")?,
         Decided::Deny { code, status, sentence, detail } => {
-            writeln!(out, "\ndeny: {sentence} ({code}, HTTP {status})\n  {}", detail.escape_debug())?;
+            para!(out, "deny: {sentence} ({code}, HTTP {status})")?;
+            line!(out, "  {}", detail.escape_debug())?;
         }
     }
     match (verdict, ruling.as_ref().map(|ruling| &ruling.verdict)) {
@@ -130,10 +135,10 @@ fn decision(out: &mut String, report: &Report<'_>) -> Result {
 fn terms(out: &mut String, required: &Required) -> Result {
     for gate in &required.gates {
         let reason = gate.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        writeln!(out, "  {} of `{}` for {}{reason}", gate.quorum, gate.group, gate.gate.id)?;
+        line!(out, "  {} of `{}` for {}{reason}", gate.quorum, gate.group, gate.gate.id)?;
     }
     let terms = &required.terms;
-    writeln!(
+    line!(
         out,
         "  held for {}; answered within {}; used within {}, {}",
         duration(terms.hold_ms),
@@ -144,21 +149,23 @@ fn terms(out: &mut String, required: &Required) -> Result {
     let severity = serde_json::to_value(terms.severity).ok();
     let severity = severity.as_ref().and_then(|severity| severity.as_str()).unwrap_or_default();
     let second = if severity == "high" { ", so with a second factor" } else { "" };
-    writeln!(out, "  severity {severity}{second}")
+    line!(out, "  severity {severity}{second}")
 }
 
 fn missed(out: &mut String, missed: &[(WrittenRoute, Miss)]) -> Result {
     for (route, miss) in missed.iter().take(MISSED) {
         let why = match miss {
             Miss::Header(name) => format!("has another `{name}`"),
+            Miss::Query(name) => format!("has another `{name}` in its query"),
+            Miss::ContentType => "has another content type".into(),
             Miss::Method => "has another method".into(),
             Miss::Path => "has another path".into(),
             Miss::Host => "has another host".into(),
         };
-        writeln!(out, "  {} {why}: {}", route.name, pattern(route))?;
+        line!(out, "  {} {why}: {}", route.name, pattern(route))?;
     }
     match missed.len().saturating_sub(MISSED) {
         0 => Ok(()),
-        more => writeln!(out, "  … and {more} more routes"),
+        more => line!(out, "  … and {more} more routes"),
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn value(value: &Value) -> String {
 }
 
 /// A duration in whole units, as an annotation writes it.
-pub(super) fn duration(millis: i64) -> String {
+pub(crate) fn duration(millis: i64) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     match units.into_iter().find(|(unit, _)| millis > 0 && millis % unit == 0) {
         Some((unit, name)) => format!("{}{name}", millis / unit),

@@ -1,28 +1,29 @@
 //! `countersign replay`: decides every recorded request, and says what is not as it must be.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
 use clap::Args;
 use countersign_core::bundle::Bundle;
 use countersign_core::engine::Rules;
 use countersign_host_test::approvals::Otherwise;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::envoy::{self, Envoy};
+use super::reader::is_piped;
 use super::report::{Format, Places, Report};
 use super::run::{Plan, RunError, run as replay};
 use super::{Chunking, Options, Setting, Tally, update};
+use crate::failure::{DIFFERS, Failure, TRAPPED};
+use crate::output;
+use crate::progress::Progress;
 
 /// What `countersign replay` is told.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The policy folder.
     pub policies: PathBuf,
-    /// Recordings, each `*.jsonl`.
+    /// Recordings, each `*.jsonl`; `-` is what is piped in.
     #[arg(required = true)]
     pub recordings: Vec<PathBuf>,
     #[command(flatten)]
@@ -32,18 +33,11 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     pub chunking: ChunkingArgument,
     /// Jobs at a time. What is alike stays in one; caps on what is held count for each.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub jobs: usize,
-    /// Where the recording does not say, everybody approves.
-    #[arg(long, group = "people")]
-    pub approve_all: bool,
-    /// Where the recording does not say, somebody rejects.
-    #[arg(long, group = "people")]
-    pub reject_all: bool,
-    /// Where the recording does not say, people do what this file says: a JSON array of what a recording has
-    /// under `people`.
-    #[arg(long, group = "people")]
-    pub script: Option<PathBuf>,
+    /// What people do.
+    #[command(flatten)]
+    pub people: PeopleArguments,
     /// Write what came as what is expected from now on. Refused where `CI` is set.
     #[arg(long)]
     pub update: bool,
@@ -68,6 +62,21 @@ pub enum Runs {
     Envoy,
 }
 
+/// What people do where the recording does not say.
+#[derive(Debug, Clone, Args)]
+pub struct PeopleArguments {
+    /// Where the recording does not say, everybody approves.
+    #[arg(long, group = "people")]
+    pub approve_all: bool,
+    /// Where the recording does not say, somebody rejects.
+    #[arg(long, group = "people")]
+    pub reject_all: bool,
+    /// Where the recording does not say, people do what this file says: a JSON array of what a recording has
+    /// under `people`.
+    #[arg(long, group = "people")]
+    pub script: Option<PathBuf>,
+}
+
 /// The gateway of a replay.
 #[derive(Debug, Clone, Args)]
 pub struct GatewayArguments {
@@ -79,11 +88,17 @@ pub struct GatewayArguments {
     #[arg(long)]
     pub configuration: Option<PathBuf>,
     /// Workers of the gateway.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub workers: usize,
     /// What randomness follows from.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+/// A number of things without which nothing happens.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=1_024).contains(number));
+    number.ok_or_else(|| "write 1 to 1024".into())
 }
 
 /// The parts in which bodies come.
@@ -96,47 +111,42 @@ pub enum ChunkingArgument {
     All,
 }
 
-/// A report was written, and something differs.
-pub const DIFFERS: u8 = 1;
-/// The filter trapped.
-pub const TRAPPED: u8 = 3;
-/// Something cannot be read.
-pub const UNREADABLE: u8 = 4;
-
 /// Replays everything and prints the report.
 ///
 /// # Errors
-/// When the command makes no sense, or the report cannot be written. What cannot be read is said here, with its
-/// own exit code.
-pub fn run(arguments: &Arguments, bundle: &Bundle, rules: &Rules) -> Result<ExitCode> {
-    let otherwise = arguments.otherwise()?;
+/// When there is no report; see [`Failure`].
+pub fn run(arguments: &Arguments, bundle: &Bundle, rules: &Rules) -> Result<ExitCode, Failure> {
+    let otherwise = arguments.people.otherwise()?.unwrap_or(Otherwise::Silence);
     if arguments.update {
         update::permitted()?;
     }
+    let twice = arguments.update || arguments.chunking == ChunkingArgument::All;
+    if twice && arguments.recordings.iter().any(|path| is_piped(path)) {
+        return Err(Failure::Usage(
+            "`-` can be read once: `--update` and `--chunking all` need a file".into(),
+        ));
+    }
     let gateway = &arguments.gateway;
-    let setting = match Setting::read(&gateway.filter, bundle, gateway.configuration.as_deref()) {
-        Ok(setting) => setting,
-        Err(error) => return Ok(unreadable(&error)),
-    };
+    let setting = Setting::read(&gateway.filter, bundle, gateway.configuration.as_deref())?;
     let begun = Instant::now();
-    let (recordings, tally) = match all(arguments, &setting, &otherwise) {
-        Ok(played) => played,
-        Err(RunError::Filter(trial)) => {
-            eprintln!("{trial}");
-            let trapped = matches!(trial.verdict, countersign_host_test::Verdict::Trapped(_));
-            return Ok(ExitCode::from(if trapped { TRAPPED } else { DIFFERS }));
-        }
-        Err(error) => return Ok(unreadable(&error)),
-    };
-    if let Some(came) = &tally.came {
-        update::write(&arguments.recordings, came)?;
+    let (mut recordings, tally) = all(arguments, &setting, &otherwise)?;
+    // What is broken is no expectation.
+    let updated = arguments.update && tally.is_sound();
+    if let Some(came) = tally.came.as_ref().filter(|_| updated) {
+        recordings = update::write(&arguments.recordings, came)?;
     }
     let paths = (gateway.filter.clone(), arguments.policies.clone());
     let mut report = Report::new(&setting, paths, recordings, tally);
     report.seconds = begun.elapsed().as_secs_f64();
     report.places = Places::of(&arguments.policies, rules);
-    print!("{}", report.render(arguments.format));
-    Ok(match (report.tally.trapped, report.tally.is_clean() || arguments.update) {
+    match arguments.format {
+        Format::Json => output::print_json(&report.render(Format::Json))?,
+        format => output::print(&report.render(format))?,
+    }
+    if arguments.update && !updated {
+        output::say("nothing was updated: what is broken is no expectation");
+    }
+    Ok(match (report.tally.trapped, report.tally.is_clean() || updated) {
         (true, _) => ExitCode::from(TRAPPED),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::from(DIFFERS),
@@ -171,8 +181,8 @@ fn all(
             chunking: *chunking,
         };
         let plan = Plan { recordings: arguments.recordings.clone(), options, jobs: arguments.jobs, tally };
-        let bar = progress();
-        let progress = &mut |number| bar.set_position(number);
+        let bar = Progress::over(&arguments.recordings);
+        let progress = &mut |bytes| bar.at(bytes);
         let played = match arguments.runs {
             Runs::Harness => replay(setting, &plan, progress)?,
             Runs::Envoy => {
@@ -180,7 +190,7 @@ fn all(
                 envoy::run(&Envoy { binary, filter }, setting, &plan, progress)?
             }
         };
-        bar.finish_and_clear();
+        drop(bar);
         match &mut all {
             None => all = Some(played),
             Some((_, first)) => first.compare(*chunking, &played.1),
@@ -191,33 +201,22 @@ fn all(
     Ok((recordings, tally))
 }
 
-/// Says what cannot be read; gives the exit code of that.
-pub(crate) fn unreadable(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("{error}");
-    ExitCode::from(UNREADABLE)
-}
-
-/// A counter on a terminal, nothing in a pipe.
-fn progress() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {pos} requests, {per_sec}");
-    style.map_or_else(|_| ProgressBar::hidden(), |style| ProgressBar::new_spinner().with_style(style))
-}
-
-impl Arguments {
-    fn otherwise(&self) -> Result<Otherwise> {
+impl PeopleArguments {
+    /// What they come to; nothing when none is there.
+    pub(crate) fn otherwise(&self) -> Result<Option<Otherwise>, Failure> {
         if let Some(script) = &self.script {
-            let text =
-                std::fs::read(script).with_context(|| format!("cannot read `{}`", script.display()))?;
-            let acts = serde_json::from_slice(&text).with_context(|| format!("`{}`", script.display()))?;
-            return Ok(Otherwise::Acts(acts));
+            let shown = script.display();
+            let text = std::fs::read(script)
+                .map_err(|error| Failure::Unreadable(format!("cannot read `{shown}`: {error}")))?;
+            let acts = serde_json::from_slice(&text).map_err(|error| {
+                Failure::Unreadable(format!("`{shown}` is no array of what people do: {error}"))
+            })?;
+            return Ok(Some(Otherwise::Acts(acts)));
         }
         Ok(match (self.approve_all, self.reject_all) {
-            (true, _) => Otherwise::ApproveAll,
-            (_, true) => Otherwise::RejectAll,
-            _ => Otherwise::Silence,
+            (true, _) => Some(Otherwise::ApproveAll),
+            (_, true) => Some(Otherwise::RejectAll),
+            _ => None,
         })
     }
 }

@@ -26,7 +26,7 @@ use countersign_protocol::recording::Entry;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use super::run::conclude;
+use super::run::{conclude, notice_nothing};
 use super::{Ending, Options, Plan, Played, Reader, Recording, RunError, Setting, Tally};
 use certificates::{Connectors, Files};
 use configuration::{Parts, configuration};
@@ -102,7 +102,7 @@ struct Site {
     _folder: tempfile::TempDir,
 }
 
-/// Replays recordings, each in an Envoy of its own; `progress` is told how many entries were played.
+/// Replays recordings, each in an Envoy of its own; `progress` is told how many bytes were read.
 ///
 /// # Errors
 /// When a recording cannot be read, or see [`EnvoyError`].
@@ -113,21 +113,27 @@ pub fn run(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Vec<Recording>, Tally), RunError> {
     let runtime = Runtime::new().map_err(EnvoyError::io("start threads"))?;
-    let (mut tally, mut recordings, mut number) = (plan.tally.clone(), Vec::new(), 0);
+    let (mut tally, mut recordings) = (plan.tally.clone(), Vec::new());
+    let (mut number, mut bytes) = (0, 0);
     for path in &plan.recordings {
         let mut reader = Reader::open(path)?;
         let mut entries = Vec::new();
         while let Some(entry) = reader.entry()? {
-            entries.push(entry);
+            match entry.is_whole() {
+                true => entries.push(entry),
+                false => tally.skip(path, number, &entry),
+            }
         }
         let (mut played, ending) = runtime.block_on(play(envoy, setting, &plan.options, entries))?;
         played.iter_mut().for_each(|played| played.number += number);
-        conclude(&mut tally, path, &played, ending);
+        conclude(&mut tally, path, &played, &ending);
         let recording = reader.recording();
         number += recording.entries;
-        progress(number);
+        bytes += reader.bytes();
+        progress(bytes);
         recordings.push(recording);
     }
+    notice_nothing(&mut tally);
     Ok((recordings, tally))
 }
 
@@ -152,7 +158,7 @@ pub async fn play(
     };
     let entries = entries.into_iter().enumerate().map(sendable).collect::<Result<Vec<_>, _>>()?;
     let site = Site::start(envoy, setting, options, &keys, &entries).await?;
-    Ok(Run::new(site, entries).play().await)
+    Ok(Run::new(site, entries, setting.observes()).play().await)
 }
 
 impl Site {
@@ -168,7 +174,7 @@ impl Site {
         let approvals = Approvals::new(options.seed)
             .with_audience(setting.audience())
             .otherwise(options.otherwise.clone());
-        let text = setting.asking(&approvals);
+        let text = setting.asking(&approvals).to_string();
         let listening = EnvoyError::io("listen on the loopback address");
         let (service, service_at) = Service::start(approvals).await.map_err(listening)?;
         let listening = EnvoyError::io("listen on the loopback address");

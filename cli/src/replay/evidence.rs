@@ -1,5 +1,7 @@
 //! The evidence of a replay, found again by what it is about.
 
+mod own;
+
 use std::collections::BTreeMap;
 
 use countersign_protocol::evidence::{Lane, Record};
@@ -24,6 +26,14 @@ pub struct Said {
     pub ticket: Option<Token>,
     /// The digest of the request that it is about.
     pub digest: Option<Hash>,
+    /// The claim that it is about.
+    pub nonce: Option<Token>,
+    /// The hash of that claim's record.
+    pub claim: Option<Hash>,
+    /// The number, in the same lane, of the record that it takes back.
+    pub record: Option<u64>,
+    /// Whether what it says was carried out; it was, where it does not say.
+    pub enforced: Option<bool>,
     /// The code of the reason.
     pub reason: Option<String>,
     /// The rest of the reason.
@@ -73,6 +83,10 @@ impl Said {
         }
     }
 
+    pub(super) fn place(&self) -> Place {
+        Place { producer: self.producer, lane: self.lane, seq: self.seq }
+    }
+
     /// The groups whose members are asked.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         self.gates.iter().flatten().filter_map(|gate| gate.group_name.as_deref())
@@ -87,38 +101,62 @@ pub(super) struct Place {
     seq: u64,
 }
 
+/// A record that may still be asked for.
+#[derive(Debug)]
+struct Kept {
+    said: Said,
+    hash: Hash,
+    /// Whether requests that are alike share it.
+    shared: bool,
+    /// Which request it is about is known; it is about no other one.
+    taken: bool,
+}
+
+/// What is known of requests that are the same in every bound byte.
+#[derive(Debug, Default)]
+struct Group {
+    /// In the order in which it came.
+    places: Vec<Place>,
+    /// How many such requests are over.
+    requests: usize,
+}
+
 /// All records that may still be asked for.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
-    records: BTreeMap<Place, Said>,
-    /// What is known of the request of a digest, in order.
-    of_digest: BTreeMap<Hash, Vec<Place>>,
+    records: BTreeMap<Place, Kept>,
+    of_digest: BTreeMap<Hash, Group>,
     digests: BTreeMap<Token, Hash>,
+    /// Requests that ended with neither a line for the access log nor evidence: their clients left.
+    unheard: usize,
 }
 
 impl Evidence {
-    /// Takes what came.
+    /// Takes what came. What is about no request is looked at no further.
     ///
     /// # Errors
     /// The record that is none.
     pub(super) fn add(&mut self, records: Vec<Record>) -> Result<(), String> {
         for record in records {
             let said: Said = serde_json::from_str(&record.line).map_err(|_| record.line)?;
-            let place = Place { producer: said.producer, lane: said.lane, seq: said.seq };
+            let place = said.place();
             if let (Some(ticket), Some(digest)) = (said.ticket, said.digest) {
                 self.digests.insert(ticket, digest);
             }
             let digest = said.digest.or_else(|| self.digests.get(&said.ticket?).copied());
             if let Some(digest) = digest {
-                self.of_digest.entry(digest).or_default().push(place);
+                self.of_digest.entry(digest).or_default().places.push(place);
             }
-            self.records.insert(place, said);
+            if digest.is_some() || own::decides(&said) {
+                self.records
+                    .insert(place, Kept { said, hash: record.hash, shared: digest.is_some(), taken: false });
+            }
         }
         Ok(())
     }
 
     pub(super) fn get(&self, place: Place) -> Option<&Said> {
-        self.records.get(&place)
+        self.records.get(&place).map(|kept| &kept.said)
     }
 
     pub(super) fn digest(&self, ticket: Token) -> Option<Hash> {
@@ -127,19 +165,23 @@ impl Evidence {
 
     /// Everything about the request of a digest; requests that are the same in every bound byte share it.
     pub(super) fn of(&self, digest: Hash) -> Vec<Said> {
-        let places = self.of_digest.get(&digest).into_iter().flatten();
-        places.filter_map(|place| self.records.get(place)).cloned().collect()
+        let places = self.of_digest.get(&digest).into_iter().flat_map(|group| &group.places);
+        places.filter_map(|place| self.get(*place)).cloned().collect()
     }
 
-    /// Forgets what is older.
-    pub(super) fn forget(&mut self, before: UnixMillis) {
-        self.records.retain(|_, said| said.ts >= before);
+    /// Forgets what is older than `before`, and what is about one request alone and older than `ended`: when the
+    /// first of those began that are not over. Gives what was about none.
+    pub(super) fn forget(&mut self, before: UnixMillis, ended: UnixMillis) -> Vec<String> {
+        let old = |kept: &Kept| kept.said.ts < if kept.shared { before } else { ended };
+        let gone: Vec<_> = self.records.extract_if(.., |_, kept| old(kept)).map(|(_, kept)| kept).collect();
+        let spare = self.spare(gone);
         let records = &self.records;
-        self.of_digest.retain(|_, places| {
-            places.retain(|place| records.contains_key(place));
-            !places.is_empty()
+        self.of_digest.retain(|_, group| {
+            group.places.retain(|place| records.contains_key(place));
+            !group.places.is_empty()
         });
         let known = &self.of_digest;
         self.digests.retain(|_, digest| known.contains_key(digest));
+        spare
     }
 }

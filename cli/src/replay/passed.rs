@@ -11,13 +11,10 @@ pub(super) fn broken(played: &Played, forwarded: &Forwarded) -> Vec<String> {
     broken.into_iter().flatten().chain(fields(played, forwarded)).collect()
 }
 
-/// The first byte of it did not go on before the record of its permission was made.
+/// The first byte of it did not go on before the record of its permission was made. That there is one, and what it
+/// permits, is a matter of its evidence.
 fn early(played: &Played, forwarded: &Forwarded) -> Option<String> {
-    let ticket = played.seen.summary.as_ref()?.ticket;
-    let permits = played.records.iter().filter(|said| {
-        matches!(said.kind.as_str(), "allowed" | "forwarded") && (ticket.is_none() || said.ticket == ticket)
-    });
-    let permitted = permits.map(|said| said.ts).min()?;
+    let permitted = played.own.as_ref()?.ts;
     let at = i64::try_from(forwarded.at.as_millis()).unwrap_or(i64::MAX);
     (at < permitted)
         .then(|| format!("it went on {} ms before it was permitted", permitted.saturating_sub(at)))

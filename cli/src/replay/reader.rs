@@ -1,13 +1,13 @@
 //! Reads recordings entry by entry, and hashes what it reads.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use countersign_protocol::Hash;
 use countersign_protocol::recording::Entry;
+use countersign_protocol::{Hash, UnixMillis};
 use countersign_recordings::native;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -37,41 +37,83 @@ pub enum ReadError {
     /// Something in it.
     #[error(transparent)]
     Native(#[from] native::ReadError),
+    /// It is something else than a recording.
+    #[error("`{path}`: {why}")]
+    Other {
+        /// The file.
+        path: String,
+        /// What it seems to be and what to do.
+        why: &'static str,
+    },
+    /// A time at which no request can be replayed.
+    #[error("{file}:{line}: `ts` is {ts}, {why}")]
+    Time {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// The time.
+        ts: UnixMillis,
+        /// What is wrong with it and what to do.
+        why: &'static str,
+    },
 }
+
+/// The first of January 2200, and all that is before 1970: clocks do not show it.
+const TIMES: std::ops::Range<UnixMillis> = 0..7_258_118_400_000;
+
+/// How much time may go by between two entries, 31 days: the gateway lives through every second of it.
+const GAP: UnixMillis = 31 * 24 * 60 * 60 * 1_000;
 
 /// A recording that is being read.
 pub struct Reader {
     path: PathBuf,
     native: native::Reader<BufReader<Hashed>>,
     hash: Rc<RefCell<Sha256>>,
+    bytes: Rc<Cell<u64>>,
     entries: u64,
+    last: Option<UnixMillis>,
 }
 
-/// A file that is hashed as it is read.
+/// What is hashed and counted as it is read.
 struct Hashed {
-    file: File,
+    file: Box<dyn Read>,
     hash: Rc<RefCell<Sha256>>,
+    bytes: Rc<Cell<u64>>,
 }
 
 impl Read for Hashed {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let size = self.file.read(buffer)?;
         self.hash.borrow_mut().update(buffer.get(..size).unwrap_or_default());
+        self.bytes.set(self.bytes.get() + size as u64);
         Ok(size)
     }
 }
 
 impl Reader {
-    /// Opens a recording in the native form.
+    /// Opens a recording in the native form; `-` is what is piped in.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|error| ReadError::Open { path: name.clone(), error })?;
-        let hash = Rc::new(RefCell::new(Sha256::new()));
-        let file = BufReader::with_capacity(1 << 20, Hashed { file, hash: Rc::clone(&hash) });
-        Ok(Self { path: path.into(), native: native::Reader::new(name, file), hash, entries: 0 })
+        let file: Box<dyn Read> = match is_piped(path) {
+            true => Box::new(std::io::stdin()),
+            false => {
+                Box::new(File::open(path).map_err(|error| ReadError::Open { path: name.clone(), error })?)
+            }
+        };
+        let (hash, bytes) = (Rc::new(RefCell::new(Sha256::new())), Rc::new(Cell::new(0)));
+        let file = Hashed { file, hash: Rc::clone(&hash), bytes: Rc::clone(&bytes) };
+        let native = native::Reader::new(name, BufReader::with_capacity(1 << 20, file));
+        Ok(Self { path: path.into(), native, hash, bytes, entries: 0, last: None })
+    }
+
+    /// How many bytes were read so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
     }
 
     /// The next entry; nothing at the end.
@@ -79,9 +121,45 @@ impl Reader {
     /// # Errors
     /// When the file cannot be read on, or the line is no entry.
     pub fn entry(&mut self) -> Result<Option<Entry>, ReadError> {
-        let entry = self.native.next().transpose()?;
+        let entry = self.native.next().transpose().map_err(|error| self.explain(error))?;
         self.entries += u64::from(entry.is_some());
+        if let Some(entry) = &entry {
+            self.check(entry.ts)?;
+        }
         Ok(entry)
+    }
+
+    /// What begins otherwise is perhaps no recording at all.
+    fn explain(&self, error: native::ReadError) -> ReadError {
+        let mut begin = [0; 256];
+        let read = File::open(&self.path).and_then(|mut file| file.read(&mut begin)).unwrap_or_default();
+        let begin = begin.get(..read).filter(|_| self.entries == 0).unwrap_or_default();
+        let has = |what: &[u8]| begin.windows(what.len()).any(|window| window == what);
+        let why = if begin.starts_with(b"\xef\xbb\xbf") {
+            "it begins with a byte order mark: take it out"
+        } else if self.entries == 0 && self.path.is_file() && (has(b"\"log\"") || !has(b"\"v\"")) {
+            "it is no recording: `countersign record` makes one of a HAR and of what other tools wrote"
+        } else {
+            return error.into();
+        };
+        ReadError::Other { path: self.path.display().to_string(), why }
+    }
+
+    fn check(&mut self, ts: UnixMillis) -> Result<(), ReadError> {
+        let gap = self.last.replace(ts).map_or(0, |last| ts.saturating_sub(last));
+        let why = match (TIMES.contains(&ts), gap > GAP) {
+            (false, _) => "outside the years 1970 to 2199: write milliseconds since 1970",
+            (_, true) => "more than 31 days after the entry before: make two recordings of it",
+            _ => return Ok(()),
+        };
+        let (file, line) = (self.path.display().to_string(), self.native.line());
+        Err(ReadError::Time { file, line, ts, why })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What was read, when all of it was.
@@ -90,6 +168,11 @@ impl Reader {
         let sha256 = Hash(self.hash.borrow().clone().finalize().into());
         Recording { path: self.path.clone(), sha256, entries: self.entries }
     }
+}
+
+/// Whether a recording is what is piped in: it can be read once.
+pub(crate) fn is_piped(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 #[cfg(test)]
@@ -107,5 +190,25 @@ mod tests {
         while reader.entry().unwrap().is_some() {}
         let recording = reader.recording();
         assert_eq!((recording.entries, recording.sha256), (2, Hash::of(text.as_bytes())));
+    }
+
+    #[test]
+    fn times_that_cannot_be_replayed_are_said_with_their_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.jsonl");
+        let line = |ts: i64| {
+            format!(r#"{{"v":1,"id":"{ts}","ts":{ts},"fidelity":"client","request":{{"headers":[]}}}}"#)
+        };
+        let day = 24 * 60 * 60 * 1_000;
+        for (first, second, said) in [
+            (-1, 0, "r.jsonl:1: `ts` is -1, outside the years"),
+            (0, i64::MAX, "r.jsonl:2: `ts` is 9223372036854775807, outside the years"),
+            (0, 32 * day, "r.jsonl:2: `ts` is 2764800000, more than 31 days after"),
+        ] {
+            std::fs::write(&path, format!("{}\n{}\n", line(first), line(second))).unwrap();
+            let mut reader = Reader::open(&path).unwrap();
+            let error = std::iter::from_fn(|| reader.entry().transpose()).find_map(Result::err).unwrap();
+            assert!(error.to_string().contains(said), "{error}");
+        }
     }
 }

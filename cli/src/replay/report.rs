@@ -14,6 +14,7 @@ use countersign_core::engine::Rules;
 use countersign_protocol::Hash;
 use serde::Serialize;
 
+pub(crate) use github::{data as github_text, property as github_property};
 pub(crate) use markdown::escaped as markdown_text;
 
 use super::reader::Recording;

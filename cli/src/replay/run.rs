@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use countersign_host_test::Trial;
-use countersign_protocol::recording::Entry;
+use countersign_protocol::recording::{Entry, Trouble};
 
 use super::envoy::EnvoyError;
 use super::reader::{ReadError, Reader, Recording};
@@ -15,6 +15,10 @@ use super::{Ending, Options, Played, Setting, Stage, Tally, verify};
 
 /// Entries that wait for a job; a reader that is ahead waits then.
 const AHEAD: usize = 1_024;
+
+/// That nothing was replayed.
+pub(crate) const NOTHING: &str =
+    "no request was replayed: the recordings have no entry with its whole request";
 
 /// Why a replay ended early.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +50,7 @@ pub struct Plan {
     pub tally: Tally,
 }
 
-/// Replays everything; `progress` is told how many entries were read.
+/// Replays everything; `progress` is told how many bytes were read.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -57,18 +61,18 @@ pub fn run(
 ) -> Result<(Vec<Recording>, Tally), RunError> {
     let mut tally = plan.tally.clone();
     let mut recordings = Vec::new();
-    let mut number = 0;
+    let (mut number, mut before) = (0, 0);
     for path in &plan.recordings {
         let mut reader = Reader::open(path)?;
         let played = thread::scope(|scope| {
             let (senders, jobs): (Vec<SyncSender<_>>, Vec<_>) = (0..plan.jobs.max(1))
                 .map(|_| {
-                    let (sender, receiver) = sync_channel(AHEAD);
+                    let (sender, receiver) = sync_channel::<Told>(AHEAD);
                     (sender, scope.spawn(move || job(setting, plan, path, &receiver)))
                 })
                 .unzip();
-            let counts = (&mut number, &mut tally.partial);
-            let read = distribute(&mut reader, &senders, counts, progress);
+            let counts = (&mut number, &mut tally);
+            let read = distribute(&mut reader, &senders, counts, &mut |bytes| progress(before + bytes));
             drop(senders);
             let tallies = jobs.into_iter().map(|job| job.join().map_err(|_| RunError::Job)?);
             let tallies: Result<Vec<Tally>, RunError> = tallies.collect();
@@ -76,37 +80,54 @@ pub fn run(
             tallies
         })?;
         played.into_iter().for_each(|played| tally.join(played));
+        before += reader.bytes();
         recordings.push(reader.recording());
     }
+    notice_nothing(&mut tally);
     Ok((recordings, tally))
 }
 
-/// Gives each entry to the job that has had those like it: what can be joined comes to one gateway. An entry
-/// without its whole body is none that could be judged as it was.
+/// What a job is told.
+enum Told {
+    /// To play an entry, by number.
+    Play(u64, Box<Entry>),
+    /// That the service fails around a time, says an entry that another job plays.
+    Trouble(Duration, Vec<Trouble>),
+}
+
+/// Gives each entry to the job that has had those like it: what can be joined comes to one gateway. How the service
+/// fails concerns all of them. An entry without its whole body is none that could be judged as it was.
 fn distribute(
     reader: &mut Reader,
-    senders: &[SyncSender<(u64, Entry)>],
-    (number, partial): (&mut u64, &mut u64),
+    senders: &[SyncSender<Told>],
+    (number, tally): (&mut u64, &mut Tally),
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), ReadError> {
     while let Some(entry) = reader.entry()? {
         if !entry.is_whole() {
-            *partial += 1;
+            tally.skip(reader.path(), *number, &entry);
             *number += 1;
             continue;
         }
         let place = usize::try_from(likeness(&entry)).unwrap_or(0) % senders.len().max(1);
+        let others = senders.iter().enumerate().filter(|(job, _)| *job != place && !entry.service.is_empty());
         // A job that is gone says why when it is joined.
-        if senders.get(place).is_none_or(|sender| sender.send((*number, entry)).is_err()) {
+        for (_, other) in others {
+            _ = other.send(Told::Trouble(time(&entry), entry.service.clone()));
+        }
+        let told = Told::Play(*number, Box::new(entry));
+        if senders.get(place).is_none_or(|sender| sender.send(told).is_err()) {
             return Ok(());
         }
         *number += 1;
-        if number.is_multiple_of(1_000) {
-            progress(*number);
-        }
+        progress(reader.bytes());
     }
-    progress(*number);
     Ok(())
+}
+
+/// When an entry comes.
+fn time(entry: &Entry) -> Duration {
+    Duration::from_millis(entry.ts.unsigned_abs())
 }
 
 fn likeness(entry: &Entry) -> u64 {
@@ -119,42 +140,62 @@ fn likeness(entry: &Entry) -> u64 {
     hasher.finish() >> 1
 }
 
-fn job(
-    setting: &Setting,
-    plan: &Plan,
-    path: &Path,
-    entries: &Receiver<(u64, Entry)>,
-) -> Result<Tally, RunError> {
+fn job(setting: &Setting, plan: &Plan, path: &Path, told: &Receiver<Told>) -> Result<Tally, RunError> {
     let mut tally = plan.tally.clone();
-    let mut stage = None;
-    for (number, entry) in entries {
+    let mut stage: Option<Stage> = None;
+    // Told before there is a gateway for them.
+    let mut troubles = Vec::new();
+    for told in told {
+        let (number, entry) = match (told, &mut stage) {
+            (Told::Play(number, entry), _) => (number, entry),
+            (Told::Trouble(at, service), Some(stage)) => {
+                stage.trouble(service, at);
+                continue;
+            }
+            (Told::Trouble(at, service), None) => {
+                troubles.push((at, service));
+                continue;
+            }
+        };
         let stage = match &mut stage {
             Some(stage) => stage,
             None => {
-                let at = Duration::from_millis(entry.ts.unsigned_abs());
-                stage.insert(Stage::start(setting, &plan.options, at)?)
+                let stage = stage.insert(Stage::start(setting, &plan.options, time(&entry))?);
+                troubles.drain(..).for_each(|(at, service)| stage.trouble(service, at));
+                stage
             }
         };
-        for played in stage.play(number, entry) {
+        for played in stage.play(number, *entry) {
             tally.add(path, &played, verify(&played));
         }
     }
     let Some(stage) = stage else { return Ok(tally) };
     let (rest, ending) = stage.finish();
-    conclude(&mut tally, path, &rest, ending);
+    conclude(&mut tally, path, &rest, &ending);
     Ok(tally)
 }
 
 /// Counts the last entries, and how it ended.
-pub(super) fn conclude(tally: &mut Tally, path: &Path, rest: &[Played], ending: Ending) {
+pub(super) fn conclude(tally: &mut Tally, path: &Path, rest: &[Played], ending: &Ending) {
     for played in rest {
         tally.add(path, played, verify(played));
     }
-    tally
-        .faults
-        .extend(ending.breaks.iter().map(|found| format!("the evidence does not hold together: {found:?}")));
     tally.trapped |= !ending.traps.is_empty();
-    tally.faults.extend(ending.traps.iter().map(|why| format!("the filter traps in {why}")));
-    tally.faults.extend(ending.faults);
-    tally.memory.extend(ending.memory);
+    tally.faults.extend(ending.all());
+    tally.memory.extend(&ending.memory);
+}
+
+/// That an entry of which something is expected is left out.
+pub(crate) fn left_out(entry: &Entry) -> Option<String> {
+    let what = || {
+        format!("`{}` is left out, because its body was not recorded whole, and has expectations", entry.id)
+    };
+    entry.expect.as_ref().map(|_| what())
+}
+
+/// Recordings of which nothing could be replayed say nothing about policies.
+pub(super) fn notice_nothing(tally: &mut Tally) {
+    if tally.decisions.total() == 0 {
+        tally.faults.push(NOTHING.into());
+    }
 }

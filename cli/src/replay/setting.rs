@@ -33,6 +33,17 @@ pub enum SettingError {
         /// Why.
         error: std::io::Error,
     },
+    /// The filter cannot be read.
+    #[error("cannot read the filter `{path}`: {error}: name it with `--filter` or `COUNTERSIGN_WASM`")]
+    NoFilter {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The filter's file is something else.
+    #[error("`{0}` is no WebAssembly module: `cargo xtask build` makes the filter")]
+    NoWasm(String),
     /// The filter cannot be used.
     #[error("`{path}` {error}")]
     Filter {
@@ -66,8 +77,12 @@ impl Setting {
     /// # Errors
     /// See [`SettingError`].
     pub fn filter(path: &Path) -> Result<(Filter, Hash), SettingError> {
-        let wasm = read(path)?;
+        let wasm = std::fs::read(path)
+            .map_err(|error| SettingError::NoFilter { path: path.display().to_string(), error })?;
         let path = path.display().to_string();
+        if !wasm.starts_with(b"\0asm") {
+            return Err(SettingError::NoWasm(path));
+        }
         let filter = Filter::load(&wasm).map_err(|error| SettingError::Filter { path, error })?;
         Ok((filter, Hash::of(&wasm)))
     }
@@ -101,10 +116,16 @@ impl Setting {
         self.configuration.get("audience").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Whether the filter only observes.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.configuration.get("mode").and_then(Value::as_str) == Some("observe")
+    }
+
     /// The filter's configuration, asking this service in place of the one that it names.
     #[must_use]
-    pub fn asking(&self, approvals: &Approvals) -> String {
-        asking(self.configuration.clone(), approvals).to_string()
+    pub fn asking(&self, approvals: &Approvals) -> Value {
+        asking(self.configuration.clone(), approvals)
     }
 }
 

@@ -1,28 +1,37 @@
 //! Plays entries one after another in a gateway, and gives each back with all that came of it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use countersign_host_test::approvals::{Approvals, Break, Key, Otherwise, Script, Ticket};
-use countersign_host_test::{Ended, Forwarded, Gateway, Response, StreamId, Trial};
-use countersign_protocol::recording::{Decision, Entry};
-use countersign_protocol::{Hash, Token};
-use serde::Deserialize;
+use countersign_core::explain::{Explainer, First};
+use countersign_host_test::approvals::{Approvals, Break, Key, Otherwise, Script};
+use countersign_host_test::{Gateway, Outcome, StreamId, Trial};
+use countersign_protocol::recording::{Entry, Trouble};
+use countersign_protocol::{Hash, UnixMillis};
 
-use super::evidence::{About, Evidence, Place, Said};
-use super::request::{self, Chunking};
+use super::evidence::{Evidence, Said};
+use super::leaks::{Leaks, Watched};
+use super::played::{Played, Seen};
+use super::request::{self, Chunking, facts};
 use super::setting::{CLUSTER, Setting};
 
 /// How long after its end the evidence of a request may still come: ten times as long as a batch waits.
 const LATE: Duration = Duration::from_secs(60);
 
-/// How long what is known of a request is kept for others like it: longer than any approval can be used.
+/// How long what is known of a request that people were asked about is kept for others like it: longer than any
+/// approval can be used.
 const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How often what is old is forgotten, in entries.
 const SWEEP: u64 = 4_096;
+
+/// How much time goes by at most before the filter's log is taken: the host keeps only so much of it.
+const SLICE: Duration = Duration::from_secs(60 * 60);
+
+/// Faults that are kept in full.
+const FAULTS: usize = 100;
 
 /// How a replay is set up, besides what it runs.
 #[derive(Debug, Clone, Default)]
@@ -39,68 +48,33 @@ pub struct Options {
     pub chunking: Chunking,
 }
 
-/// What of a request could be seen from outside, at any gateway.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
-    /// How it ended.
-    pub ended: Ended,
-    /// What the client got.
-    pub response: Response,
-    /// What the upstream got.
-    pub forwarded: Option<Forwarded>,
-    /// The line for the gateway's access log.
-    pub summary: Option<Summary>,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// What the filter says in the gateway's access log.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Summary {
-    /// What became of the request.
-    pub decision: String,
-    /// The code of the reason.
-    pub reason: Option<String>,
-    /// The ticket at the approval service.
-    pub ticket: Option<Token>,
-    /// Whether it was carried out.
-    pub enforced: bool,
-    record: Option<Place>,
-}
-
-/// An entry and what came of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Played {
-    /// Its place among all entries, from 0.
-    pub number: u64,
-    /// What was recorded.
-    pub entry: Entry,
-    /// What could be seen.
-    pub seen: Seen,
-    /// Its evidence, in the order in which it came.
-    pub records: Vec<Said>,
-}
-
 /// An entry that is on its way.
 struct Open {
     number: u64,
     entry: Entry,
     key: Key,
+    /// What core decides on it.
+    core: Option<First>,
 }
 
 /// A gateway in which entries are played.
 pub struct Stage {
     gateway: Gateway,
     approvals: Rc<RefCell<Approvals>>,
+    leaks: Rc<RefCell<Leaks>>,
+    /// Nothing for a configuration of another filter.
+    core: Option<Explainer>,
     open: BTreeMap<StreamId, Open>,
     /// Ended, and without all of their evidence.
     ended: Vec<(Open, Seen, Duration)>,
     evidence: Evidence,
     chunking: Chunking,
+    observed: bool,
+    workers: usize,
     played: u64,
-    /// How many requests went on by each ticket.
-    used: BTreeMap<Token, u32>,
     faults: Vec<String>,
+    /// Faults that are not kept.
+    more: usize,
 }
 
 impl Stage {
@@ -113,11 +87,13 @@ impl Stage {
             .with_audience(setting.audience())
             .otherwise(options.otherwise.clone());
         let configuration = setting.asking(&approvals);
+        let core = Explainer::load(&configuration).ok();
         let approvals = Rc::new(RefCell::new(approvals));
+        let leaks = Rc::new(RefCell::new(Leaks::default()));
         let gateway = Gateway::builder(&setting.filter)
-            .configuration(configuration)
+            .configuration(configuration.to_string())
             .plugin(&options.name, "")
-            .cluster(CLUSTER, Rc::clone(&approvals))
+            .cluster(CLUSTER, Watched::new(Rc::clone(&approvals), Rc::clone(&leaks)))
             .workers(options.workers)
             .seed(options.seed)
             .at(at)
@@ -125,13 +101,17 @@ impl Stage {
         Ok(Self {
             gateway,
             approvals,
+            leaks,
+            core,
             open: BTreeMap::new(),
             ended: Vec::new(),
             evidence: Evidence::default(),
             chunking: options.chunking,
+            observed: setting.observes(),
+            workers: options.workers.max(1),
             played: 0,
-            used: BTreeMap::new(),
             faults: Vec::new(),
+            more: 0,
         })
     }
 
@@ -139,15 +119,17 @@ impl Stage {
     /// place among all entries.
     pub fn play(&mut self, number: u64, entry: Entry) -> Vec<Played> {
         let at = Duration::from_millis(entry.ts.unsigned_abs());
-        self.gateway.run_until(at);
+        self.go(at);
         let key = request::key(&entry);
-        let scripted = !entry.people.is_empty() || !entry.service.is_empty();
-        if scripted {
+        if !entry.people.is_empty() || !entry.service.is_empty() {
             let script = Script { people: entry.people.clone(), service: entry.service.clone() };
             self.approvals.borrow_mut().expect(key.clone(), script, at);
         }
+        let now = millis(self.gateway.now());
+        let core = self.core.as_ref().map(|core| core.first(&facts(&entry), now));
+        self.leaks.borrow_mut().expect(&entry, core.as_ref());
         let id = self.gateway.begin(request::request(&entry, number, self.chunking));
-        self.open.insert(id, Open { number, entry, key });
+        self.open.insert(id, Open { number, entry, key, core });
         self.played += 1;
         if self.played.is_multiple_of(SWEEP) {
             self.sweep();
@@ -155,16 +137,43 @@ impl Stage {
         self.collect(false)
     }
 
+    /// The service fails around `at`, says an entry that comes to another gateway.
+    pub fn trouble(&mut self, service: Vec<Trouble>, at: Duration) {
+        self.go(at);
+        self.approvals.borrow_mut().fail(service, at);
+    }
+
     /// Lets everything come to its end, and gives back what was still open. The gateway stops: evidence that does
     /// not come now is lost.
     pub fn finish(mut self) -> (Vec<Played>, Ending) {
         self.gateway.settle(KEPT);
+        // A service that comes back gets the evidence that it could not take.
+        let until = self.approvals.borrow().troubled_until().map(|until| until.saturating_add(LATE));
+        if let Some(until) = until.filter(|until| *until < self.gateway.now().saturating_add(KEPT)) {
+            self.go(until);
+        }
         let mut played = self.collect(false);
-        self.count_uses();
         let delivered = self.gateway.stop(Duration::from_secs(30));
         played.extend(self.collect(true));
         if !delivered {
-            self.faults.push("the filter did not deliver its last evidence when the gateway stopped".into());
+            self.fault("the filter did not deliver its last evidence when the gateway stopped".into());
+        }
+        let (ended, endless) = self.approvals.borrow().ends();
+        for producer in &endless {
+            self.fault(format!("the evidence of producer `{producer}` has no end: its `stop` did not come"));
+        }
+        if ended + endless.len() < self.workers {
+            self.fault(format!(
+                "{} workers, and evidence of {} of them",
+                self.workers,
+                ended + endless.len()
+            ));
+        }
+        let rest = self.evidence.rest();
+        rest.into_iter().for_each(|what| self.fault(what));
+        self.notice();
+        if self.more > 0 {
+            self.faults.push(format!("… and {} more faults", self.more));
         }
         let breaks = self.approvals.borrow().breaks();
         let (traps, memory) = (self.gateway.failures(), self.gateway.memory());
@@ -172,22 +181,41 @@ impl Stage {
         (played, ending)
     }
 
+    /// Lets time go by.
+    fn go(&mut self, until: Duration) {
+        loop {
+            let next = self.gateway.now().saturating_add(SLICE).min(until);
+            self.gateway.run_until(next);
+            self.notice();
+            if next >= until {
+                return;
+            }
+        }
+    }
+
+    /// Looks at what the filter logged and sent since this was last done.
+    fn notice(&mut self) {
+        let mut leaks = self.leaks.borrow_mut();
+        let log = self.gateway.take_log();
+        log.iter().for_each(|line| leaks.look("a log line", line.text.as_bytes()));
+        let found = leaks.take();
+        drop(leaks);
+        found.into_iter().for_each(|what| self.fault(what));
+    }
+
+    fn fault(&mut self, what: String) {
+        match self.faults.len() < FAULTS {
+            true => self.faults.push(what),
+            false => self.more += 1,
+        }
+    }
+
     fn collect(&mut self, all: bool) -> Vec<Played> {
         let now = self.gateway.now();
         for (id, outcome) in self.gateway.take_all() {
-            let Some(open) = self.open.remove(&id) else { continue };
-            let summary = outcome.state("countersign").and_then(|line| serde_json::from_str(line).ok());
-            let seen = Seen {
-                summary,
-                took: outcome.at.saturating_sub(outcome.began),
-                ended: outcome.ended,
-                response: outcome.response,
-                forwarded: outcome.forwarded,
-            };
-            if let Some(ticket) = seen.used() {
-                *self.used.entry(ticket).or_default() += 1;
+            if let Some(open) = self.open.remove(&id) {
+                self.ended.push((open, seen(outcome), now));
             }
-            self.ended.push((open, seen, now));
         }
         let came = self.approvals.borrow_mut().take_records();
         // Evidence comes in batches: between them there is nothing new to look at.
@@ -196,42 +224,70 @@ impl Stage {
             return Vec::new();
         }
         if let Err(line) = self.evidence.add(came) {
-            self.faults.push(format!("not an evidence record: `{line}`"));
+            self.fault(format!("not an evidence record: `{line}`"));
         }
         let mut played = Vec::new();
         for (open, seen, at) in std::mem::take(&mut self.ended) {
-            let records = records(&self.evidence, &self.approvals.borrow(), &open.key, &seen);
+            let records = self.records(&open, &seen);
             match all || is_whole(&seen, &records) || now > at + LATE {
-                true => played.push(Played { number: open.number, entry: open.entry, seen, records }),
+                true => played.push(self.over(open, seen, records)),
                 false => self.ended.push((open, seen, at)),
             }
         }
         played
     }
 
-    /// No ticket lets more requests go on than were approved.
-    fn count_uses(&mut self) {
-        let approvals = self.approvals.borrow();
-        let tickets = approvals.tickets();
-        let uses = |ticket: &&&Ticket| self.used.get(&ticket.id).is_some_and(|used| *used > ticket.uses);
-        let more = tickets.iter().filter(uses).map(|ticket| {
-            let path = &ticket.question.request.path;
-            format!("more requests went on by the ticket of `{path}` than the {} approved", ticket.uses)
-        });
-        self.faults.extend(more);
-        let known: BTreeSet<Token> = tickets.iter().map(|ticket| ticket.id).collect();
-        self.used.retain(|ticket, _| known.contains(ticket));
+    fn records(&self, open: &Open, seen: &Seen) -> Vec<Said> {
+        let digest = match open.digest() {
+            None if open.core.is_none() => asked(&self.approvals.borrow(), &open.key),
+            digest => digest,
+        };
+        records(&self.evidence, digest, seen)
+    }
+
+    /// Takes what is this entry's own.
+    fn over(&mut self, open: Open, seen: Seen, records: Vec<Said>) -> Played {
+        let mut own = self.evidence.own(&seen, open.digest(), &self.approvals.borrow());
+        let answer = &seen.response;
+        own.broken.extend(self.leaks.borrow().in_answer(&answer.headers, &answer.body));
+        let Open { number, entry, core, .. } = open;
+        let (own, broken, observed) = (own.record, own.broken, self.observed);
+        Played { number, entry, seen, records, own, broken, observed, core }
     }
 
     fn sweep(&mut self) {
-        self.count_uses();
-        let before = self.gateway.now().saturating_sub(KEPT);
-        self.evidence.forget(i64::try_from(before.as_millis()).unwrap_or_default());
+        let now = self.gateway.now();
+        let waiting = self.open.values().chain(self.ended.iter().map(|(open, ..)| open));
+        let first = waiting.map(|open| open.entry.ts).min().unwrap_or(millis(now));
+        let before = now.saturating_sub(KEPT);
+        let spare = self.evidence.forget(millis(before), first.saturating_sub(millis(LATE)));
+        spare.into_iter().for_each(|what| self.fault(what));
+        self.leaks.borrow_mut().forget(millis(now.saturating_sub(10 * LATE)));
         let mut approvals = self.approvals.borrow_mut();
         approvals.take_closed(before);
         approvals.take_happened();
-        drop(self.gateway.take_log());
     }
+}
+
+impl Open {
+    /// The digest of a request that people are asked about.
+    fn digest(&self) -> Option<Hash> {
+        Some(self.core.as_ref()?.question.as_ref()?.digest)
+    }
+}
+
+fn seen(outcome: Outcome) -> Seen {
+    Seen {
+        summary: outcome.state("countersign").and_then(|line| serde_json::from_str(line).ok()),
+        took: outcome.at.saturating_sub(outcome.began),
+        ended: outcome.ended,
+        response: outcome.response,
+        forwarded: outcome.forwarded,
+    }
+}
+
+fn millis(time: Duration) -> UnixMillis {
+    UnixMillis::try_from(time.as_millis()).unwrap_or(UnixMillis::MAX)
 }
 
 /// How a replay ended, besides its entries.
@@ -247,13 +303,23 @@ pub struct Ending {
     pub memory: Vec<usize>,
 }
 
-/// The evidence of a request so far.
-pub(super) fn records(evidence: &Evidence, approvals: &Approvals, key: &Key, seen: &Seen) -> Vec<Said> {
+impl Ending {
+    /// All that is not as it must be, in words.
+    pub fn all(&self) -> impl Iterator<Item = String> {
+        let breaks =
+            self.breaks.iter().map(|found| format!("the evidence does not hold together: {found:?}"));
+        let traps = self.traps.iter().map(|why| format!("the filter traps in {why}"));
+        breaks.chain(traps).chain(self.faults.iter().cloned())
+    }
+}
+
+/// The evidence of a request so far; `digest` finds that of one whose client left while people were asked.
+pub(super) fn records(evidence: &Evidence, digest: Option<Hash>, seen: &Seen) -> Vec<Said> {
     let decided = seen.summary.as_ref().and_then(|summary| evidence.get(summary.record?));
     let digest = match decided {
         Some(said) => said.digest.or_else(|| evidence.digest(said.ticket?)),
         None if seen.summary.is_some() => None,
-        None => asked(approvals, key),
+        None => digest,
     };
     match (digest, decided) {
         (Some(digest), _) => evidence.of(digest),
@@ -262,8 +328,8 @@ pub(super) fn records(evidence: &Evidence, approvals: &Approvals, key: &Key, see
     }
 }
 
-/// The digest of a request whose client left while people were asked.
-fn asked(approvals: &Approvals, key: &Key) -> Option<Hash> {
+/// The digest of a request that people were asked about.
+pub(super) fn asked(approvals: &Approvals, key: &Key) -> Option<Hash> {
     let tickets = approvals.tickets();
     let found = tickets.iter().rev().find(|ticket| Key::of(&ticket.question.request) == *key);
     found.map(|ticket| ticket.digest)
@@ -273,55 +339,12 @@ fn asked(approvals: &Approvals, key: &Key) -> Option<Hash> {
 pub(super) fn is_whole(seen: &Seen, records: &[Said]) -> bool {
     let has = |kind: &str| records.iter().any(|said| said.kind == kind);
     match &seen.summary {
-        Some(summary) if summary.decision == "countersigned" => has("outcome"),
+        Some(summary) if summary.decision == "countersigned" => {
+            let own = records.iter().find(|said| Some(said.place()) == summary.record);
+            let ends = |said: &Said| said.kind == "outcome" && said.nonce == own.and_then(|own| own.nonce);
+            own.is_some() && records.iter().any(ends)
+        }
         Some(_) => !records.is_empty(),
         None => has("client_left"),
-    }
-}
-
-impl Seen {
-    /// The ticket by which it went on, if it is one that people approved.
-    fn used(&self) -> Option<Token> {
-        let summary = self.summary.as_ref().filter(|summary| summary.decision == "countersigned")?;
-        self.forwarded.as_ref().and(summary.ticket)
-    }
-}
-
-impl Played {
-    /// What policy said first; nothing when there is no evidence of it.
-    #[must_use]
-    pub fn decision(&self) -> Option<Decision> {
-        let asked = self.records.iter().any(|said| said.kind == "needs_approval");
-        match self.seen.summary.as_ref().map(|summary| summary.decision.as_str()) {
-            _ if asked => Some(Decision::Ask),
-            Some("allowed") => Some(Decision::Allow),
-            Some("denied") => Some(Decision::Deny),
-            Some("countersigned" | "pending" | "needs_approval") => Some(Decision::Ask),
-            _ => None,
-        }
-    }
-
-    /// The code of the refusal, if it was one.
-    #[must_use]
-    pub fn reason(&self) -> Option<&str> {
-        self.seen.summary.as_ref()?.reason.as_deref()
-    }
-
-    /// The record of what policy said first.
-    #[must_use]
-    pub fn ruling(&self) -> Option<&Said> {
-        self.records.first()
-    }
-
-    /// The policies that determined what policy said first.
-    #[must_use]
-    pub fn policies(&self) -> &[String] {
-        self.ruling().map(|said| said.policies.as_slice()).unwrap_or_default()
-    }
-
-    /// Who wanted to do what to what.
-    #[must_use]
-    pub fn about(&self) -> About {
-        self.ruling().map(Said::about).unwrap_or_default()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use countersign_protocol::UnixMillis;
-use countersign_protocol::recording::{Decision, Expect};
+use countersign_protocol::recording::{Decision, Entry, Expect};
 use serde::Serialize;
 
 use super::{Chunking, Finding, Played, word};
@@ -77,6 +77,8 @@ pub struct Tally {
     pub failing: u64,
     /// The first of them.
     pub failures: Vec<Failure>,
+    /// Whether something is broken of any of them, and not only other than was expected.
+    pub broken: bool,
     /// What went wrong with filter, evidence or harness.
     pub faults: Vec<String>,
     /// Whether the filter trapped.
@@ -139,9 +141,30 @@ impl Tally {
         if findings.is_empty() {
             return;
         }
+        self.fail(Failure::new(recording, played, findings));
+    }
+
+    /// Counts an entry that cannot be replayed; that something is expected of it is a failure.
+    pub fn skip(&mut self, recording: &std::path::Path, number: u64, entry: &Entry) {
+        self.partial += 1;
+        if entry.expect.is_none() {
+            return;
+        }
+        self.expected += 1;
+        let finding = Finding::Broken("it was not replayed, because its body was not recorded whole".into());
+        if let Some(cases) = &mut self.cases {
+            let findings = vec![finding.to_string()];
+            cases.push(Case { recording: recording.into(), id: entry.id.clone(), findings });
+        }
+        let failure = Failure { findings: vec![finding], ..Failure::none(recording, number, entry) };
+        self.fail(failure);
+    }
+
+    fn fail(&mut self, failure: Failure) {
         self.failing += 1;
+        self.broken |= failure.findings.iter().any(|finding| matches!(finding, Finding::Broken(_)));
         if self.failures.len() < SHOWN {
-            self.failures.push(Failure::new(recording, played, findings));
+            self.failures.push(failure);
         }
     }
 
@@ -151,6 +174,7 @@ impl Tally {
         self.partial += other.partial;
         self.expected += other.expected;
         self.failing += other.failing;
+        self.broken |= other.broken;
         self.failures.extend(other.failures);
         self.failures.sort_by_key(|failure| failure.number);
         self.failures.truncate(SHOWN);
@@ -180,6 +204,7 @@ impl Tally {
             }
         }
         self.failing += other.failing;
+        self.broken |= other.broken;
         self.failures.append(&mut other.failures);
         self.failures.truncate(SHOWN);
         self.faults.append(&mut other.faults);
@@ -190,6 +215,12 @@ impl Tally {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.failing == 0 && self.faults.is_empty()
+    }
+
+    /// Whether what came can be what is expected from now on: nothing is broken.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        !self.broken && self.faults.is_empty() && !self.trapped
     }
 
     /// The span of time that a moment is in. Spans grow, so that there are never many.
@@ -210,11 +241,24 @@ fn floor(ts: UnixMillis, span: UnixMillis) -> UnixMillis {
 }
 
 impl Failure {
-    fn new(recording: &std::path::Path, played: &Played, findings: Vec<Finding>) -> Self {
+    /// Of an entry of which nothing came.
+    fn none(recording: &std::path::Path, number: u64, entry: &Entry) -> Self {
         Self {
             recording: recording.into(),
-            id: played.entry.id.clone(),
-            number: played.number,
+            id: entry.id.clone(),
+            number,
+            findings: Vec::new(),
+            decision: word(None),
+            status: 0,
+            reason: None,
+            detail: None,
+            policies: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    fn new(recording: &std::path::Path, played: &Played, findings: Vec<Finding>) -> Self {
+        Self {
             findings,
             decision: word(played.decision()),
             status: played.seen.response.status(),
@@ -222,6 +266,7 @@ impl Failure {
             detail: played.detail(),
             policies: played.policies().to_vec(),
             records: played.records.iter().map(|said| said.kind.clone()).collect(),
+            ..Self::none(recording, played.number, &played.entry)
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use countersign_core::explain::Decided;
 use countersign_host_test::Ended;
 use countersign_protocol::recording::Decision;
 use serde::Serialize;
 
-use super::{Played, Said, passed};
+use super::{Played, passed};
 
 /// Something that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,41 +29,55 @@ pub enum Finding {
 /// Everything about an entry that is not as it must be.
 #[must_use]
 pub fn verify(played: &Played) -> Vec<Finding> {
-    let mut findings = broken(played);
+    let mut findings: Vec<_> = broken(played).into_iter().map(Finding::Broken).collect();
     findings.extend(differing(played));
     findings
 }
 
 /// What must hold for every request, whatever is expected of it.
-fn broken(played: &Played) -> Vec<Finding> {
+#[must_use]
+pub fn broken(played: &Played) -> Vec<String> {
     let seen = &played.seen;
-    let mut broken = Vec::new();
+    let mut broken = played.broken.clone();
     let decision = seen.summary.as_ref().map(|summary| summary.decision.as_str());
-    let permitted = matches!(decision, Some("allowed" | "countersigned"))
-        || (decision == Some("needs_approval") && !played.enforced());
+    let permitted =
+        matches!(decision, Some("allowed" | "countersigned")) || (played.observed && !played.enforced());
+    if !played.observed && !played.enforced() {
+        broken.push("the filter says that it only observes, and it is to enforce".into());
+    }
     if seen.forwarded.is_some() && !permitted {
         broken.push("the upstream got something of it without a ruling that allows it".into());
-    }
-    if decision == Some("countersigned") {
-        broken.extend(out_of_order(&played.records));
     }
     let left = matches!(seen.ended, Ended::Left);
     if played.records.is_empty() && !left {
         broken.push("there is no evidence of it".into());
     }
+    broken.extend(otherwise(played));
     if let Some(forwarded) = &seen.forwarded {
         broken.extend(passed::broken(played, forwarded));
     }
-    broken.into_iter().map(Finding::Broken).collect()
+    broken
 }
 
-/// An approved request has its question, its claim and its permission in evidence, in this order.
-fn out_of_order(records: &[Said]) -> Option<String> {
-    let place = |kind: &str| records.iter().position(|said| said.kind == kind);
-    let places = ["needs_approval", "claim", "forwarded"].map(place);
-    let ordered = places.iter().all(Option::is_some) && places.is_sorted();
-    (!ordered)
-        .then(|| "it went on without question, claim and permission in its evidence, in this order".into())
+/// Where the filter decides otherwise than core does here. Where it cannot keep evidence or ask anybody, it denies.
+fn otherwise(played: &Played) -> Option<String> {
+    let (first, found) = (played.core.as_ref()?, played.decision()?);
+    let reason = played.reason();
+    let same = match &first.decided {
+        Decided::Deny { code, .. } => found == Decision::Deny && reason == Some(code),
+        decided => {
+            found == decided.decision() || (found == Decision::Deny && reason == Some("service_unavailable"))
+        }
+    };
+    let because = |reason: Option<&str>| reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let core = match &first.decided {
+        Decided::Deny { code, .. } => because(Some(code)),
+        _ => String::new(),
+    };
+    let (here, there) = (word(Some(first.decided.decision())), word(Some(found)));
+    (!same).then(|| {
+        format!("by its policies it is {here}{core}, and the filter decides {there}{}", because(reason))
+    })
 }
 
 fn differing(played: &Played) -> Vec<Finding> {

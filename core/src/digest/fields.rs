@@ -52,11 +52,12 @@ const VOLATILE: [&str; 39] = [
 const VOLATILE_PREFIXES: [&str; 2] = ["x-b3-", "x-envoy-"];
 
 /// Fields whose values never leave the gateway.
-const SECRET: [&str; 13] = [
+const SECRET: [&str; 14] = [
     "api-key",
     "authorization",
     "cookie",
     "dpop",
+    "mcp-session-id",
     "private-token",
     "proxy-authorization",
     "x-access-token",

@@ -23,7 +23,7 @@ pub(super) fn involve(
     accounts: &Accounts,
     owner_of: OwnerOf<'_>,
 ) -> (Vec<Involved>, Option<Denial>) {
-    let Found(principal, chain) = found;
+    let Found { principal, chain, .. } = found;
     let mut part = Part { accounts, owner_of, involved: Vec::new(), fault: None };
     part.add(principal, Role::Requester);
     if let Some((subject, between)) = chain.split_last() {

@@ -1,24 +1,21 @@
-//! Where an identity comes from: verified claims, a peer certificate, a header from a named peer.
+//! Where an identity comes from: verified claims, a token, a peer certificate, a header from a named peer.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use countersign_protocol::UnixMillis;
 use countersign_protocol::person::Person;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
+use super::bearer::{Bearer, BearerEntry};
+use super::claims::{ClaimFact, ClaimPrincipal, Reader, TypeOnly, bad, check_type, id};
 use super::{Found, Named, spiffe};
-use crate::denial::{Denial, Reason};
+use crate::denial::Denial;
 use crate::entity::EntityName;
 use crate::facts::RequestFacts;
 use crate::reading::Reading;
-use crate::routes::{is_header_name, is_type};
-
-/// The longest id that a credential may give, bytes (as long as a SPIFFE ID may be).
-const MAX_ID: usize = 2048;
-
-/// The longest chain of actors (RFC 8693 section 4.1).
-const MAX_ACTORS: usize = 5;
+use crate::routes::is_header_name;
 
 /// One entry of `identity` in the filter's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +30,15 @@ pub enum IdentitySource {
         /// What an actor (`act`) is. Without it a token with an actor is refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         actor: Option<TypeOnly>,
+        /// The claim that names the subject's groups.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        groups: Option<ClaimFact>,
+        /// The subject's attributes, by name.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        attributes: BTreeMap<String, ClaimFact>,
     },
+    /// A token that the filter verifies itself.
+    Bearer(Box<BearerEntry>),
     /// The URI in the peer's certificate, when it is a SPIFFE ID of this trust domain.
     PeerCertificate {
         /// The trust domain, `prod.example`.
@@ -55,58 +60,23 @@ pub enum IdentitySource {
     },
 }
 
-impl IdentitySource {
-    /// The entity types of the principals that it gives.
-    pub(crate) fn types(&self) -> impl Iterator<Item = &str> {
-        let (one, other) = match self {
-            Self::Jwt { principal, actor, .. } => {
-                (&principal.r#type, actor.as_ref().map(|actor| &actor.r#type))
-            }
-            Self::PeerCertificate { r#type: ty, .. } | Self::Header { r#type: ty, .. } => (ty, None),
-        };
-        [Some(one), other].into_iter().flatten().map(String::as_str)
-    }
-}
-
-/// An entity type, and the claim that holds the id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClaimPrincipal {
-    /// The entity type.
-    pub r#type: String,
-    /// The claim.
-    #[serde(default = "sub")]
-    pub claim: String,
-}
-
-/// An entity type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TypeOnly {
-    /// The entity type.
-    pub r#type: String,
-}
-
-fn sub() -> String {
-    "sub".to_owned()
-}
-
 /// A source that was checked.
 #[derive(Debug)]
 pub(super) enum Source {
-    Jwt { metadata: String, principal: ClaimPrincipal, actor: Option<TypeOnly> },
+    Jwt { metadata: String, reader: Reader },
+    Bearer(Box<Bearer>),
     PeerCertificate { trust_domain: String, ty: String },
     Header { name: String, peers: Vec<IpNet>, ty: String, issuer: Option<String> },
 }
 
 impl IdentitySource {
-    pub(super) fn check(&self) -> Result<Source, String> {
+    /// `file` gives a file of the bundle.
+    pub(super) fn check<'a>(&self, file: &dyn Fn(&str) -> Option<&'a str>) -> Result<Source, String> {
         match self.clone() {
-            Self::Jwt { metadata, principal, actor } => {
-                check_type(&principal.r#type)?;
-                actor.iter().try_for_each(|actor| check_type(&actor.r#type))?;
-                Ok(Source::Jwt { metadata, principal, actor })
+            Self::Jwt { metadata, principal, actor, groups, attributes } => {
+                Ok(Source::Jwt { metadata, reader: Reader::new(principal, actor, groups, attributes)? })
             }
+            Self::Bearer(entry) => Ok(Source::Bearer(Box::new(entry.check(file)?))),
             Self::PeerCertificate { trust_domain, r#type: ty } => {
                 check_type(&ty)?;
                 if !spiffe::is_trust_domain(&trust_domain) {
@@ -129,10 +99,6 @@ impl IdentitySource {
     }
 }
 
-fn check_type(ty: &str) -> Result<(), String> {
-    if is_type(ty) { Ok(()) } else { Err(format!("`{ty}` is no entity type")) }
-}
-
 fn network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     address
@@ -145,25 +111,48 @@ impl Source {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Jwt { metadata, .. } => format!("jwt:{metadata}"),
+            Self::Bearer(bearer) => bearer.keyring.source().to_owned(),
             Self::PeerCertificate { .. } => "peer_certificate".to_owned(),
             Self::Header { name, .. } => format!("header:{name}"),
         }
     }
 
-    /// Whom it names, `None` when it says nothing about this request.
-    pub(super) fn read(&self, facts: &RequestFacts, reading: &Reading) -> Result<Option<Found>, Denial> {
+    /// How it reads claims, if it does.
+    pub(super) fn reader(&self) -> Option<&Reader> {
         match self {
-            Self::Jwt { metadata, principal, actor } => {
-                let payload = facts.claims.get(metadata);
-                payload.map(|payload| claims(payload, principal, actor.as_ref())).transpose()
+            Self::Jwt { reader, .. } => Some(reader),
+            Self::Bearer(bearer) => Some(bearer.reader()),
+            Self::PeerCertificate { .. } | Self::Header { .. } => None,
+        }
+    }
+
+    /// The entity types of the principals that it gives.
+    pub(super) fn types(&self) -> Vec<&str> {
+        match self {
+            Self::PeerCertificate { ty, .. } | Self::Header { ty, .. } => vec![ty],
+            _ => self.reader().into_iter().flat_map(Reader::types).collect(),
+        }
+    }
+
+    /// Whom it names, `None` when it says nothing about this request.
+    pub(super) fn read(
+        &self,
+        facts: &RequestFacts,
+        reading: &Reading,
+        now: UnixMillis,
+    ) -> Result<Option<Found>, Denial> {
+        match self {
+            Self::Jwt { metadata, reader } => {
+                facts.claims.get(metadata).map(|payload| reader.read(payload)).transpose()
             }
+            Self::Bearer(bearer) => bearer.read(reading, now),
             Self::PeerCertificate { trust_domain, ty } => {
                 let Some(uri) = &facts.peer.uri_san else { return Ok(None) };
                 if !spiffe::is_id_of(uri, trust_domain) {
                     return Err(bad(format!("the certificate's URI is no SPIFFE ID of `{trust_domain}`")));
                 }
                 let entity = EntityName::new(ty, uri);
-                Ok(Some(Found(Named { entity, vouched: None }, Vec::new())))
+                Ok(Some(Found::one(Named { entity, vouched: None })))
             }
             Self::Header { name, peers, ty, issuer } => {
                 let Some(value) = reading.header(name)? else { return Ok(None) };
@@ -173,67 +162,8 @@ impl Source {
                 }
                 let id = id(value).ok_or_else(|| bad(format!("`{name}` is empty or too long")))?;
                 let vouched = issuer.clone().map(|issuer| Person { issuer, subject: id.to_owned() });
-                Ok(Some(Found(Named { entity: EntityName::new(ty, id), vouched }, Vec::new())))
+                Ok(Some(Found::one(Named { entity: EntityName::new(ty, id), vouched })))
             }
         }
     }
-}
-
-fn bad(detail: impl Into<String>) -> Denial {
-    Denial::new(Reason::BadIdentity, detail)
-}
-
-/// An id that policy and people can read: not empty, not endless, nothing invisible.
-fn id(text: &str) -> Option<&str> {
-    let good = !text.is_empty() && text.len() <= MAX_ID && !text.chars().any(char::is_control);
-    good.then_some(text)
-}
-
-/// Principal and chain of verified claims (RFC 8693 section 4.1): the outermost actor first, `sub` last.
-fn claims(payload: &Json, principal: &ClaimPrincipal, actor: Option<&TypeOnly>) -> Result<Found, Denial> {
-    let claims = payload.as_object().ok_or_else(|| bad("the claims are no object"))?;
-    let issuer = text(claims, "iss")?;
-    let id = text(claims, &principal.claim)?
-        .ok_or_else(|| bad(format!("the token has no claim `{}`", principal.claim)))?;
-    let subject = text(claims, "sub")?;
-    let subject = Named {
-        entity: EntityName::new(&principal.r#type, id),
-        vouched: issuer.zip(subject).map(|(issuer, subject)| person(issuer, subject)),
-    };
-    let mut chain = actors(claims, issuer, actor)?;
-    chain.push(subject);
-    let mut chain = chain.into_iter();
-    chain.next().map(|first| Found(first, chain.collect())).ok_or_else(|| bad("the token names nobody"))
-}
-
-fn actors(
-    claims: &Map<String, Json>,
-    issuer: Option<&str>,
-    ty: Option<&TypeOnly>,
-) -> Result<Vec<Named>, Denial> {
-    let mut actors = Vec::new();
-    let mut next = claims.get("act");
-    while let Some(act) = next {
-        let act = act.as_object().ok_or_else(|| bad("`act` is no object"))?;
-        let ty = ty.ok_or_else(|| bad("the token has an `act`, and no type is configured for actors"))?;
-        if actors.len() == MAX_ACTORS {
-            return Err(bad(format!("the token names more than {MAX_ACTORS} actors")));
-        }
-        let subject = text(act, "sub")?.ok_or_else(|| bad("an `act` has no `sub`"))?;
-        let vouched = text(act, "iss")?.or(issuer).map(|issuer| person(issuer, subject));
-        actors.push(Named { entity: EntityName::new(&ty.r#type, subject), vouched });
-        next = act.get("act");
-    }
-    Ok(actors)
-}
-
-fn person(issuer: &str, subject: &str) -> Person {
-    Person { issuer: issuer.to_owned(), subject: subject.to_owned() }
-}
-
-/// A claim that is a usable text when it is there.
-fn text<'a>(claims: &'a Map<String, Json>, name: &str) -> Result<Option<&'a str>, Denial> {
-    let Some(claim) = claims.get(name) else { return Ok(None) };
-    let text = claim.as_str().and_then(id);
-    text.map(Some).ok_or_else(|| bad(format!("the claim `{name}` is no usable text")))
 }

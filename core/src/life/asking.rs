@@ -10,7 +10,9 @@ use super::{
     RequestFacts, Step, deny,
 };
 use crate::config::Mode;
+use crate::dialect::Dialect;
 use crate::digest::shown;
+use crate::grpc::is_unary;
 use crate::policy::{Required, ShutGate};
 
 /// Waits for the service to take the question.
@@ -41,14 +43,15 @@ pub(super) fn ask(
         let decision = Decision { enforced: false, ..Decision::new(Fate::NeedsApproval, None) };
         Step::new(Next::Continue(Permit::plain())).decided(decision)
     } else {
-        let question = question(judged, required, &gates, &facts);
+        let question = question(engine, judged, required, &gates, &facts);
         let case = Case {
             nonce: at.fresh,
             digest,
             involved: question.involved.clone(),
             gates: gates.clone(),
-            terms: required.terms.clone(),
-            until: until.unwrap_or(at.now.saturating_add(required.terms.hold_ms)),
+            until: until.unwrap_or(at.now.saturating_add(question.terms.hold_ms)),
+            terms: question.terms.clone(),
+            dialect: judged.dialect.clone(),
             facts,
         };
         Step::new(Next::Ask(Box::new(Enquiry { nonce: at.fresh, digest, question }), Asking(case)))
@@ -75,6 +78,9 @@ fn gates(
     if let Some(denial) = judged.reading.upgrade() {
         return Err(denial.clone());
     }
+    if matches!(judged.dialect, Dialect::Grpc { .. }) && !facts.body.as_deref().is_some_and(is_unary) {
+        return Err(Denial::new(Reason::StreamGated, "more or less than the one message of a unary call"));
+    }
     if let Some(denial) = &judged.caller.unaccountable {
         return Err(denial.clone());
     }
@@ -93,18 +99,30 @@ fn gates(
     required.gates.iter().map(resolve).collect::<Option<_>>().ok_or_else(unmapped)
 }
 
-fn question(judged: &Judged<'_>, required: &Required, gates: &[Gate], facts: &RequestFacts) -> Question {
+fn question(
+    engine: &Engine,
+    judged: &Judged<'_>,
+    required: &Required,
+    gates: &[Gate],
+    facts: &RequestFacts,
+) -> Question {
+    let mut terms = required.terms.clone();
+    // Longer than this the client would not wait, and not read the pending answer either.
+    terms.hold_ms = judged.dialect.longest_hold().map_or(terms.hold_ms, |longest| terms.hold_ms.min(longest));
+    let (cedar, also) = judged.cedar();
+    let tokens = engine.identities.credentials();
     Question {
-        cedar: judged.cedar(),
+        cedar,
+        also,
         involved: judged.caller.involved.clone(),
         gates: gates.to_vec(),
-        terms: required.terms.clone(),
+        terms,
         request: shown(
             facts,
             &judged.reading,
             facts.body.as_deref().unwrap_or_default(),
-            judged.target.volatile(),
-            judged.target.redacted(),
+            &judged.volatile(engine),
+            &[judged.target.redacted(), &tokens].concat(),
         ),
         justification: judged.reading.justification.clone(),
     }

@@ -6,8 +6,9 @@ use countersign_protocol::person::Involved;
 use countersign_protocol::request::{Gate, Terms};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
-use super::answer::ComeBack;
+use super::answer::{Asked, ComeBack};
 use super::{Decision, Denial, Engine, Fate, Journal, Next, Reply, RequestFacts, Step};
+use crate::dialect::Dialect;
 use crate::grant::Expected;
 use crate::journal::Members;
 
@@ -21,6 +22,7 @@ pub(super) struct Case {
     pub(super) involved: Vec<Involved>,
     pub(super) gates: Vec<Gate>,
     pub(super) terms: Terms,
+    pub(super) dialect: Dialect,
     /// When the hold is over.
     pub(super) until: UnixMillis,
 }
@@ -59,11 +61,18 @@ impl Case {
             .with("detail", &denial.detail);
         let record = journal.held(now, "denied", members);
         let reply = match ticket {
-            Some(ticket) => Reply::ended(denial, ticket),
-            None => Reply::denial(denial),
+            Some(ticket) => Reply::ended(denial, &self.dialect, &self.asked(ticket)),
+            None => Reply::denial(denial, &self.dialect),
         };
         let decision = Decision::new(Fate::Denied(denial.reason), ticket);
         Step::new(Next::Reply(reply)).decided(decision).audit(record)
+    }
+
+    fn asked(&self, ticket: Token) -> Asked {
+        let mut groups: Vec<_> = self.gates.iter().map(|gate| gate.group_name.clone()).collect();
+        groups.sort();
+        groups.dedup();
+        Asked { ticket, groups }
     }
 
     /// The hold is over and nobody decided: the client is told to come back.
@@ -78,13 +87,9 @@ impl Case {
         let record = journal.held(now, "pending", members);
         // A fraction of the hold: a client that comes back so is nearly always waiting.
         let retry_after_seconds = (self.terms.hold_ms / 5_000).clamp(1, 60);
-        let back = ComeBack {
-            ticket: ticket.id,
-            capability: ticket.capability,
-            answer_by: ticket.answer_by,
-            retry_after_seconds,
-        };
-        let reply = Reply::pending(engine.pending.status, &back);
+        let back =
+            ComeBack { capability: ticket.capability, answer_by: ticket.answer_by, retry_after_seconds };
+        let reply = Reply::pending(engine.pending.status, &self.dialect, &self.asked(ticket.id), &back);
         let decision = Decision::new(Fate::Pending, Some(ticket.id));
         Step::new(Next::Reply(reply)).decided(decision).audit(record)
     }

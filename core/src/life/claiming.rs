@@ -102,9 +102,10 @@ impl Claiming {
     /// The use is counted and its record is kept: rule once more, then let go.
     fn on_won(self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
         let ticket = self.grant.ticket;
-        if let Err(denial) = still_open(engine, &self.held.case, now) {
-            return self.held.case.end(journal, Some(ticket), &denial, now);
-        }
+        let listing = match still_open(engine, &self.held.case, now) {
+            Ok(judged) => judged.listing(engine),
+            Err(denial) => return self.held.case.end(journal, Some(ticket), &denial, now),
+        };
         let nonce = self.claim.nonce;
         let members = Members::default()
             .with("ticket", ticket)
@@ -112,7 +113,7 @@ impl Claiming {
             .with("nonce", nonce)
             .with("claim", self.claim.record);
         let record = journal.held(now, "forwarded", members);
-        let permit = Permit::countersigned(Used { ticket, nonce });
+        let permit = Permit::countersigned(Used { ticket, nonce }, listing);
         let decision = Decision::new(Fate::Countersigned, Some(ticket));
         Step::new(Next::Continue(permit)).decided(decision).audit(record)
     }

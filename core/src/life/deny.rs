@@ -7,13 +7,16 @@ use super::{
     decide,
 };
 use crate::config::Mode;
+use crate::dialect::Dialect;
 use crate::journal::Members;
 use crate::judge::About;
+use crate::reading::Rule;
 
 /// Waits for the whole body.
 #[derive(Debug)]
 pub struct AwaitingBody {
     facts: RequestFacts,
+    dialect: Dialect,
     /// What was collected with the headers.
     read: Read,
 }
@@ -36,8 +39,8 @@ impl Read {
 }
 
 impl AwaitingBody {
-    pub(super) fn new(facts: RequestFacts, engine: &Engine) -> Self {
-        Self { facts, read: Read::by(engine) }
+    pub(super) fn new(facts: RequestFacts, dialect: Dialect, engine: &Engine) -> Self {
+        Self { facts, dialect, read: Read::by(engine) }
     }
 
     /// The whole body came.
@@ -67,8 +70,19 @@ impl AwaitingBody {
 
     /// Nothing came in time.
     pub fn on_withheld(self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
-        let detail = format!("no part of the body came within {} ms", engine.limits().body_wait);
-        self.deny(engine, journal, Reason::HostWithholdsBody, detail, now)
+        let wait = engine.limits().body_wait;
+        let (reason, detail) = match self.is_due_whole() {
+            true => (Reason::StreamGated, format!("the call was not whole within {wait} ms")),
+            false => (Reason::HostWithholdsBody, format!("no part of the body came within {wait} ms")),
+        };
+        self.deny(engine, journal, reason, detail, now)
+    }
+
+    /// Whether all of the body must come in the time in which otherwise a part of it must: a gRPC stream has no end
+    /// that could be waited for, and its headers do not tell that it is one.
+    #[must_use]
+    pub fn is_due_whole(&self) -> bool {
+        matches!(self.dialect, Dialect::Grpc { .. })
     }
 
     fn deny(
@@ -83,7 +97,12 @@ impl AwaitingBody {
             let value = self.facts.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value);
             value.map(|value| String::from_utf8_lossy(value).into_owned())
         };
-        let about = About { method: text(b":method"), host: text(b":authority"), ..About::default() };
+        let about = About {
+            method: text(b":method"),
+            host: text(b":authority"),
+            dialect: self.dialect,
+            ..About::of(&self.facts)
+        };
         unjudged(engine, journal, Denial::new(reason, detail), about, now)
     }
 }
@@ -101,7 +120,7 @@ pub(super) fn unjudged(
         .with("route", about.route)
         .with("method", about.method)
         .with("host", about.host);
-    conclude(engine, journal, denial, members, now)
+    conclude(engine, journal, denial, &about.dialect, members, now)
 }
 
 /// Denies what policy ruled out, or what no gate can be opened for.
@@ -112,7 +131,7 @@ pub(super) fn judged(
     denial: Denial,
     now: UnixMillis,
 ) -> Step {
-    conclude(engine, journal, denial, judged.members(), now)
+    conclude(engine, journal, denial, &judged.dialect, judged.members(), now)
 }
 
 /// Records the denial; when only observing, the request goes on all the same and the record says so.
@@ -120,17 +139,19 @@ fn conclude(
     engine: &Engine,
     journal: &mut Journal,
     denial: Denial,
+    dialect: &Dialect,
     members: Members,
     now: UnixMillis,
 ) -> Step {
     let enforced = engine.mode == Mode::Enforce;
     let members = members
         .with("reason", denial.reason.meaning().code)
+        .with("rule", denial.rule.map(Rule::name))
         .with("detail", &denial.detail)
         .with("enforced", enforced);
     let audit = journal.plain(now, "denied", members);
     let next = match enforced {
-        true => Next::Reply(Reply::denial(&denial)),
+        true => Next::Reply(Reply::denial(&denial, dialect)),
         false => Next::Continue(Permit::plain()),
     };
     let decision = Decision { enforced, ..Decision::new(Fate::Denied(denial.reason), None) };

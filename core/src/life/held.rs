@@ -149,9 +149,14 @@ impl Held {
     /// The policies of this moment rule otherwise: what was asked is no longer the question.
     fn on_changed(self, journal: &mut Journal, grant: &Grant, denial: &Denial, at: Moment) -> Step {
         let ticket = self.ticket.id;
+        let step = self.case.end(journal, Some(ticket), denial, at.now);
+        // A token that ended meanwhile changes nothing of the question: with a fresh one, the yes is still good.
+        if matches!(denial.reason, Reason::BadIdentity | Reason::KeysUnavailable) {
+            return step;
+        }
         let told: Outcome =
             refused(ticket, grant.jti, denial.reason.meaning().code.into(), Vec::new(), Remedy::Revoke);
-        self.case.end(journal, Some(ticket), denial, at.now).tell(told)
+        step.tell(told)
     }
 }
 
@@ -160,7 +165,7 @@ impl Held {
 pub(super) fn still_open<'a>(engine: &'a Engine, case: &Case, now: UnixMillis) -> Result<Judged<'a>, Denial> {
     let judged = judge(engine, &case.facts, now).map_err(|stop| match stop {
         Unjudged::Denied(denial, _) => denial,
-        Unjudged::NeedBody => Denial::new(Reason::PolicyError, "the body was not read"),
+        Unjudged::NeedBody(_) => Denial::new(Reason::PolicyError, "the body was not read"),
     })?;
     if judged.digest(engine, &case.facts) != case.digest {
         return Err(Denial::new(Reason::GatesChanged, "the request means something else now"));

@@ -3,12 +3,17 @@
 use countersign_protocol::UnixMillis;
 use countersign_protocol::evidence::Record;
 
+use crate::dialect::Dialect;
+use crate::mcp::listing::Listing;
+
 use super::{Decision, Denial, Engine, Fate, Journal, Judged, Next, Permit, Reason, Reply, Step};
 
 /// Waits for a held-lane record to be acknowledged.
 #[derive(Debug)]
 pub struct Keeping {
     record: Record,
+    dialect: Dialect,
+    listing: Option<Listing>,
     until: UnixMillis,
 }
 
@@ -20,7 +25,13 @@ pub(super) fn keep(engine: &Engine, journal: &mut Journal, judged: &Judged<'_>, 
     }
     let record = journal.held(now, "allowed", judged.members());
     let until = now.saturating_add(engine.approval().timeout);
-    Step::new(Next::Keep(Keeping { record: record.clone(), until })).audit(record)
+    Step::new(Next::Keep(Keeping {
+        record: record.clone(),
+        dialect: judged.dialect.clone(),
+        listing: judged.listing(engine),
+        until,
+    }))
+    .audit(record)
 }
 
 impl Keeping {
@@ -38,7 +49,8 @@ impl Keeping {
 
     /// The service keeps the record: the request goes on.
     pub fn on_kept(self) -> Step {
-        let step = Step::new(Next::Continue(Permit::plain())).decided(Decision::new(Fate::Allowed, None));
+        let step = Step::new(Next::Continue(Permit::showing(self.listing)))
+            .decided(Decision::new(Fate::Allowed, None));
         Step { kept: Some(self.record), ..step }
     }
 
@@ -51,6 +63,6 @@ impl Keeping {
             .with("record", self.seq());
         let record = journal.held(now, "denied", members);
         let decision = Decision::new(Fate::Denied(denial.reason), None);
-        Step::new(Next::Reply(Reply::denial(&denial))).decided(decision).audit(record)
+        Step::new(Next::Reply(Reply::denial(&denial, &self.dialect))).decided(decision).audit(record)
     }
 }

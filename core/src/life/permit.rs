@@ -7,12 +7,14 @@ use countersign_protocol::{Token, UnixMillis};
 use super::{Decision, Engine, Fate, Journal, Judged, Next, Step};
 use crate::config::AuditFacts;
 use crate::journal::Members;
+use crate::mcp::listing::Listing;
 
 /// Permission for one request to go on, once, unchanged.
 #[derive(Debug)]
 #[must_use]
 pub struct Permit {
     used: Option<Used>,
+    listing: Option<Box<Listing>>,
 }
 
 /// The approval that was used.
@@ -23,13 +25,24 @@ pub(super) struct Used {
 }
 
 impl Permit {
-    /// For what nobody needed to approve, or what is only observed.
+    /// For what is only observed.
     pub(super) fn plain() -> Self {
-        Self { used: None }
+        Self { used: None, listing: None }
     }
 
-    pub(super) fn countersigned(used: Used) -> Self {
-        Self { used: Some(used) }
+    /// For what nobody needed to approve.
+    pub(super) fn showing(listing: Option<Listing>) -> Self {
+        Self { used: None, listing: listing.map(Box::new) }
+    }
+
+    pub(super) fn countersigned(used: Used, listing: Option<Listing>) -> Self {
+        Self { used: Some(used), listing: listing.map(Box::new) }
+    }
+
+    /// What of the answer is to be shown, where not all of it is.
+    #[must_use]
+    pub fn listing(&self) -> Option<&Listing> {
+        self.listing.as_deref()
     }
 
     /// Whether the service is told what becomes of the request.
@@ -61,5 +74,6 @@ pub(super) fn allowed(engine: &Engine, journal: &mut Journal, judged: &Judged<'_
     };
     let records = journal.plain(now, "allowed", members);
     let decision = Decision::new(Fate::Allowed, None);
-    Step { audit: records, ..Step::new(Next::Continue(Permit::plain())).decided(decision) }
+    let permit = Permit::showing(judged.listing(engine));
+    Step { audit: records, ..Step::new(Next::Continue(permit)).decided(decision) }
 }

@@ -103,7 +103,7 @@ fn misdeclared(approve: &Action) -> Vec<LoadError> {
     let context = approve.context.iter().filter_map(|(name, attribute)| {
         match CONTEXT.iter().find(|(known, _)| known == name) {
             None => Some(error(format!("has `{name}` in its context, which no approval brings"))),
-            Some((_, ty)) if *ty != attribute.ty => Some(error(format!(
+            Some((_, ty)) if *ty != attribute.ty.to_string() => Some(error(format!(
                 "has `{name}` of type `{}` in its context, but it is a `{ty}`",
                 attribute.ty
             ))),

@@ -4,18 +4,17 @@ use cedar_policy_core::ast::{Literal, SlotEnv, ValueKind};
 use cedar_policy_core::evaluator::{EvaluationError, Evaluator};
 use cedar_policy_core::extensions::Extensions;
 use countersign_protocol::grant::GateRef;
-use countersign_protocol::request::Terms;
 
 use super::annotation::{Gate, Notes, Role};
 use super::request::Fitted;
-use super::ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
+use super::ruling::{Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would, merge};
 use super::schema::Action;
 use super::scope::{Index, PolicyNo};
 use super::{Loaded, Policies};
 use crate::denial::Reason;
 
 /// What became of one policy.
-enum Outcome {
+pub(super) enum Outcome {
     Satisfied,
     NotSatisfied,
     Failed(Failure),
@@ -87,7 +86,7 @@ impl Policies {
 }
 
 /// As Cedar's authorizer does it with each policy of a set.
-fn evaluate(policy: &Loaded, evaluator: &Evaluator<'_>) -> Outcome {
+pub(super) fn evaluate(policy: &Loaded, evaluator: &Evaluator<'_>) -> Outcome {
     match evaluator.interpret(&policy.condition, &SlotEnv::new()).map(|value| value.value) {
         Ok(ValueKind::Lit(Literal::Bool(true))) => Outcome::Satisfied,
         Ok(ValueKind::Lit(Literal::Bool(false))) => Outcome::NotSatisfied,
@@ -171,17 +170,6 @@ fn would(role: &Role) -> Would {
 fn required(gates: &[(&Loaded, &Gate)]) -> Option<Required> {
     let terms = gates.iter().map(|(_, gate)| gate.terms.clone()).reduce(|a, b| merge(&a, &b))?;
     Some(Required { gates: gates.iter().map(|(policy, gate)| shut(policy, gate)).collect(), terms })
-}
-
-/// The stricter of both in everything.
-fn merge(a: &Terms, b: &Terms) -> Terms {
-    Terms {
-        hold_ms: a.hold_ms.min(b.hold_ms),
-        expires_ms: a.expires_ms.min(b.expires_ms),
-        use_within_ms: a.use_within_ms.min(b.use_within_ms),
-        uses: a.uses.min(b.uses),
-        severity: a.severity.max(b.severity),
-    }
 }
 
 fn shut(policy: &Loaded, gate: &Gate) -> ShutGate {

@@ -79,6 +79,8 @@ struct World {
     action: &'static str,
     resource: (&'static str, usize),
     parents: Vec<(&'static str, usize)>,
+    /// Groups of the principal that its credentials name.
+    groups: Vec<usize>,
     n: i64,
     by: Option<usize>,
 }
@@ -168,8 +170,11 @@ fn world() -> impl Strategy<Value = World> {
     let parents = subsequence((0..4).collect::<Vec<_>>(), 0..=2);
     let what = (who, select(vec!["read", "write", "drop", "join"]), 0..4usize, parents);
     let context = (select(vec![0, 1, 5]), prop::option::of(0..3usize));
-    (prop::collection::vec(policy(), 0..12), entities, what, context).prop_map(
-        |(sketches, e, what, context)| World {
+    let groups = prop_oneof![2 => Just(Vec::new()), 1 => subsequence((0..4).collect::<Vec<_>>(), 1..=2)];
+    (prop::collection::vec(policy(), 0..12), entities, what, context, groups).prop_map(
+        |(sketches, e, what, context, groups)| World {
+            // Nobody's credentials say anything.
+            groups: if what.0.0 == "Agent" { groups } else { Vec::new() },
             sketches,
             things: [e.0, e.1, e.2, e.3, e.4].concat(),
             principal: what.0,
@@ -210,6 +215,11 @@ impl World {
         let by = self.by.map(|id| ("by".to_owned(), Value::Entity(EntityName::new("User", id.to_string()))));
         Query {
             principal: EntityName::new(self.principal.0, self.principal.1.to_string()),
+            claimed: Claimed {
+                groups: self.groups.iter().map(|id| EntityName::new("Team", id.to_string())).collect(),
+                group_type: self.groups.first().and(Some("Nothing".to_owned())),
+                attributes: BTreeMap::new(),
+            },
             anonymous: self.anonymous(),
             action: EntityName::new("Action", self.action),
             resource: EntityName::new(self.resource.0, self.resource.1.to_string()),
@@ -244,6 +254,8 @@ impl World {
         }
         let resource = things.iter_mut().find(|thing| (thing.ty, thing.id) == self.resource);
         resource.unwrap().parents.extend(&self.parents);
+        let principal = things.iter_mut().find(|thing| (thing.ty, thing.id) == self.principal);
+        principal.unwrap().parents.extend(self.groups.iter().map(|id| ("Team", *id)));
         let things: Json = things.iter().map(Thing::json).collect();
         let schema = &policies.types.schema;
         let entities = Entities::from_json_value(things, Some(schema)).unwrap();

@@ -14,6 +14,8 @@ use crate::value::Value;
 pub struct Query {
     /// Who.
     pub principal: EntityName,
+    /// What credentials say of the principal.
+    pub claimed: Claimed,
     /// Whether nobody knows who asks; such a request never waits for people.
     pub anonymous: bool,
     /// Does what.
@@ -24,6 +26,33 @@ pub struct Query {
     pub parents: Vec<EntityName>,
     /// In which circumstances. Exactly what the schema declares for the action.
     pub context: BTreeMap<String, Value>,
+}
+
+/// What credentials say of a principal besides who it is. The bundle's entities may confirm it, and where they
+/// contradict it there is no ruling: neither of both would always be the stricter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// Direct parents.
+    pub groups: Vec<EntityName>,
+    /// The type of the groups: in those of this type alone the principal lies.
+    pub group_type: Option<String>,
+    /// Attributes, as the schema declares them.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+impl Claimed {
+    /// The entity that an attribute names.
+    pub(crate) fn entity(&self, attribute: &str) -> Option<EntityName> {
+        match self.attributes.get(attribute)? {
+            Value::Entity(entity) => Some(entity.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.group_type.is_none() && self.attributes.is_empty()
+    }
 }
 
 /// What policy says to a [`Query`].
@@ -77,6 +106,82 @@ pub struct ShutGate {
     pub channel: Option<String>,
     /// The group of which one alone may open it, loudly.
     pub break_glass: Option<String>,
+}
+
+impl Verdict {
+    /// Takes in what a verdict of the same strictness asks for.
+    fn add(&mut self, other: &Self) {
+        if let (Self::NeedsApproval(one), Self::NeedsApproval(other)) = (self, other) {
+            one.add(other);
+        }
+    }
+
+    /// The order in which verdicts hold: the last is the strictest.
+    pub(crate) fn strictness(&self) -> u8 {
+        match self {
+            Self::Allow => 0,
+            Self::NeedsApproval(_) => 1,
+            Self::Deny(_) => 2,
+        }
+    }
+
+    /// For evidence.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::NeedsApproval(_) => "ask",
+            Self::Deny(_) => "deny",
+        }
+    }
+}
+
+impl Ruling {
+    /// What holds for a request that does both: one denial denies all of it, the first one is told; else every shut
+    /// gate of either must be opened, once.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        let (own, its) = (self.verdict.strictness(), other.verdict.strictness());
+        match (own.cmp(&its), &mut self.verdict, &other.verdict) {
+            (Less, verdict, stricter) => {
+                *verdict = stricter.clone();
+                self.determining.clone_from(&other.determining);
+            }
+            (Greater, ..) | (Equal, Verdict::Deny(_), _) => {}
+            (Equal, verdict, same) => {
+                verdict.add(same);
+                self.determining.extend(other.determining.iter().cloned());
+                self.determining.sort();
+                self.determining.dedup();
+            }
+        }
+        self.errors.extend(other.errors.iter().cloned());
+        self.shadow.extend(other.shadow.iter().cloned());
+        self.sync_audit |= other.sync_audit;
+        self
+    }
+}
+
+impl Required {
+    fn add(&mut self, other: &Self) {
+        for shut in &other.gates {
+            if !self.gates.iter().any(|known| known.gate == shut.gate) {
+                self.gates.push(shut.clone());
+            }
+        }
+        self.gates.sort_by(|one, other| one.gate.id.cmp(&other.gate.id));
+        self.terms = merge(&self.terms, &other.terms);
+    }
+}
+
+/// The stricter of both in everything.
+pub(super) fn merge(a: &Terms, b: &Terms) -> Terms {
+    Terms {
+        hold_ms: a.hold_ms.min(b.hold_ms),
+        expires_ms: a.expires_ms.min(b.expires_ms),
+        use_within_ms: a.use_within_ms.min(b.use_within_ms),
+        uses: a.uses.min(b.uses),
+        severity: a.severity.max(b.severity),
+    }
 }
 
 /// Something that could not be evaluated.

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema, SchemaFragment};
+use cedar_policy_core::validator::types::{self as cedar, EntityKind};
 
 use super::place::{File, locate};
 use crate::entity::EntityName;
 use crate::load::LoadError;
+use crate::types::{Attribute, Type};
 
 /// An entity type, by its place in the sorted list of all types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +25,7 @@ pub(super) struct Types {
 /// An entity type as the schema declares it.
 struct EntityType {
     name: EntityTypeName,
-    /// An attribute that every entity of it must have, if there is one.
-    required: Option<String>,
+    attributes: BTreeMap<String, Attribute>,
     /// The types that its entities may lie in.
     ancestors: BTreeSet<String>,
 }
@@ -35,15 +36,6 @@ pub(super) struct Action {
     pub(super) principals: BTreeSet<String>,
     pub(super) resources: BTreeSet<String>,
     pub(super) context: BTreeMap<String, Attribute>,
-}
-
-/// An attribute as the schema declares it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attribute {
-    /// Whether it must be there.
-    pub required: bool,
-    /// The type as Cedar writes it: `Bool`, `Long`, `String`, `Set<String>`, `datetime`, `Deploy::Agent` …
-    pub ty: String,
 }
 
 impl Types {
@@ -106,9 +98,16 @@ impl Types {
         Some(EntityUid::from_type_name_and_id(ty, EntityId::new(&name.id)))
     }
 
-    /// Why there cannot be an entity `name` without attributes, if there is a reason.
-    pub(super) fn why_not_bare(&self, name: &EntityName) -> Option<String> {
-        let required = self.types.get(&self.number(&name.ty)?)?.required.as_ref()?;
+    /// The attribute `name` of entities of the type `ty`.
+    pub(super) fn attribute(&self, ty: &str, name: &str) -> Option<&Attribute> {
+        self.types.get(&self.number(ty)?)?.attributes.get(name)
+    }
+
+    /// Why there cannot be an entity `name` with no other attributes than those of these names, if there is a
+    /// reason.
+    pub(super) fn why_not_bare(&self, name: &EntityName, has: &dyn Fn(&str) -> bool) -> Option<String> {
+        let attributes = &self.types.get(&self.number(&name.ty)?)?.attributes;
+        let (required, _) = attributes.iter().find(|(key, attribute)| attribute.required && !has(key))?;
         Some(format!("`{name}` is no entity of the bundle, and the schema wants its attribute `{required}`"))
     }
 
@@ -122,11 +121,14 @@ impl Types {
 impl EntityType {
     fn of(schema: &Schema, name: &EntityTypeName) -> Self {
         let declared = schema.as_ref().get_entity_type(name.as_ref());
-        let mut attributes = declared.into_iter().flat_map(|ty| ty.attributes().iter());
-        let required = attributes.find(|(_, attribute)| attribute.is_required());
+        let attributes = declared.into_iter().flat_map(|ty| ty.attributes().iter());
+        let attributes = attributes.map(|(name, attribute)| {
+            let (required, ty) = (attribute.is_required(), type_of(&attribute.attr_type));
+            (name.to_string(), Attribute { required, ty })
+        });
         Self {
             name: name.clone(),
-            required: required.map(|(attribute, _)| attribute.to_string()),
+            attributes: attributes.collect(),
             ancestors: schema.ancestors(name).into_iter().flatten().map(ToString::to_string).collect(),
         }
     }
@@ -136,16 +138,42 @@ impl Action {
     fn of(schema: &Schema, uid: &EntityUid) -> Self {
         let context = schema.as_ref().context_type(uid.as_ref());
         let attributes = context.map(|ty| ty.all_attributes(schema.as_ref()));
-        let context = attributes.iter().flat_map(|attributes| attributes.iter()).map(|(name, attribute)| {
-            let (required, ty) = (attribute.is_required(), attribute.attr_type.to_string());
-            (name.to_string(), Attribute { required, ty })
-        });
+        let context = attributes.iter().flat_map(attributes_of);
         Self {
             uid: uid.clone(),
             principals: texts(schema.principals_for_action(uid)),
             resources: texts(schema.resources_for_action(uid)),
             context: context.collect(),
         }
+    }
+}
+
+fn attributes_of(declared: &cedar::Attributes) -> impl Iterator<Item = (String, Attribute)> {
+    declared.iter().map(|(name, attribute)| {
+        let (required, ty) = (attribute.is_required(), type_of(&attribute.attr_type));
+        (name.to_string(), Attribute { required, ty })
+    })
+}
+
+/// Our name for a type. A schema nests no deeper than the parser lets it.
+fn type_of(ty: &cedar::Type) -> Type {
+    match ty {
+        cedar::Type::Bool(cedar::BoolType::AnyBool) => Type::Bool,
+        cedar::Type::Long => Type::Long,
+        cedar::Type::String => Type::String,
+        cedar::Type::Set { element_type: Some(member) } => Type::Set(Box::new(type_of(member))),
+        cedar::Type::Record { attrs, .. } => Type::Record(attributes_of(attrs).collect()),
+        cedar::Type::Entity(EntityKind::Entity(one)) => match one.get_single_entity() {
+            Some(name) => Type::Entity(name.to_string()),
+            None => Type::Other(ty.to_string()),
+        },
+        cedar::Type::ExtensionType { .. } => match ty.to_string().as_str() {
+            "decimal" => Type::Decimal,
+            "ipaddr" => Type::Ip,
+            "datetime" => Type::Datetime,
+            other => Type::Other(other.to_owned()),
+        },
+        other => Type::Other(other.to_string()),
     }
 }
 

@@ -47,7 +47,11 @@ impl Scribe<'_> {
         Ok(ast::Context::Value(Arc::new(members.collect::<Result<_, String>>()?)).into())
     }
 
-    fn write(&mut self, value: &Value) -> Result<ast::Value, String> {
+    /// Writes one value.
+    ///
+    /// # Errors
+    /// As [`Self::context`], as the end of a sentence.
+    pub(super) fn write(&mut self, value: &Value) -> Result<ast::Value, String> {
         Ok(match value {
             Value::Bool(value) => (*value).into(),
             Value::Long(value) => (*value).into(),

@@ -1,7 +1,7 @@
 //! Pseudo-headers and fields: what may be there once, what may not be there at all.
 
 use super::rules::{Relaxed, Rule};
-use crate::denial::{Denial, Reason};
+use crate::denial::Denial;
 use crate::facts::RequestFacts;
 
 /// Headers with one value, of which two parsers could take different ones.
@@ -63,8 +63,8 @@ pub(super) fn split(facts: &RequestFacts, relaxed: &Relaxed) -> Result<(Pseudo, 
     Ok((pseudo, fields))
 }
 
-fn malformed(detail: impl Into<String>) -> Denial {
-    Denial::new(Reason::Ambiguous, detail)
+fn malformed(detail: impl std::fmt::Display) -> Denial {
+    Rule::PseudoHeaders.broken(detail)
 }
 
 /// The name in lower case. A name that is no token is kept, when that is relaxed, with its odd bytes
@@ -79,7 +79,7 @@ fn field_name(name: &[u8], relaxed: &Relaxed) -> Result<String, Denial> {
     Ok(shown.to_ascii_lowercase())
 }
 
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -152,6 +152,12 @@ impl Fields {
         let comma = joined && first.contains(&b',');
         Rule::JoinedHeaders.refuse_if(comma, relaxed, format_args!("`{name}` has a comma"))?;
         visible(name, first).map(Some)
+    }
+
+    /// Whether `name` is there, with whatever value.
+    pub(super) fn has(&self, name: &str, relaxed: &Relaxed) -> Result<bool, Denial> {
+        self.no_twins(name, relaxed)?;
+        Ok(self.values(name).next().is_some())
     }
 
     /// The members of the list header `name`; empty members do not count (RFC 9110 section 5.6.1.2).

@@ -1,13 +1,13 @@
 //! The path: split into segments, each decoded exactly once.
 
 use super::rules::{Relaxed, Rule};
-use crate::denial::{Denial, Reason};
+use crate::denial::Denial;
 
 /// The decoded segments of `path` (with its query), or the rule that it breaks.
 pub(super) fn segments(path: &str, relaxed: &Relaxed) -> Result<Vec<String>, Denial> {
     let raw = path.split_once('?').map_or(path, |(before, _)| before);
     let Some(inside) = raw.strip_prefix('/') else {
-        return Err(Denial::new(Reason::Ambiguous, "`:path` does not start with `/`"));
+        return Err(Rule::PseudoHeaders.broken("`:path` does not start with `/`"));
     };
     check_raw(path, raw, relaxed)?;
     let count = inside.split('/').count();

@@ -1,25 +1,120 @@
-//! The query, split and decoded only where policy reads it.
+//! Names and values of a query or of a form, split once and decoded where policy reads them.
 
 use super::path::{QUERY, decode};
-use super::rules::{Relaxed, Rule};
-use crate::denial::Denial;
+use super::rules::{Relaxed, Rule, fold};
+use crate::denial::{Denial, Reason};
 
-/// All values of the parameter `name`, in order, decoded once. A parameter without `=` has the value ``.
-pub(super) fn values(path: &str, name: &str, relaxed: &Relaxed) -> Result<Vec<String>, Denial> {
-    let Some((_, query)) = path.split_once('?') else { return Ok(Vec::new()) };
-    Rule::QuerySemicolons.refuse_if(query.contains(';'), relaxed, "the query has a `;`")?;
-    let mut found = Vec::new();
-    for pair in query.split('&') {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        // Names are decoded like values: `%63onfirm` is `confirm` to every upstream.
-        if read(key, relaxed)? == name {
-            found.push(read(value, relaxed)?);
-        }
-    }
-    Ok(found)
+/// Most parameters that are split. Many frameworks stop reading about there, and would miss what policy saw.
+const MAX_PARAMETERS: usize = 1000;
+
+/// The parameters of a query or a form, their names decoded once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    kind: Kind,
+    all: Vec<Parameter>,
 }
 
-fn read(raw: &str, relaxed: &Relaxed) -> Result<String, Denial> {
-    Rule::QueryPlus.refuse_if(raw.contains('+'), relaxed, "the query has a `+`: escape it or the space")?;
-    decode(&raw.replace('+', " "), QUERY, relaxed, "the query")
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parameter {
+    /// Decoded.
+    name: String,
+    folded: String,
+    /// As it came.
+    value: String,
+}
+
+impl Parameter {
+    /// Whether some framework takes it for the name that `folded` is: case does not matter to it, or it makes a list of
+    /// `name[]` and a map of `name[key]`.
+    fn is_taken_for(&self, folded: &str) -> bool {
+        let base = self.folded.split('[').next().unwrap_or_default();
+        self.folded == folded || base == folded
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Query,
+    /// `application/x-www-form-urlencoded` (WHATWG URL section 5.1), in which `+` is a space to everybody.
+    Form,
+}
+
+impl Kind {
+    const fn place(self) -> &'static str {
+        match self {
+            Self::Query => "the query",
+            Self::Form => "the form",
+        }
+    }
+
+    fn read(self, raw: &str, relaxed: &Relaxed) -> Result<String, Denial> {
+        let plus = self == Self::Query && raw.contains('+');
+        Rule::QueryPlus.refuse_if(plus, relaxed, "the query has a `+`: escape it or the space")?;
+        decode(&raw.replace('+', " "), QUERY, relaxed, self.place())
+    }
+}
+
+/// Whether the query has a parameter by which some frameworks take another method (`_method=DELETE`).
+pub(super) fn overrides_method(path: &str, relaxed: &Relaxed) -> bool {
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    query.split(['&', ';']).any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        decode(name, QUERY, relaxed, "the query").is_ok_and(|name| name.eq_ignore_ascii_case("_method"))
+    })
+}
+
+impl Parameters {
+    /// Those of the query in `path`.
+    pub(super) fn of_query(path: &str, relaxed: &Relaxed) -> Result<Self, Denial> {
+        Self::split(Kind::Query, path.split_once('?').map_or("", |(_, query)| query), relaxed)
+    }
+
+    /// Those of a body.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] when parsers differ on how to split or decode it, [`Reason::BadFact`] when there
+    /// are too many.
+    pub(crate) fn of_form(body: &[u8], relaxed: &Relaxed) -> Result<Self, Denial> {
+        let plain = body.iter().all(u8::is_ascii_graphic);
+        Rule::RawBytes.refuse_if(!plain, relaxed, "the form has a byte that is not visible ASCII")?;
+        let text = str::from_utf8(body).map_err(|_| Rule::NotUtf8.broken("the form is not UTF-8"))?;
+        Self::split(Kind::Form, text, relaxed)
+    }
+
+    fn split(kind: Kind, text: &str, relaxed: &Relaxed) -> Result<Self, Denial> {
+        let place = kind.place();
+        Rule::QuerySemicolons.refuse_if(text.contains(';'), relaxed, format_args!("{place} has a `;`"))?;
+        if text.is_empty() {
+            return Ok(Self { kind, all: Vec::new() });
+        }
+        if text.split('&').nth(MAX_PARAMETERS).is_some() {
+            let detail = format!("{place} has more than {MAX_PARAMETERS} parameters");
+            return Err(Denial::new(Reason::BadFact, detail));
+        }
+        // Names are decoded like values: `%63onfirm` is `confirm` to every upstream.
+        let parameter = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = kind.read(name, relaxed)?;
+            Ok(Parameter { folded: fold(&name), name, value: value.to_owned() })
+        };
+        Ok(Self { kind, all: text.split('&').map(parameter).collect::<Result<_, Denial>>()? })
+    }
+
+    /// All values of `name`, in order, decoded once. A parameter without `=` has the value ``.
+    ///
+    /// # Errors
+    /// [`Reason::Ambiguous`] when a value can be decoded in two ways, or a name is `name` in another
+    /// case or with `[…]`.
+    pub(crate) fn values(&self, name: &str, relaxed: &Relaxed) -> Result<Vec<String>, Denial> {
+        let folded = fold(name);
+        let mut values = Vec::new();
+        for parameter in self.all.iter().filter(|parameter| parameter.is_taken_for(&folded)) {
+            let place = format_args!("{} has another spelling of `{name}`", self.kind.place());
+            Rule::QueryKeyCase.refuse_if(parameter.name != name, relaxed, place)?;
+            if parameter.name == name {
+                values.push(self.kind.read(&parameter.value, relaxed)?);
+            }
+        }
+        Ok(values)
+    }
 }

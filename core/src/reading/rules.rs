@@ -47,16 +47,20 @@ rules! {
     Backslashes = "backslashes",
     /// `;` in the path: some cut the segment there.
     PathParameters = "path-parameters",
-    /// Bytes in `:path` that RFC 3986 does not allow: spaces, controls, anything beyond ASCII.
+    /// Bytes that RFC 3986 does not allow, in `:path` or in a form that policy reads: spaces, controls, anything
+    /// beyond ASCII.
     RawBytes = "raw-bytes",
     /// Escapes for control characters, `%00` first of all.
     ControlCharacters = "control-characters",
     /// Text that policy reads and that is not UTF-8.
     NotUtf8 = "not-utf8",
-    /// `;` in a query that policy reads: some split there.
+    /// `;` in a query or form that policy reads: some split there.
     QuerySemicolons = "query-semicolons",
     /// `+` in a query value that policy reads: some decode a space. Relaxed, it is a space.
     QueryPlus = "query-plus",
+    /// Names in a query or form that are one that policy reads in another case, or with `[…]`: some frameworks take them for
+    /// it.
+    QueryKeyCase = "query-key-case",
     /// Two fields of a header that has one value. Relaxed, policy reads the first.
     RepeatedHeaders = "repeated-headers",
     /// A comma in a header that has one value: it may be two fields, joined on the way.
@@ -67,7 +71,7 @@ rules! {
     HeaderNames = "header-names",
     /// `connection` naming other headers, `te` beyond `trailers`, odd or doubled message framing.
     HopByHop = "hop-by-hop",
-    /// Headers by which some upstreams take another method than `:method`.
+    /// Headers, and a query parameter `_method`, by which some upstreams take another method than `:method`.
     MethodOverride = "method-override",
     /// Headers by which some upstreams take another path than `:path`.
     PathOverride = "path-override",
@@ -79,12 +83,43 @@ rules! {
     JsonDuplicateKeys = "json-duplicate-keys",
     /// Keys in JSON that differ only in case: some parsers fold it.
     JsonKeyCase = "json-key-case",
+    /// A URI in a message of MCP that is not in the one spelling to which all bring it: some compare it as it is, some
+    /// normalise it.
+    UriSpelling = "uri-spelling",
+    /// `:method`, `:scheme`, `:authority` or `:path` that is missing, there twice or none; a `host` that differs; `CONNECT`.
+    PseudoHeaders = "pseudo-headers",
+    /// A `content-type` that names no media type, or a parameter of one twice, or splits in two ways.
+    MediaTypes = "media-types",
+    /// A `charset` other than UTF-8 of a body that policy reads.
+    Charsets = "charsets",
+    /// A `content-encoding` of a body that policy reads.
+    ContentEncodings = "content-encodings",
+    /// A parameter of a query or form that is there more than once, where policy reads one value.
+    RepeatedParameters = "repeated-parameters",
+    /// A multipart body that two parsers could split or name differently (RFC 7578, RFC 2046 section 5.1).
+    MultipartParts = "multipart-parts",
+}
+
+impl Rule {
+    /// Whether it holds always: without it there would be nothing that policy could read.
+    #[must_use]
+    pub const fn is_fixed(self) -> bool {
+        matches!(
+            self,
+            Self::PseudoHeaders
+                | Self::MediaTypes
+                | Self::Charsets
+                | Self::ContentEncodings
+                | Self::RepeatedParameters
+                | Self::MultipartParts
+        )
+    }
 }
 
 impl Rule {
     /// The denial when it is broken `at` some place.
     pub(crate) fn broken(self, at: impl fmt::Display) -> Denial {
-        Denial::new(Reason::Ambiguous, format!("{}: {at}", self.name()))
+        Denial { rule: Some(self), ..Denial::new(Reason::Ambiguous, format!("{}: {at}", self.name())) }
     }
 
     /// Refuses unless the rule is relaxed.
@@ -98,15 +133,25 @@ impl Rule {
     }
 }
 
-/// A name that no rule has.
+/// As a parser that folds case would see a name: `ſ` and `K` (Kelvin) fold too, as they do in Go.
+pub(crate) fn fold(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
+}
+
+/// Why a name is no rule that can be relaxed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown rule `{name}` in `relax`: the rules are {}", rule_names())]
-pub struct UnknownRule {
-    name: String,
+pub enum NotRelaxable {
+    /// No rule has it.
+    #[error("unknown rule `{0}` in `relax`: the rules that can be relaxed are {names}", names = rule_names())]
+    Unknown(String),
+    /// The rule always holds.
+    #[error("the rule `{0}` in `relax` always holds: the rules that can be relaxed are {names}", names = rule_names())]
+    Fixed(&'static str),
 }
 
 fn rule_names() -> String {
-    Rule::ALL.iter().map(|rule| format!("`{}`", rule.name())).collect::<Vec<_>>().join(", ")
+    let rules = Rule::ALL.iter().filter(|rule| !rule.is_fixed());
+    rules.map(|rule| format!("`{}`", rule.name())).collect::<Vec<_>>().join(", ")
 }
 
 /// The rules that the operator switched off. As JSON: a list of names; an unknown name is an error.
@@ -134,12 +179,16 @@ impl FromIterator<Rule> for Relaxed {
 }
 
 impl TryFrom<Vec<String>> for Relaxed {
-    type Error = UnknownRule;
+    type Error = NotRelaxable;
 
-    fn try_from(names: Vec<String>) -> Result<Self, UnknownRule> {
+    fn try_from(names: Vec<String>) -> Result<Self, NotRelaxable> {
         let find = |name: String| {
             let rule = Rule::ALL.iter().copied().find(|rule| rule.name() == name);
-            rule.ok_or(UnknownRule { name })
+            match rule {
+                None => Err(NotRelaxable::Unknown(name)),
+                Some(rule) if rule.is_fixed() => Err(NotRelaxable::Fixed(rule.name())),
+                Some(rule) => Ok(rule),
+            }
         };
         names.into_iter().map(find).collect()
     }

@@ -1,33 +1,37 @@
 //! From an entry of the file to a route that can be used, with everything that is wrong with it.
 
-use super::facts::{Fact, Params};
-use super::file::{FILE, FieldEntry, MatchEntry, RouteEntry};
-use super::pattern::{self, Conditions, HostPattern, Step};
-use super::route::{Field, Route};
+pub(super) mod context;
+mod matching;
+
+use super::body::Format;
+use super::common::common_type;
+use super::facts::Source;
+use super::file::{FILE, RouteEntry};
+use super::pattern::{self, Params};
+use super::route::Route;
 use super::template::{self, Template};
-use super::types::Type;
-use super::{COMMON_FACTS, SchemaView};
+use super::{SchemaView, mcp};
 use crate::digest::{is_secret, is_volatile};
 use crate::entity::EntityName;
 use crate::load::LoadError;
 use crate::yaml::{Located, OneOrMany};
+pub(super) use matching::Matching;
 
-/// A route and where it belongs.
+/// A route and which requests it takes.
 pub(super) struct Placed {
-    pub(super) host: HostPattern,
-    pub(super) steps: Vec<Step>,
+    pub(super) matching: Matching,
     pub(super) route: Route,
 }
 
 /// Collects what is wrong, so that one load names it all.
-struct Errors<'a>(&'a mut Vec<LoadError>);
+pub(super) struct Errors<'a>(&'a mut Vec<LoadError>);
 
 impl Errors<'_> {
-    fn keep<T>(&mut self, line: usize, result: Result<T, String>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, line: usize, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.0.push(LoadError::at(FILE, line, message))).ok()
     }
 
-    fn require(&mut self, line: usize, holds: bool, message: impl FnOnce() -> String) {
+    pub(super) fn require(&mut self, line: usize, holds: bool, message: impl FnOnce() -> String) {
         if !holds {
             self.0.push(LoadError::at(FILE, line, message()));
         }
@@ -43,17 +47,27 @@ pub(super) fn route(
     let Located { value: entry, line } = entry;
     let mut errors = Errors(errors);
     let before = errors.0.len();
-    let host = errors.keep(line, pattern::host(&entry.r#match.host));
-    let path = &entry.r#match.path;
-    let (steps, params) = errors.keep(path.line, pattern::path(&path.value))?;
-    let conditions = conditions(&entry.r#match, line, &mut errors);
-    let action = errors.keep(entry.action.line, action(&entry.action.value, schema));
-    let resource = entity(&entry.resource.value, entry.resource.line, &params, schema, &mut errors);
-    let parents = parents(entry.parents.as_ref(), &params, schema, &mut errors);
-    let fold = folds(&entry.fold.0, &params, line, &mut errors);
-    let context = context(&entry, &params, &mut errors);
-    if let Some(action) = &action {
-        check_context(action, &entry, line, schema, &mut errors);
+    let mut matching = matching::read(&entry.r#match, line, &mut errors)?;
+    let params = &matching.params;
+    let mcp = entry.mcp.as_ref().and_then(|mcp| mcp::build::build(&entry, mcp, params, schema, &mut errors));
+    let (action, resource) = match &mcp {
+        Some(mcp) => {
+            matching.methods = mcp::build::METHODS.map(str::to_owned).to_vec();
+            (Some(mcp.connects()), Template::parse(&mcp.names(), params).ok())
+        }
+        None => (
+            named(entry.action.as_ref(), line, "action", &mut errors)
+                .and_then(|Located { value, line }| errors.keep(*line, action(value, schema))),
+            named(entry.resource.as_ref(), line, "resource", &mut errors)
+                .and_then(|Located { value, line }| entity(value, *line, params, schema, &mut errors)),
+        ),
+    };
+    let parents = parents(entry.parents.as_ref(), params, schema, &mut errors);
+    let fold = folds(&entry.fold.0, params, line, &mut errors);
+    let context = context::fields(&entry.context, params, &|_| None, &mut errors);
+    if let Some(action) = action.as_ref().filter(|_| mcp.is_none()) {
+        context::check(action, (&entry.context, &context), &common_type, line, schema, &mut errors);
+        check_types(action, resource.as_ref(), &parents, &entry, schema, &mut errors);
     }
     for name in entry.volatile.0.iter().chain(&entry.redact.0) {
         let known = pattern::is_header_name(name);
@@ -63,26 +77,50 @@ pub(super) fn route(
         return None;
     }
     let (volatile, redacted) = (entry.volatile.0, entry.redact.0);
-    let route = Route {
+    let mut route = Route {
         line,
         name: format!("{FILE}:{line}"),
-        conditions,
         action: action?,
         resource: resource?,
         parents,
+        params: params.all.clone(),
         fold,
         context,
+        body: None,
         volatile,
         redacted,
+        mcp: mcp.map(Box::new),
     };
-    check_bound(&route, &mut errors);
-    (errors.0.len() == before).then_some(Placed { host: host?, steps, route })
+    route.body = format(&route, &matching, &mut errors);
+    check_bound(&route, &matching, &mut errors);
+    (errors.0.len() == before).then_some(Placed { matching, route })
+}
+
+/// A body has one format; nothing in a gRPC message is read.
+fn format(route: &Route, matching: &Matching, errors: &mut Errors<'_>) -> Option<Format> {
+    let mut formats = route.own_facts().filter_map(|fact| Some((fact, fact.format()?)));
+    let (first, format) = formats.next()?;
+    if let Some((other, _)) = formats.find(|(_, other)| *other != format) {
+        let (first, other) = (&first.written, &other.written);
+        errors.require(route.line, false, || {
+            format!("the route reads `{first}` and `{other}`, but a body has one format")
+        });
+    }
+    errors.require(route.line, !matching.grpc, || {
+        format!("the route reads `{}`, but nothing is read in a gRPC message", first.written)
+    });
+    Some(format)
 }
 
 /// What policy reads must be what people approve, and stands in the question and in evidence: a header that may
 /// change between tries is not the first, and one that is redacted must not be the second.
-fn check_bound(route: &Route, errors: &mut Errors<'_>) {
-    for name in route.headers() {
+fn check_bound(route: &Route, matching: &Matching, errors: &mut Errors<'_>) {
+    let taken = route.facts().filter_map(|fact| match &fact.source {
+        Source::Header(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let format = route.body.iter().flat_map(|_| ["content-type", "content-encoding"]);
+    for name in taken.chain(matching.headers()).chain(format) {
         let bound = !is_volatile(name, &route.volatile);
         errors.require(route.line, bound, || {
             format!(
@@ -95,14 +133,15 @@ fn check_bound(route: &Route, errors: &mut Errors<'_>) {
     }
 }
 
-fn conditions(entry: &MatchEntry, line: usize, errors: &mut Errors<'_>) -> Conditions {
-    let methods = entry.method.0.iter().filter_map(|text| errors.keep(line, pattern::method(text))).collect();
-    for name in entry.headers.keys() {
-        let known = pattern::is_header_name(name);
-        errors.require(line, known, || format!("`{name}`: write the header's name in lower case"));
-    }
-    let headers = entry.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Conditions { methods, headers }
+/// What only `mcp` may stand in for.
+fn named<'a, T>(
+    member: Option<&'a Located<T>>,
+    line: usize,
+    name: &str,
+    errors: &mut Errors<'_>,
+) -> Option<&'a Located<T>> {
+    errors.require(line, member.is_some(), || format!("missing field `{name}`"));
+    member
 }
 
 fn action(text: &str, schema: &dyn SchemaView) -> Result<EntityName, String> {
@@ -121,7 +160,7 @@ fn entity(
     let template = errors.keep(line, Template::parse(text, params))?;
     let ty = &template.ty;
     errors.require(line, schema.has_entity_type(ty), || format!("the schema has no entity type `{ty}`"));
-    Some(template)
+    schema.has_entity_type(ty).then_some(template)
 }
 
 fn parents(
@@ -134,69 +173,34 @@ fn parents(
     list.iter().filter_map(|parent| entity(parent, *line, params, schema, errors)).collect()
 }
 
+/// The action must be about such a resource, and the resource may lie in such parents: else every request of the
+/// route would be one that does not fit the schema.
+fn check_types(
+    action: &EntityName,
+    resource: Option<&Template>,
+    parents: &[Template],
+    entry: &RouteEntry,
+    schema: &dyn SchemaView,
+    errors: &mut Errors<'_>,
+) {
+    let Some(Template { ty, .. }) = resource else { return };
+    let line = entry.resource.as_ref().map_or(0, |resource| resource.line);
+    errors.require(line, schema.takes_resource(action, ty), || {
+        format!("the schema does not apply `{action}` to resources of the type `{ty}`")
+    });
+    for parent in parents.iter().map(|parent| &parent.ty) {
+        let line = entry.parents.as_ref().map_or(line, |parents| parents.line);
+        errors.require(line, schema.may_lie_in(ty, parent), || {
+            format!("by the schema, `{ty}` cannot lie in `{parent}`")
+        });
+    }
+}
+
 /// The places of the parameters that are folded.
 fn folds(names: &[String], params: &Params, line: usize, errors: &mut Errors<'_>) -> Vec<usize> {
     let place = |name: &String| {
-        let place = params.names.iter().position(|param| param == name);
+        let place = params.place(name);
         place.ok_or_else(|| format!("`fold`: the path template has no parameter `{name}`"))
     };
     names.iter().filter_map(|name| errors.keep(line, place(name))).collect()
-}
-
-fn context(entry: &RouteEntry, params: &Params, errors: &mut Errors<'_>) -> Vec<Field> {
-    let field = |(name, field): (&String, &Located<FieldEntry>)| {
-        let fact = errors.keep(field.line, Fact::parse(&field.value.from, params))?;
-        let ty = Type::parse(&field.value.r#type);
-        Some(Field { name: name.clone(), fact, ty, optional: field.value.optional })
-    };
-    entry.context.iter().filter_map(field).collect()
-}
-
-/// The context that a route makes is the context that the action's schema declares.
-fn check_context(
-    action: &EntityName,
-    entry: &RouteEntry,
-    line: usize,
-    schema: &dyn SchemaView,
-    errors: &mut Errors<'_>,
-) {
-    let declared = schema.context_attributes(action).unwrap_or_default();
-    for (name, Located { value: field, line }) in &entry.context {
-        let shadows = COMMON_FACTS.contains(&name.as_str());
-        errors
-            .require(*line, !shadows, || format!("`{name}` is a fact of every request: choose another name"));
-        errors.require(*line, declared.contains_key(name), || {
-            format!("the schema's context of `{action}` has no `{name}`")
-        });
-        let weak = field.optional && declared.get(name) == Some(&true);
-        errors.require(*line, !weak, || format!("`{name}` is optional here and required by the schema"));
-        let ty = Type::parse(&field.r#type);
-        check_type(name, &ty, field, *line, schema, errors);
-    }
-    for (name, _) in declared.iter().filter(|(_, required)| **required) {
-        let given = entry.context.contains_key(name) || COMMON_FACTS.contains(&name.as_str());
-        errors.require(line, given, || {
-            format!("`{action}` requires `{name}` in its context: say where it comes from")
-        });
-    }
-}
-
-fn check_type(
-    name: &str,
-    ty: &Type,
-    field: &FieldEntry,
-    line: usize,
-    schema: &dyn SchemaView,
-    errors: &mut Errors<'_>,
-) {
-    if let Type::Entity(entity) = ty {
-        errors.require(line, schema.has_entity_type(entity), || {
-            format!(
-                "`{name}`: `{entity}` is no entity type of the schema and none of `String`, `Long`, `Bool`, \
-                 `Set<String>`, `decimal`, `datetime`, `ipaddr`"
-            )
-        });
-    }
-    let single = *ty != Type::Strings || !field.from.starts_with("path");
-    errors.require(line, single, || format!("`{name}`: a path parameter is no `Set<String>`"));
 }

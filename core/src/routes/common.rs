@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use countersign_protocol::UnixMillis;
 
 use super::facts::MAX_STRING;
-use super::types::ip_text;
+use super::types::{Type, ip_text};
 use crate::clock::Zone;
 use crate::denial::{Denial, Reason};
 use crate::facts::RequestFacts;
@@ -15,6 +15,16 @@ use crate::value::Value;
 /// Their names in the context; a route cannot take one for something else.
 pub const COMMON_FACTS: [&str; 9] =
     ["now", "weekday", "hour", "minute", "source_ip", "host", "method", "path", "justification"];
+
+/// The type of a common fact; nothing for what is none.
+pub(super) fn common_type(name: &str) -> Option<Type> {
+    match name {
+        "now" => Some(Type::Datetime),
+        "hour" | "minute" => Some(Type::Long),
+        "source_ip" => Some(Type::Ip),
+        _ => COMMON_FACTS.contains(&name).then_some(Type::String),
+    }
+}
 
 /// Those common facts that are `wanted` (that the schema declares for the action) and that the request has:
 /// `source_ip` is missing behind a Unix socket, `justification` when the caller gives none. `path` is decoded

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::file::{FILE, RoutesFile};
+use super::conditions::{self, Key};
+use super::file::{FILE, FieldEntry, RouteEntry, RoutesFile, WantedEntry};
 use super::pattern::{self, Step};
 use super::{Kind, Target};
 use crate::reading::Reading;
@@ -15,14 +16,18 @@ use crate::yaml::{self, Located};
 pub struct WrittenRoute {
     /// For evidence and messages: file and line, `routes.yaml:12`.
     pub name: String,
-    /// Its host, or all below a domain.
-    pub host: String,
+    /// Its hosts, or all below a domain.
+    pub hosts: Vec<String>,
     /// Its methods; empty means any.
     pub methods: Vec<String>,
     /// Its path template.
     pub path: String,
-    /// Headers and the value that each must have.
-    pub headers: BTreeMap<String, String>,
+    /// Headers and the value that each must have; nothing where it must only be there.
+    pub headers: BTreeMap<String, Option<String>>,
+    /// The same of query parameters.
+    pub query: BTreeMap<String, Option<String>>,
+    /// Media types of which the body must have one; empty means any.
+    pub content_types: Vec<String>,
     /// From member of the context to where it comes from, `body:/table`.
     pub context: BTreeMap<String, String>,
 }
@@ -33,6 +38,10 @@ pub struct WrittenRoute {
 pub enum Miss {
     /// It fits host, path and method, but this header is another or not there.
     Header(String),
+    /// The same of a query parameter.
+    Query(String),
+    /// The same of the media type.
+    ContentType,
     /// It fits host and path.
     Method,
     /// It fits the host.
@@ -44,21 +53,44 @@ pub enum Miss {
 /// All routes of a `routes.yaml` that was loaded before.
 pub(crate) fn written(text: Option<&str>) -> Vec<WrittenRoute> {
     let file: RoutesFile = text.and_then(|text| yaml::read(FILE, text).ok()).unwrap_or_default();
-    let route = |Located { value, line }| {
-        let super::file::RouteEntry { r#match, context, .. } = value;
-        WrittenRoute {
-            name: format!("{FILE}:{line}"),
-            host: r#match.host,
-            methods: r#match.method.0,
-            path: r#match.path.value,
-            headers: r#match.headers,
-            context: context.into_iter().map(|(name, field)| (name, field.value.from)).collect(),
-        }
-    };
-    file.routes.into_iter().map(route).collect()
+    file.routes.into_iter().map(|Located { value, line }| WrittenRoute::of(value, line)).collect()
 }
 
+/// What stands for gRPC among media types: with any message format.
+const GRPC: &str = "application/grpc*";
+
 impl WrittenRoute {
+    fn of(entry: RouteEntry, line: usize) -> Self {
+        let RouteEntry { r#match, context, mcp, .. } = entry;
+        let plain = |wanted: BTreeMap<String, WantedEntry>| {
+            let value = |wanted| match wanted {
+                WantedEntry::Value(value) => Some(value),
+                WantedEntry::Present => None,
+            };
+            wanted.into_iter().map(|(name, wanted)| (name, value(wanted))).collect()
+        };
+        let grpc = r#match.grpc.and_then(|grpc| pattern::grpc(&grpc.value).ok());
+        let (methods, content_types) = match grpc {
+            Some(_) => (vec!["POST".into()], vec![GRPC.into()]),
+            None => (r#match.method.0, r#match.content_type.0),
+        };
+        let mut from = BTreeMap::new();
+        sources("", context, &mut from);
+        for tool in mcp.into_iter().flat_map(|mcp| mcp.value.tools.into_values()) {
+            sources("", tool.value.context, &mut from);
+        }
+        Self {
+            name: format!("{FILE}:{line}"),
+            hosts: r#match.host.0,
+            methods,
+            path: grpc.or(r#match.path.map(|path| path.value)).unwrap_or_default(),
+            headers: plain(r#match.headers),
+            query: plain(r#match.query),
+            content_types,
+            context: from,
+        }
+    }
+
     /// Whether it is the one that a request took.
     #[must_use]
     pub fn is(&self, target: &Target<'_>) -> bool {
@@ -68,9 +100,11 @@ impl WrittenRoute {
     /// The path template's parameters, in order, with what a request has in their place.
     #[must_use]
     pub fn captured(&self, target: &Target<'_>) -> Vec<(String, String)> {
-        let Kind::Route { captured, .. } = &target.0 else { return Vec::new() };
-        let names = pattern::path(&self.path).map(|(_, params)| params.names).unwrap_or_default();
-        names.into_iter().zip(captured.iter().cloned()).collect()
+        let (Kind::Route { captured, .. } | Kind::Mcp { captured, .. }) = &target.0 else {
+            return Vec::new();
+        };
+        let params = pattern::path(&self.path).map(|(_, params)| params.all).unwrap_or_default();
+        params.into_iter().map(|param| param.name).zip(captured.iter().cloned()).collect()
     }
 
     /// How many segments of the path fit, from the first.
@@ -85,17 +119,43 @@ impl WrittenRoute {
     #[must_use]
     pub fn miss(&self, reading: &Reading) -> Option<Miss> {
         let below = |domain: &str| reading.host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-        let host = self.host == reading.host || self.host.strip_prefix("*.").is_some_and(below);
+        let covers = |host: &String| *host == reading.host || host.strip_prefix("*.").is_some_and(below);
+        let host = self.hosts.iter().any(covers);
         let steps = pattern::path(&self.path).map(|(steps, _)| steps).unwrap_or_default();
         let method = self.methods.is_empty() || self.methods.contains(&reading.method);
-        let differs =
-            |(name, value): &(&String, &String)| reading.header(name).ok().flatten() != Some(value.as_str());
         match () {
             () if !host => Some(Miss::Host),
             () if !fits(&steps, &reading.segments) => Some(Miss::Path),
             () if !method => Some(Miss::Method),
-            () => self.headers.iter().find(differs).map(|(name, _)| Miss::Header(name.clone())),
+            () => self.lacks(reading),
         }
+    }
+
+    /// The first condition that does not hold.
+    fn lacks(&self, reading: &Reading) -> Option<Miss> {
+        let holds = |key: &Key, value: &Option<String>| match value {
+            Some(value) => key.value(reading).ok().flatten().is_some_and(|own| own == *value),
+            None => key.holds(conditions::Kind::Present, reading).unwrap_or(false),
+        };
+        let header =
+            |(name, value): &(&String, &Option<String>)| !holds(&Key::Header((*name).clone()), value);
+        let query = |(name, value): &(&String, &Option<String>)| !holds(&Key::Query((*name).clone()), value);
+        let own = reading.media_type().ok().flatten();
+        let named =
+            |ty: &String| own.as_ref().is_some_and(|own| own.essence == *ty || (ty == GRPC && own.is_grpc()));
+        let body = self.content_types.is_empty() || self.content_types.iter().any(named);
+        let header = self.headers.iter().find(header).map(|(name, _)| Miss::Header(name.clone()));
+        let query = || self.query.iter().find(query).map(|(name, _)| Miss::Query(name.clone()));
+        header.or_else(query).or((!body).then_some(Miss::ContentType))
+    }
+}
+
+/// Where each member comes from, those of records by their way.
+fn sources(prefix: &str, fields: BTreeMap<String, Located<FieldEntry>>, from: &mut BTreeMap<String, String>) {
+    for (name, Located { value: field, .. }) in fields {
+        let name = format!("{prefix}{name}");
+        sources(&format!("{name}."), field.fields.unwrap_or_default(), from);
+        from.extend(field.from.map(|source| (name, source)));
     }
 }
 
@@ -136,7 +196,7 @@ mod tests {
         assert_eq!(route.miss(&reading("GET", "/a/b/c")), Some(Miss::Header("x-y".into())));
         assert_eq!(route.miss(&reading("PUT", "/a/b/c")), Some(Miss::Method));
         assert_eq!(route.miss(&reading("GET", "/a/b")), Some(Miss::Path));
-        let elsewhere = WrittenRoute { host: "b.example".into(), ..route };
+        let elsewhere = WrittenRoute { hosts: vec!["b.example".into()], ..route };
         assert_eq!(elsewhere.miss(&reading("GET", "/a/b/c")), Some(Miss::Host));
     }
 }

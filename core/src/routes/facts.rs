@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::body::{Body, Format};
 use super::json::{Json, Pointer};
+use super::pattern::Params;
 use super::types::{MAX_SET, Type};
 use crate::denial::{Denial, Reason};
-use crate::reading::{Reading, Rule};
+use crate::reading::{Part, PartContent, Reading, Rule};
 use crate::value::Value;
 
 /// The longest string that policy reads, bytes.
@@ -23,6 +25,25 @@ pub(super) enum Source {
     Header(String),
     /// A place in the JSON body.
     Body(Pointer),
+    /// A field of the form that is the body.
+    Form(String),
+    /// The parts of this name of a multipart body: what of them.
+    Part(String, Aspect),
+    /// The names of all parts.
+    Parts,
+}
+
+/// What of a part is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aspect {
+    /// The text of a field.
+    Text,
+    /// A file's name, as the client says it.
+    FileName,
+    /// A file's media type, as the client says it.
+    FileType,
+    /// A file's size in bytes.
+    FileSize,
 }
 
 /// One fact that a route takes: where from, and what it is called in messages.
@@ -32,14 +53,6 @@ pub(super) struct Fact {
     /// As it is written in the file, `body:/table`.
     pub(super) written: String,
     /// Whether it is the tail of the path, which may span segments.
-    pub(super) tail: bool,
-}
-
-/// The parameters of a path template, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Params {
-    pub(super) names: Vec<String>,
-    /// Whether the last takes all the rest of the path.
     pub(super) tail: bool,
 }
 
@@ -56,20 +69,24 @@ pub(super) struct Inputs<'a> {
     /// Values of the path template's parameters, in its order.
     pub(super) captured: &'a [String],
     /// The body, when the route reads it and there is one.
-    pub(super) body: Option<Json>,
+    pub(super) body: Option<Body>,
 }
 
 impl Fact {
-    /// Reads `path.x`, `query:x`, `header:x` or `body:/pointer`; the first `.` or `:` separates.
+    /// Reads `path.x`, `query:x`, `header:x`, `body:/pointer` or `form:x`; the first `.` or `:` separates.
     pub(super) fn parse(written: &str, params: &Params) -> Result<Self, String> {
         let (kind, rest) = written.split_once(['.', ':']).unwrap_or((written, ""));
         let source = match kind {
             "path" => params
-                .names
-                .iter()
-                .position(|name| name == rest)
+                .place(rest)
                 .map(Source::Path)
                 .ok_or_else(|| format!("`{written}`: the path template has no parameter `{rest}`"))?,
+            "part" if !rest.is_empty() => Source::Part(rest.to_owned(), Aspect::Text),
+            "filename" if !rest.is_empty() => Source::Part(rest.to_owned(), Aspect::FileName),
+            "filetype" if !rest.is_empty() => Source::Part(rest.to_owned(), Aspect::FileType),
+            "filesize" if !rest.is_empty() => Source::Part(rest.to_owned(), Aspect::FileSize),
+            "parts" if written == "parts" => Source::Parts,
+            "form" if !rest.is_empty() => Source::Form(rest.to_owned()),
             "query" if !rest.is_empty() => Source::Query(rest.to_owned()),
             "header" if super::pattern::is_header_name(rest) => Source::Header(rest.to_owned()),
             "header" => return Err(format!("`{written}`: write the header's name in lower case")),
@@ -78,23 +95,27 @@ impl Fact {
             })?),
             _ => {
                 return Err(format!(
-                    "`{written}` says not where it comes from: `path.x`, `query:x`, `header:x` or `body:/pointer`"
+                    "`{written}` says not where it comes from: `path.x`, `query:x`, `header:x`, \
+                     `body:/pointer`, `form:x`, `part:x`, `filename:x`, `filetype:x`, `filesize:x` or `parts`"
                 ));
             }
         };
-        let tail = params.tail && source == Source::Path(params.names.len().saturating_sub(1));
+        let tail = params.tail && source == Source::Path(params.all.len().saturating_sub(1));
         Ok(Self { source, written: written.to_owned(), tail })
     }
 
-    pub(super) fn reads_body(&self) -> bool {
-        matches!(self.source, Source::Body(_))
+    /// A fact of a JSON message, under another name than a route's body has.
+    pub(super) fn in_body(pointer: Pointer, written: &str) -> Self {
+        Self { source: Source::Body(pointer), written: written.to_owned(), tail: false }
     }
 
-    /// The header that it comes from, if it does.
-    pub(super) fn header(&self) -> Option<&str> {
-        match &self.source {
-            Source::Header(name) => Some(name),
-            _ => None,
+    /// The format of the body that it reads, if it reads it.
+    pub(super) fn format(&self) -> Option<Format> {
+        match self.source {
+            Source::Body(_) => Some(Format::Json),
+            Source::Form(_) => Some(Format::Form),
+            Source::Part(..) | Source::Parts => Some(Format::Multipart),
+            Source::Path(_) | Source::Query(_) | Source::Header(_) => None,
         }
     }
 
@@ -104,37 +125,72 @@ impl Fact {
         let reading = inputs.reading;
         Ok(match &self.source {
             Source::Path(place) => inputs.captured.get(*place).map(|text| Raw::Text(text.into())),
-            Source::Query(name) => self.query(reading.query(name)?, list)?,
+            Source::Query(name) => self.one_or_list(reading.query(name)?, list)?,
+            Source::Form(name) => match &inputs.body {
+                Some(Body::Form(form)) => self.one_or_list(form.values(name, reading.relaxed())?, list)?,
+                _ => None,
+            },
+            Source::Part(name, aspect) => match &inputs.body {
+                Some(Body::Multipart(parts)) => {
+                    let parts = parts.named(name, reading.relaxed())?;
+                    let texts = parts.into_iter().map(|part| self.aspect(part, *aspect));
+                    self.one_or_list(texts.collect::<Result<_, _>>()?, list)?
+                }
+                _ => None,
+            },
+            Source::Parts => match &inputs.body {
+                Some(Body::Multipart(parts)) => self.one_or_list(parts.names(), list)?,
+                _ => None,
+            },
             Source::Header(name) if list => {
                 let members: Vec<_> = reading.header_list(name)?.into_iter().map(str::to_owned).collect();
                 (!members.is_empty()).then_some(Raw::Texts(members))
             }
             Source::Header(name) => reading.header(name)?.map(|text| Raw::Text(text.into())),
-            Source::Body(pointer) => {
-                let found =
-                    inputs.body.as_ref().map(|body| body.at(pointer, reading.relaxed())).transpose()?;
-                found.flatten().filter(|json| **json != Json::Null).map(Raw::Json)
-            }
+            Source::Body(pointer) => match &inputs.body {
+                Some(Body::Json(json)) => {
+                    let found = json.at(pointer, reading.relaxed())?;
+                    found.filter(|json| **json != Json::Null).map(Raw::Json)
+                }
+                _ => None,
+            },
         })
     }
 
-    fn query<'a>(&self, mut values: Vec<String>, list: bool) -> Result<Option<Raw<'a>>, Denial> {
+    /// A field is no file, and a file no field: a part of the other kind cannot be used.
+    fn aspect(&self, part: &Part, aspect: Aspect) -> Result<String, Denial> {
+        match (&part.content, aspect) {
+            (PartContent::Field(Some(text)), Aspect::Text) => Ok(text.clone()),
+            (PartContent::Field(None), Aspect::Text) => {
+                Err(Rule::NotUtf8.broken(format_args!("`{}` is not UTF-8", self.written)))
+            }
+            (PartContent::File { name, .. }, Aspect::FileName) => Ok(name.clone()),
+            (PartContent::File { ty, .. }, Aspect::FileType) => Ok(ty.clone()),
+            (PartContent::File { size, .. }, Aspect::FileSize) => Ok(size.to_string()),
+            (PartContent::File { .. }, Aspect::Text) => Err(self.bad("is a file")),
+            (PartContent::Field(_), _) => Err(self.bad("is no file")),
+        }
+    }
+
+    fn one_or_list<'a>(&self, mut values: Vec<String>, list: bool) -> Result<Option<Raw<'a>>, Denial> {
         match values.len() {
             0 => Ok(None),
             _ if list => Ok(Some(Raw::Texts(values))),
             1 => Ok(values.pop().map(|text| Raw::Text(text.into()))),
             count => {
-                Err(Denial::new(Reason::Ambiguous, format!("`{}` is there {count} times", self.written)))
+                let times = format_args!("`{}` is there {count} times", self.written);
+                Err(Rule::RepeatedParameters.broken(times))
             }
         }
     }
 
     /// The typed value, `None` when nothing is there.
     pub(super) fn value(&self, inputs: &Inputs<'_>, ty: &Type) -> Result<Option<Value>, Denial> {
-        let Some(raw) = self.raw(inputs, *ty == Type::Strings)? else { return Ok(None) };
+        let list = matches!(ty, Type::Set(_));
+        let Some(raw) = self.raw(inputs, list)? else { return Ok(None) };
         let value = match raw {
             Raw::Text(text) => ty.of_text(&text),
-            Raw::Texts(texts) => Some(Value::Set(texts.into_iter().map(Value::String).collect())),
+            Raw::Texts(texts) => ty.of_texts(&texts),
             Raw::Json(json) => ty.of_json(json),
         };
         let value = value.ok_or_else(|| self.bad(format_args!("is not {}", ty.article())))?;

@@ -7,14 +7,16 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::denial::{Denial, Reason};
-use crate::reading::{Reading, Relaxed, Rule};
+use crate::reading::{Relaxed, Rule, fold};
 
 /// The deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 32;
+/// Most values in a body, keys not counted: more would take longer than a request may.
+const MAX_VALUES: usize = 50_000;
 
 /// A JSON value (RFC 8259) whose objects have each key once.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     /// A number without fraction or exponent, inside i64.
@@ -29,12 +31,12 @@ pub(super) enum Json {
 }
 
 /// A JSON pointer (RFC 6901), its tokens unescaped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pointer(Vec<String>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Pointer(Vec<String>);
 
 impl Pointer {
     /// The pointer `text`: empty or `/a/b`, with `~0` for `~` and `~1` for `/`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self(Vec::new()));
         }
@@ -44,6 +46,11 @@ impl Pointer {
         });
         tokens.collect::<Option<_>>().map(Self)
     }
+
+    /// The same place below `names`.
+    pub(super) fn below(self, names: &[&str]) -> Self {
+        Self(names.iter().map(|name| (*name).to_owned()).chain(self.0).collect())
+    }
 }
 
 impl Json {
@@ -51,10 +58,11 @@ impl Json {
     ///
     /// # Errors
     /// [`Reason::Ambiguous`] for twin keys, [`Reason::BadFact`] for what is no JSON or too deep.
-    pub(super) fn parse(bytes: &[u8], relaxed: &Relaxed) -> Result<Self, Denial> {
+    pub(crate) fn parse(bytes: &[u8], relaxed: &Relaxed) -> Result<Self, Denial> {
         let denial = Cell::new(None);
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let parsed = Seed { depth: 0, relaxed, denial: &denial }.deserialize(&mut deserializer);
+        let left = Cell::new(MAX_VALUES);
+        let parsed = Seed { depth: 0, relaxed, denial: &denial, left: &left }.deserialize(&mut deserializer);
         let parsed = parsed.and_then(|json| deserializer.end().map(|()| json));
         parsed.map_err(|error| {
             let place = format!("the body is no JSON at line {} column {}", error.line(), error.column());
@@ -67,12 +75,44 @@ impl Json {
     /// # Errors
     /// [`Reason::Ambiguous`] when a key is not there but one that differs only in case is.
     pub(super) fn at(&self, pointer: &Pointer, relaxed: &Relaxed) -> Result<Option<&Self>, Denial> {
+        self.walk(pointer.0.iter().map(String::as_str), relaxed)
+    }
+
+    /// What stands at the end of `names`, each a key of the object before, if anything does.
+    ///
+    /// # Errors
+    /// As [`Json::at`].
+    pub(crate) fn member(&self, names: &[&str], relaxed: &Relaxed) -> Result<Option<&Self>, Denial> {
+        self.walk(names.iter().copied(), relaxed)
+    }
+
+    /// As [`Json::member`], where other spellings do not matter or were looked for before.
+    pub(crate) fn get(&self, names: &[&str]) -> Option<&Self> {
+        names.iter().try_fold(self, |here, name| match here {
+            Self::Object(members) => members.get(*name),
+            _ => None,
+        })
+    }
+
+    /// As [`Json::get`], if it is text.
+    pub(crate) fn plain(&self, names: &[&str]) -> Option<&str> {
+        match self.get(names) {
+            Some(Self::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn walk<'n>(
+        &self,
+        tokens: impl Iterator<Item = &'n str>,
+        relaxed: &Relaxed,
+    ) -> Result<Option<&Self>, Denial> {
         let mut here = self;
-        for token in &pointer.0 {
+        for token in tokens {
             let next = match here {
                 Self::Object(members) => {
                     let found = members.get(token);
-                    let twin = found.is_none() && members.keys().any(|key| fold(key) == fold(token));
+                    let twin = found.is_none() && has_twin(members, token);
                     Rule::JsonKeyCase.refuse_if(
                         twin,
                         relaxed,
@@ -90,14 +130,18 @@ impl Json {
     }
 }
 
+/// Whether a key differs from `token` only in case. Folding costs, and what is ASCII needs none.
+fn has_twin(members: &BTreeMap<String, Json>, token: &str) -> bool {
+    let folded = fold(token);
+    members.keys().any(|key| match key.is_ascii() && token.is_ascii() {
+        true => key.eq_ignore_ascii_case(token),
+        false => fold(key) == folded,
+    })
+}
+
 fn index(token: &str) -> Option<usize> {
     let plain = token == "0" || !token.starts_with(['0', '+']);
     plain.then(|| token.parse().ok()).flatten()
-}
-
-/// As a parser that folds case would see a key: `ſ` and `K` (Kelvin) fold too, as they do in Go.
-fn fold(key: &str) -> String {
-    key.to_uppercase().to_lowercase()
 }
 
 #[derive(Clone, Copy)]
@@ -105,6 +149,8 @@ struct Seed<'a> {
     depth: usize,
     relaxed: &'a Relaxed,
     denial: &'a Cell<Option<Denial>>,
+    /// How many more values may come.
+    left: &'a Cell<usize>,
 }
 
 impl Seed<'_> {
@@ -151,6 +197,13 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Json;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        match self.left.get().checked_sub(1) {
+            Some(left) => self.left.set(left),
+            None => {
+                let detail = format!("the body has more than {MAX_VALUES} values");
+                return Err(self.refuse(Denial::new(Reason::BadFact, detail)));
+            }
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -208,30 +261,5 @@ impl<'de> Visitor<'de> for Seed<'_> {
         }
         self.check_case(&members)?;
         Ok(Json::Object(members))
-    }
-}
-
-/// Refuses a body that its own headers do not call JSON in UTF-8, as it is.
-///
-/// # Errors
-/// [`Reason::BadFact`] for another media type, [`Reason::Ambiguous`] for a content encoding or charset.
-pub(super) fn check_media_type(reading: &Reading) -> Result<(), Denial> {
-    let encoding = reading.header("content-encoding")?;
-    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        return Err(Denial::new(Reason::Ambiguous, "`content-encoding` hides the body that policy reads"));
-    }
-    let content_type = reading.header("content-type")?.unwrap_or_default();
-    let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let essence = parts.next().unwrap_or_default();
-    let json = essence == "application/json"
-        || essence.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"));
-    if !json {
-        return Err(Denial::new(Reason::BadFact, "`content-type` is not JSON, and policy reads the body"));
-    }
-    let utf8 = |part: &str| part.strip_prefix("charset=").is_none_or(|set| set.trim_matches('"') == "utf-8");
-    if parts.all(|part| utf8(&part)) {
-        Ok(())
-    } else {
-        Err(Denial::new(Reason::Ambiguous, "`content-type` names another charset than utf-8"))
     }
 }

@@ -1,11 +1,14 @@
 //! What a route matches: the parts of `match`, checked.
 
-use super::facts::Params;
-use crate::denial::Denial;
-use crate::reading::{Reading, host_of};
+use super::types::{is_long, uuid};
+use crate::denial::{Denial, Reason};
+use crate::reading::host_of;
 
 /// Where a route applies: one host, or all below a domain.
 pub(super) type HostPattern = String;
+
+/// Most segments of a path template: a lookup goes as deep.
+const MAX_SEGMENTS: usize = 64;
 
 /// One step down the tree of a host's paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,55 +21,52 @@ pub(super) enum Step {
     Tail,
 }
 
-/// What must hold besides host and path.
+/// The parameters of a path template, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Conditions {
-    /// Methods; empty means any.
-    pub(super) methods: Vec<String>,
-    /// Headers and the value that each must have.
-    pub(super) headers: Vec<(String, String)>,
+pub(super) struct Params {
+    pub(super) all: Vec<Param>,
+    /// Whether the last takes all the rest of the path.
+    pub(super) tail: bool,
 }
 
-impl Conditions {
-    /// Whether they hold for a request.
-    pub(super) fn hold(&self, reading: &Reading) -> Result<bool, Denial> {
-        if !self.methods.is_empty() && !self.methods.contains(&reading.method) {
-            return Ok(false);
-        }
-        for (name, value) in &self.headers {
-            if reading.header(name)? != Some(value) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
+/// One parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Param {
+    pub(super) name: String,
+    pub(super) shape: Shape,
+}
 
-    /// The order in which routes of one path are tried: named methods first, then more headers.
-    pub(super) fn rank(&self) -> (bool, std::cmp::Reverse<usize>) {
-        (self.methods.is_empty(), std::cmp::Reverse(self.headers.len()))
-    }
+/// What a parameter must look like. It does not choose the route: a value of another shape is refused, and never
+/// left to a wider route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Anything.
+    Text,
+    /// A whole number in its one spelling, so that `007` is not another entity than `7`.
+    Long,
+    /// A UUID, of which the case does not matter.
+    Uuid,
+}
 
-    /// Whether a request could fit both, with nothing to say which is meant.
-    pub(super) fn ties(&self, other: &Self) -> bool {
-        if self.methods.is_empty() != other.methods.is_empty() {
-            return false;
-        }
-        let share =
-            self.methods.is_empty() || self.methods.iter().any(|method| other.methods.contains(method));
-        share && !self.excludes(other) && !self.narrows(other) && !other.narrows(self)
+impl Params {
+    /// The place of a parameter.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        self.all.iter().position(|param| param.name == name)
     }
+}
 
-    /// Whether a header must have one value here and another there.
-    fn excludes(&self, other: &Self) -> bool {
-        let differs =
-            |(name, value): &(String, String)| other.headers.iter().any(|(n, v)| n == name && v != value);
-        self.headers.iter().any(differs)
-    }
-
-    /// Whether it asks for all that the other asks for, and more.
-    fn narrows(&self, other: &Self) -> bool {
-        self.headers.len() > other.headers.len()
-            && other.headers.iter().all(|header| self.headers.contains(header))
+impl Param {
+    /// The value as it is used.
+    ///
+    /// # Errors
+    /// [`Reason::BadFact`] when it has another shape.
+    pub(super) fn read(&self, value: String) -> Result<String, Denial> {
+        let (read, what) = match self.shape {
+            Shape::Text => (Some(value), ""),
+            Shape::Long => (Some(value).filter(|value| is_long(value)), "a whole number inside 64 bits"),
+            Shape::Uuid => (uuid(&value), "a UUID"),
+        };
+        read.ok_or_else(|| Denial::new(Reason::BadFact, format!("`path.{}` is not {what}", self.name)))
     }
 }
 
@@ -83,6 +83,9 @@ pub(super) fn host(text: &str) -> Result<HostPattern, String> {
 pub(super) fn path(text: &str) -> Result<(Vec<Step>, Params), String> {
     let inside = text.strip_prefix('/').ok_or_else(|| format!("path `{text}` does not start with `/`"))?;
     let count = inside.split('/').count();
+    if count > MAX_SEGMENTS {
+        return Err(format!("path `{text}` has {count} segments, at most {MAX_SEGMENTS} are read"));
+    }
     let mut params = Params::default();
     let mut steps = Vec::new();
     for (index, segment) in inside.split('/').enumerate() {
@@ -97,16 +100,24 @@ fn step(path: &str, segment: &str, last: bool, params: &mut Params) -> Result<St
         return literal(path, segment, last).map(Step::Literal);
     };
     let (name, tail) = name.strip_suffix('*').map_or((name, false), |name| (name, true));
+    let (name, shape) = match name.split_once(':') {
+        Some((name, "Long")) if !tail => (name, Shape::Long),
+        Some((name, "uuid")) if !tail => (name, Shape::Uuid),
+        _ => (name, Shape::Text),
+    };
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return Err(format!("path `{path}`: `{segment}` is no parameter: write `{{name}}` or `{{name*}}`"));
+        return Err(format!(
+            "path `{path}`: `{segment}` is no parameter: write `{{name}}`, `{{name:Long}}`, `{{name:uuid}}` or \
+             `{{name*}}`"
+        ));
     }
     if tail && !last {
         return Err(format!("path `{path}`: the tail `{segment}` must be the last segment"));
     }
-    if params.names.iter().any(|other| other == name) {
+    if params.place(name).is_some() {
         return Err(format!("path `{path}` has the parameter `{name}` twice"));
     }
-    params.names.push(name.to_owned());
+    params.all.push(Param { name: name.to_owned(), shape });
     params.tail = tail;
     Ok(if tail { Step::Tail } else { Step::Param })
 }
@@ -130,6 +141,29 @@ fn literal(path: &str, segment: &str, last: bool) -> Result<String, String> {
 pub(super) fn method(text: &str) -> Result<String, String> {
     let good = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
     good.then(|| text.to_owned()).ok_or_else(|| format!("method `{text}`: write methods in capitals"))
+}
+
+/// The path of a gRPC method, `package.Service/Method`; with `*` for the method, of a whole service.
+pub(super) fn grpc(text: &str) -> Result<String, String> {
+    let word = |text: &str| {
+        let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+        starts && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    match text.split_once('/') {
+        Some((service, "*")) if service.split('.').all(word) => Ok(format!("/{service}/{{method}}")),
+        Some((service, method)) if service.split('.').all(word) && word(method) => Ok(format!("/{text}")),
+        _ => Err(format!("grpc `{text}`: write it as `package.Service/Method` or `package.Service/*`")),
+    }
+}
+
+/// A media type as requests are compared with it: lower case, no parameters.
+pub(super) fn media_type(text: &str) -> Result<String, String> {
+    let plain = |text: &str| is_header_name(text);
+    let good =
+        text.split_once('/').is_some_and(|(ty, subtype)| plain(ty) && plain(subtype)) && !text.contains('*');
+    let refuse =
+        || format!("content type `{text}`: write it in lower case, without parameters, as `text/plain`");
+    good.then(|| text.to_owned()).ok_or_else(refuse)
 }
 
 /// Whether a text is a header's name in lower case.

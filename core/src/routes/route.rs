@@ -1,13 +1,12 @@
 //! One route: how it turns a request that it matches into action, resource and context.
 
-use std::collections::BTreeMap;
-
 use super::Mapped;
+use super::body::{Body, Format};
 use super::facts::{Fact, Inputs};
-use super::json::{self, Json};
-use super::pattern::Conditions;
+use super::fields::{self, Field};
+use super::mcp::McpRoute;
+use super::pattern::Param;
 use super::template::Template;
-use super::types::Type;
 use crate::denial::{Denial, Reason};
 use crate::entity::EntityName;
 use crate::reading::Reading;
@@ -18,24 +17,20 @@ pub(super) struct Route {
     pub(super) line: usize,
     /// For evidence and messages: file and line.
     pub(super) name: String,
-    pub(super) conditions: Conditions,
     pub(super) action: EntityName,
     pub(super) resource: Template,
     pub(super) parents: Vec<Template>,
+    /// The parameters of its path, in order.
+    pub(super) params: Vec<Param>,
     /// Places of the path parameters whose ASCII case does not matter.
     pub(super) fold: Vec<usize>,
     pub(super) context: Vec<Field>,
+    /// How it reads the body, if it does.
+    pub(super) body: Option<Format>,
     pub(super) volatile: Vec<String>,
     pub(super) redacted: Vec<String>,
-}
-
-/// One member of the context that a route makes.
-#[derive(Debug)]
-pub(super) struct Field {
-    pub(super) name: String,
-    pub(super) fact: Fact,
-    pub(super) ty: Type,
-    pub(super) optional: bool,
+    /// Where messages are posted: what they are. What else comes to the endpoint is as the rest of the route says.
+    pub(super) mcp: Option<Box<McpRoute>>,
 }
 
 impl Route {
@@ -49,16 +44,20 @@ impl Route {
         captured
     }
 
-    /// The headers that it reads, to match or to take facts from.
-    pub(super) fn headers(&self) -> impl Iterator<Item = &str> {
-        let taken = self.facts().filter_map(Fact::header);
-        taken.chain(self.conditions.headers.iter().map(|(name, _)| name.as_str()))
+    /// The captured parameters, each in the one spelling of its type.
+    pub(super) fn typed(&self, captured: &[String]) -> Result<Vec<String>, Denial> {
+        self.params.iter().zip(captured).map(|(param, value)| param.read(value.clone())).collect()
     }
 
     /// Every fact that it takes.
     pub(super) fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.own_facts().chain(self.mcp.iter().flat_map(|mcp| mcp.facts()))
+    }
+
+    /// Every fact that it takes without a message.
+    pub(super) fn own_facts(&self) -> impl Iterator<Item = &Fact> {
         let templates = std::iter::once(&self.resource).chain(&self.parents);
-        templates.flat_map(Template::facts).chain(self.context.iter().map(|field| &field.fact))
+        templates.flat_map(Template::facts).chain(fields::facts(&self.context))
     }
 
     /// Resource and context of a request that it matches.
@@ -68,33 +67,23 @@ impl Route {
         captured: &[String],
         body: Option<&[u8]>,
     ) -> Result<Mapped, Denial> {
-        let body = if self.facts().any(Fact::reads_body) { self.read_body(reading, body)? } else { None };
+        let body = self.read_body(reading, body)?;
         let inputs = Inputs { reading, captured, body };
-        let mut context = BTreeMap::new();
-        for field in &self.context {
-            match field.fact.value(&inputs, &field.ty)? {
-                Some(value) => {
-                    context.insert(field.name.clone(), value);
-                }
-                None if field.optional => {}
-                None => return Err(field.fact.bad("is missing")),
-            }
-        }
         Ok(Mapped {
             action: self.action.clone(),
+            context: match &self.mcp {
+                Some(_) => McpRoute::facts_of_endpoint(reading)?,
+                None => fields::values(&self.context, &inputs)?,
+            },
             resource: self.resource.fill(&inputs)?,
             parents: self.parents.iter().map(|parent| parent.fill(&inputs)).collect::<Result<_, _>>()?,
-            context,
         })
     }
 
-    /// The body as JSON; an empty one holds no facts.
-    fn read_body(&self, reading: &Reading, body: Option<&[u8]>) -> Result<Option<Json>, Denial> {
+    /// The body, where it is read; an empty one holds no facts.
+    fn read_body(&self, reading: &Reading, body: Option<&[u8]>) -> Result<Option<Body>, Denial> {
+        let Some(format) = self.body else { return Ok(None) };
         let body = body.ok_or_else(|| Denial::new(Reason::BadFact, "the body was not delivered"))?;
-        if body.is_empty() {
-            return Ok(None);
-        }
-        json::check_media_type(reading)?;
-        Json::parse(body, reading.relaxed()).map(Some)
+        if body.is_empty() { Ok(None) } else { format.read(body, reading).map(Some) }
     }
 }

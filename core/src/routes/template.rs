@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::facts::{Fact, Inputs, MAX_STRING, Params, Raw};
+use super::facts::{Fact, Inputs, MAX_STRING, Raw};
 use super::json::Json;
+use super::pattern::Params;
 use super::types::is_id;
 use crate::denial::Denial;
 use crate::entity::EntityName;

@@ -1,12 +1,14 @@
 //! The routes of one host as a tree over path segments: one walk finds the most specific.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::file::{FILE, Fallback};
+use super::choice::{Choice, Tie};
+use super::conditions::Conditions;
+use super::file::Fallback;
 use super::pattern::Step;
 use super::route::Route;
-use crate::denial::Denial;
-use crate::load::LoadError;
+use crate::denial::{Denial, Reason};
 use crate::reading::Reading;
 
 /// What is known of one host, or of all hosts below a domain.
@@ -25,34 +27,67 @@ pub(super) struct Host {
 struct Node {
     literals: BTreeMap<String, Node>,
     param: Option<Box<Node>>,
-    /// Routes whose tail starts here, the most specific first.
-    tails: Vec<Route>,
-    /// Routes whose template ends here, the most specific first.
-    ends: Vec<Route>,
+    /// Routes whose tail starts here.
+    tails: Methods,
+    /// Routes whose template ends here.
+    ends: Methods,
 }
 
-/// A route, and the values of its parameters before folding.
+/// The routes of one path. A method that has routes of its own here still finds those of any method.
+#[derive(Debug, Default)]
+struct Methods {
+    named: BTreeMap<String, Choice>,
+    any: Option<Choice>,
+}
+
+/// A route, and the values of its parameters as they came.
 pub(super) struct Found<'a> {
-    pub(super) route: &'a Route,
+    pub(super) route: &'a Arc<Route>,
     pub(super) captured: Vec<String>,
 }
 
 impl Host {
-    /// Adds a route, unless another could be meant by the same request.
-    pub(super) fn add(&mut self, steps: &[Step], route: Route) -> Result<(), LoadError> {
+    /// Adds a route under each of its methods and each of its alternatives.
+    pub(super) fn add(
+        &mut self,
+        steps: &[Step],
+        methods: &[String],
+        alternatives: &[Conditions],
+        route: &Arc<Route>,
+    ) -> Result<(), Tie> {
         self.closed = true;
-        let mut node = &mut self.root;
-        for step in steps {
-            node = match step {
-                Step::Literal(literal) => node.literals.entry(literal.clone()).or_default(),
-                Step::Param => node.param.get_or_insert_default(),
-                Step::Tail => return insert(&mut node.tails, route),
-            };
+        let place = self.root.place(steps);
+        let named = methods
+            .iter()
+            .map(|method| place.named.entry(method.clone()).or_default().add_all(alternatives, route));
+        let named: Result<(), Tie> = named.collect();
+        named?;
+        if methods.is_empty() {
+            place.any.get_or_insert_default().add_all(alternatives, route)
+        } else {
+            Ok(())
         }
-        insert(&mut node.ends, route)
+    }
+
+    /// Routes that one request could mean, with nothing to say which.
+    pub(super) fn ties(&self) -> Vec<Tie> {
+        let mut ties = Vec::new();
+        let mut open = vec![&self.root];
+        while let Some(node) = open.pop() {
+            let choices = [&node.tails, &node.ends]
+                .into_iter()
+                .flat_map(|place| place.named.values().chain(&place.any));
+            ties.extend(choices.flat_map(Choice::ties));
+            open.extend(node.literals.values().chain(node.param.as_deref()));
+        }
+        ties
     }
 
     /// The most specific route for a request: at each segment literal before parameter before tail.
+    ///
+    /// # Errors
+    /// [`Reason::NoRoute`] when the path has routes for this method and the request fits none of them: it is not
+    /// left to a wider one. [`Reason::Ambiguous`] when what one asks about can be read in two ways.
     pub(super) fn find(&self, reading: &Reading) -> Result<Option<Found<'_>>, Denial> {
         let mut captured = Vec::new();
         let route = self.root.find(&reading.segments, reading, &mut captured)?;
@@ -60,25 +95,32 @@ impl Host {
     }
 }
 
-fn insert(routes: &mut Vec<Route>, route: Route) -> Result<(), LoadError> {
-    if let Some(other) = routes.iter().find(|other| other.conditions.ties(&route.conditions)) {
-        let message =
-            format!("the routes at lines {} and {} match the same requests", other.line, route.line);
-        return Err(LoadError::at(FILE, route.line, message));
+impl Choice {
+    fn add_all(&mut self, alternatives: &[Conditions], route: &Arc<Route>) -> Result<(), Tie> {
+        alternatives.iter().try_for_each(|conditions| self.add(conditions, Arc::clone(route)))
     }
-    let place = routes.partition_point(|other| other.conditions.rank() <= route.conditions.rank());
-    routes.insert(place, route);
-    Ok(())
 }
 
 impl Node {
+    /// Where routes of this template are kept.
+    fn place(&mut self, steps: &[Step]) -> &mut Methods {
+        match steps.split_first() {
+            None => &mut self.ends,
+            Some((Step::Tail, _)) => &mut self.tails,
+            Some((Step::Literal(literal), rest)) => {
+                self.literals.entry(literal.clone()).or_default().place(rest)
+            }
+            Some((Step::Param, rest)) => self.param.get_or_insert_default().place(rest),
+        }
+    }
+
     fn find<'a>(
         &'a self,
         rest: &[String],
         reading: &Reading,
         captured: &mut Vec<String>,
-    ) -> Result<Option<&'a Route>, Denial> {
-        let Some((segment, after)) = rest.split_first() else { return first(&self.ends, reading) };
+    ) -> Result<Option<&'a Arc<Route>>, Denial> {
+        let Some((segment, after)) = rest.split_first() else { return self.ends.find(reading) };
         if let Some(node) = self.literals.get(segment)
             && let Some(route) = node.find(after, reading, captured)?
         {
@@ -94,17 +136,29 @@ impl Node {
         if segment.is_empty() {
             return Ok(None);
         }
-        let route = first(&self.tails, reading)?;
+        let route = self.tails.find(reading)?;
         captured.extend(route.map(|_| rest.join("/")));
         Ok(route)
     }
 }
 
-fn first<'a>(routes: &'a [Route], reading: &Reading) -> Result<Option<&'a Route>, Denial> {
-    for route in routes {
-        if route.conditions.hold(reading)? {
-            return Ok(Some(route));
+impl Methods {
+    /// The most specific route that fits; nothing when none is about this method.
+    fn find(&self, reading: &Reading) -> Result<Option<&Arc<Route>>, Denial> {
+        let choices = self.named.get(&reading.method).into_iter().chain(&self.any);
+        let mut known = false;
+        for choice in choices {
+            known = true;
+            if let Some(route) = choice.find(reading)? {
+                return Ok(Some(route));
+            }
         }
+        let detail = || {
+            format!(
+                "`{}` on host `{}`: the routes of this path want other headers, another query or another content type",
+                reading.method, reading.host
+            )
+        };
+        if known { Err(Denial::new(Reason::NoRoute, detail())) } else { Ok(None) }
     }
-    Ok(None)
 }

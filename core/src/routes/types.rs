@@ -5,26 +5,11 @@ use std::str::FromStr;
 
 use super::json::Json;
 use crate::entity::EntityName;
+pub(super) use crate::types::Type;
 use crate::value::Value;
 
 /// The largest set that policy reads.
 pub(super) const MAX_SET: usize = 1000;
-
-/// The Cedar type of a fact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Type {
-    String,
-    Long,
-    Bool,
-    /// `Set<String>`.
-    Strings,
-    Decimal,
-    /// From RFC 3339, cut to the millisecond that Cedar can hold.
-    Datetime,
-    Ip,
-    /// A reference to an entity of this type.
-    Entity(String),
-}
 
 impl Type {
     /// The type as it is written in the file; anything that is no built-in type names an entity type.
@@ -33,25 +18,28 @@ impl Type {
             "String" => Self::String,
             "Long" => Self::Long,
             "Bool" => Self::Bool,
-            "Set<String>" => Self::Strings,
             "decimal" => Self::Decimal,
             "datetime" => Self::Datetime,
             "ipaddr" => Self::Ip,
-            entity => Self::Entity(entity.to_owned()),
+            other => match other.strip_prefix("Set<").and_then(|inner| inner.strip_suffix('>')) {
+                Some(member) if !member.contains('<') => Self::Set(Box::new(Self::parse(member))),
+                _ => Self::Entity(other.to_owned()),
+            },
         }
     }
 
-    /// For messages.
-    pub(super) const fn article(&self) -> &'static str {
+    /// For messages: what a value is not.
+    pub(super) fn article(&self) -> String {
         match self {
-            Self::String => "a string",
-            Self::Long => "a whole number inside 64 bits",
-            Self::Bool => "`true` or `false`",
-            Self::Strings => "a list of strings",
-            Self::Decimal => "a decimal with at most 4 digits after the point",
-            Self::Datetime => "a date and time as in RFC 3339",
-            Self::Ip => "an IP address or range",
-            Self::Entity(_) => "an entity's id",
+            Self::String => "a string".into(),
+            Self::Long => "a whole number inside 64 bits".into(),
+            Self::Bool => "`true` or `false`".into(),
+            Self::Set(member) => format!("a list whose members are each {}", member.article()),
+            Self::Decimal => "a decimal with at most 4 digits after the point".into(),
+            Self::Datetime => "a date and time as in RFC 3339".into(),
+            Self::Ip => "an IP address or range".into(),
+            Self::Entity(_) => "an entity's id".into(),
+            Self::Record(_) | Self::Other(_) => format!("a `{self}`"),
         }
     }
 
@@ -61,12 +49,18 @@ impl Type {
             Self::String => Some(Value::String(text.to_owned())),
             Self::Long => long(text).map(Value::Long),
             Self::Bool => text.parse().ok().map(Value::Bool),
-            Self::Strings => None,
             Self::Decimal => decimal(text).map(Value::Decimal),
             Self::Datetime => datetime(text).map(Value::Datetime),
             Self::Ip => ip(text).map(Value::Ip),
             Self::Entity(ty) => is_id(text).then(|| Value::Entity(EntityName::new(ty, text))),
+            Self::Set(_) | Self::Record(_) | Self::Other(_) => None,
         }
+    }
+
+    /// What several texts mean together.
+    pub(super) fn of_texts(&self, texts: &[String]) -> Option<Value> {
+        let Self::Set(member) = self else { return None };
+        texts.iter().map(|text| member.of_text(text)).collect::<Option<_>>().map(Value::Set)
     }
 
     /// What a JSON value means. Only an id may be a string or a number; nothing else is converted.
@@ -74,17 +68,13 @@ impl Type {
         match (self, json) {
             (Self::Long, Json::Int(number)) => Some(Value::Long(*number)),
             (Self::Bool, Json::Bool(value)) => Some(Value::Bool(*value)),
-            (Self::Strings, Json::List(members)) => {
-                let text = |member: &Json| match member {
-                    Json::Text(text) => Some(Value::String(text.clone())),
-                    _ => None,
-                };
-                members.iter().map(text).collect::<Option<_>>().map(Value::Set)
+            (Self::Set(member), Json::List(members)) => {
+                members.iter().map(|json| member.of_json(json)).collect::<Option<_>>().map(Value::Set)
             }
             (Self::Decimal | Self::Entity(_), Json::Int(number)) => self.of_text(&number.to_string()),
             // Below 10^11 a double keeps four digits after the point exactly as they were written.
             (Self::Decimal, Json::Float(number)) if number.abs() < 1e11 => self.of_text(&number.to_string()),
-            (Self::Long | Self::Bool | Self::Strings, _) => None,
+            (Self::Long | Self::Bool | Self::Set(_), _) => None,
             (_, Json::Text(text)) => self.of_text(text),
             _ => None,
         }
@@ -94,6 +84,20 @@ impl Type {
 /// Whether a text can be an entity's id: not empty, nothing invisible.
 pub(super) fn is_id(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(char::is_control)
+}
+
+/// A UUID in its text form (RFC 9562 section 4), in lower case; its case does not matter.
+pub(super) fn uuid(text: &str) -> Option<String> {
+    let shape = |(place, byte): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    (text.len() == 36 && text.bytes().enumerate().all(shape)).then(|| text.to_ascii_lowercase())
+}
+
+/// Whether a text is a whole number in its one spelling.
+pub(super) fn is_long(text: &str) -> bool {
+    long(text).is_some()
 }
 
 fn is_whole(digits: &str) -> bool {
@@ -216,6 +220,12 @@ mod tests {
             ("decimal", Json::Float(1e12), None),
             ("User", Json::Int(7), Some(Value::Entity(EntityName::new("User", "7")))),
             ("Set<String>", Json::List(vec![Json::Int(1)]), None),
+            ("Set<Long>", Json::List(vec![Json::Int(1)]), Some(Value::Set(vec![Value::Long(1)]))),
+            (
+                "Set<User>",
+                Json::List(vec![Json::Text("ana".into())]),
+                Some(Value::Set(vec![Value::Entity(EntityName::new("User", "ana"))])),
+            ),
             ("Set<String>", Json::Text("a".into()), None),
         ];
         for (ty, json, expected) in cases {

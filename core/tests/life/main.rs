@@ -2,9 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by them")]
 
+mod claims;
 mod fixture;
 mod forged;
+mod grpc;
 mod journey;
+mod listing;
+mod mcp;
+mod messages;
 mod narrowing;
 mod properties;
 mod reasons;

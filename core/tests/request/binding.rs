@@ -4,12 +4,13 @@ use countersign_core::digest::{DigestInput, digest, is_volatile, shown};
 use countersign_core::entity::EntityName;
 use countersign_core::facts::RequestFacts;
 use countersign_core::identity::{Caller, Identities};
+use countersign_core::policy::Claimed;
 use countersign_protocol::Hash;
 use countersign_protocol::person::{Involved, Person, Role};
 use countersign_protocol::request::Shown;
 use proptest::prelude::*;
 
-use crate::support::{read, request};
+use crate::support::{bundle, read, request};
 
 /// Everything that a digest is made of, to be changed at will.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ impl Bound {
             involved: vec![involved],
             unaccountable: None,
             source: String::new(),
+            claimed: Claimed::default(),
+            key: None,
         };
         let (headers, trailers) = (self.headers.clone(), self.trailers.clone());
         let facts = RequestFacts { headers, trailers, ..RequestFacts::default() };
@@ -51,8 +54,8 @@ impl Bound {
             body: &self.body,
             caller: &caller,
             route: &text(8),
-            action: &name(9),
-            resource: &name(11),
+            does: &[(&name(9), &name(11))],
+            loose: &[],
             volatile: &["x-nonce".to_owned()],
         })
     }
@@ -132,8 +135,8 @@ proptest! {
 #[test]
 fn method_and_scheme_are_bound() {
     let (facts, name) = (request("GET", "/", &[]), EntityName::new("T", "x"));
-    let nobody = Identities::load(&[], None).unwrap();
-    let caller = nobody.identify(&facts, &read(&facts).unwrap(), &|_, _| None).unwrap();
+    let nobody = Identities::load(&[], &bundle(&[])).unwrap();
+    let caller = nobody.identify(&facts, &read(&facts).unwrap(), 0, &|_, _| None).unwrap();
     let of = |facts: &RequestFacts| {
         let reading = read(facts).unwrap();
         digest(&DigestInput {
@@ -143,8 +146,8 @@ fn method_and_scheme_are_bound() {
             body: &[],
             caller: &caller,
             route: "http",
-            action: &name,
-            resource: &name,
+            does: &[(&name, &name)],
+            loose: &[],
             volatile: &[],
         })
     };

@@ -7,7 +7,7 @@ use countersign_core::identity::{Caller, Identities, IdentitySource};
 use countersign_protocol::person::{GroupId, Person};
 use serde_json::{Value, json};
 
-use crate::support::{Fields, read, request};
+use crate::support::{Fields, bundle, read, request};
 
 const YAML: &str = r#"
 people:
@@ -45,8 +45,8 @@ fn owner(agent: &EntityName, attribute: &str) -> Option<EntityName> {
 }
 
 fn identify(facts: &RequestFacts) -> Result<Caller, Denial> {
-    let identities = Identities::load(&sources(), Some(YAML)).unwrap();
-    identities.identify(facts, &read(facts)?, &owner)
+    let identities = Identities::load(&sources(), &bundle(&[("identities.yaml", YAML)])).unwrap();
+    identities.identify(facts, &read(facts)?, 0, &owner)
 }
 
 fn claims(key: &str, payload: Value) -> RequestFacts {
@@ -160,7 +160,7 @@ fn an_identity_in_a_header_has_one_reading() {
 
 #[test]
 fn names_and_groups_are_by_issuer() {
-    let identities = Identities::load(&[], Some(YAML)).unwrap();
+    let identities = Identities::load(&[], &bundle(&[("identities.yaml", YAML)])).unwrap();
     assert_eq!(identities.group("sre"), Some(GroupId { issuer: "local".into(), id: "7".into() }));
     assert_eq!(identities.group("dba"), None);
     let person = |issuer: &str, subject: &str| Person { issuer: issuer.into(), subject: subject.into() };
@@ -182,7 +182,7 @@ fn sources_say_what_is_wrong_with_them() {
         json!({"kind": "jwt", "metadata": "p", "principal": {"type": "a b"}}),
     ];
     let sources: Vec<IdentitySource> = cases.map(|case| serde_json::from_value(case).unwrap()).into();
-    let errors = Identities::load(&sources, None).unwrap_err();
+    let errors = Identities::load(&sources, &bundle(&[])).unwrap_err();
     let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(errors.join("\n"));
     let unknown = json!({"kind": "jwt", "metadata": "p", "principal": {"type": "A"}, "claim": "x"});

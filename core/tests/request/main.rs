@@ -9,9 +9,12 @@
 )]
 
 mod binding;
+mod conditions;
+mod facts;
 mod identity;
 mod mapping;
 mod mistakes;
 mod properties;
 mod reading;
 mod support;
+mod tokens;

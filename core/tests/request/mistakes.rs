@@ -7,7 +7,7 @@ use countersign_core::identity::Identities;
 use countersign_core::load::LoadError;
 use countersign_core::routes::Routes;
 
-use crate::support::Schema;
+use crate::support::{Schema, bundle};
 
 /// What loading every file of a folder says, by file name.
 fn messages(folder: &str, load: impl Fn(&str) -> Vec<LoadError>) -> String {
@@ -36,6 +36,6 @@ fn routes() {
 #[test]
 fn identities() {
     insta::assert_snapshot!(messages("bad-identities", |text| {
-        Identities::load(&[], Some(text)).err().unwrap_or_default()
+        Identities::load(&[], &bundle(&[("identities.yaml", text)])).err().unwrap_or_default()
     }));
 }

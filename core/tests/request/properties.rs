@@ -9,16 +9,20 @@ use countersign_protocol::Hash;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::{map, read, request, routes};
+use crate::support::{bundle, map, read, request, routes};
 
 const ROUTES: &str = r#"
 routes:
   - match: { host: api.example, path: "/{a}/{b}", headers: { x-a: "1" } }
     action: Action::"read"
     resource: Repo::"{path.a}/{path.b}"
-  - match: { host: api.example, path: "/{a}/{rest*}" }
-    action: Action::"export"
+  - match: { host: api.example, path: "/{a}/{b}/{rest*}", query: { s: { present: true } } }
+    action: Action::"tag"
     resource: File::"{path.rest}"
+    context: { note: { from: "form:l", type: String, optional: true } }
+  - match: { host: api.example, path: "/{a}/{b}" }
+    action: Action::"export"
+    resource: File::"{path.b}"
     context:
       limit: { from: "body:/l", type: Long }
       columns: { from: "header:x-c", type: Set<String>, optional: true }
@@ -34,7 +38,11 @@ fn identities() -> Identities {
         {"kind": "header", "name": "x-user", "peers": ["0.0.0.0/0"], "type": "User"}
     ]);
     let yaml = "people: { User: { issuer: local } }\nagents: { Agent: { owner: owner } }\n";
-    Identities::load(&serde_json::from_value::<Vec<_>>(sources).unwrap(), Some(yaml)).unwrap()
+    Identities::load(
+        &serde_json::from_value::<Vec<_>>(sources).unwrap(),
+        &bundle(&[("identities.yaml", yaml)]),
+    )
+    .unwrap()
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -110,7 +118,7 @@ fn rules() -> impl Strategy<Value = Relaxed> {
 /// All steps from bytes to digest, as far as they go.
 fn go(facts: &RequestFacts, relaxed: &Relaxed, routes: &Routes, identities: &Identities) -> Option<Hash> {
     let reading = Reading::of(facts, relaxed).ok()?;
-    let caller = identities.identify(facts, &reading, &|_, _| None).ok()?;
+    let caller = identities.identify(facts, &reading, 0, &|_, _| None).ok()?;
     let target = routes.find(&reading).ok()?;
     let mapped = target.map(&reading, facts.body.as_deref()).ok()?;
     let body = facts.body.as_deref().unwrap_or_default();
@@ -123,8 +131,8 @@ fn go(facts: &RequestFacts, relaxed: &Relaxed, routes: &Routes, identities: &Ide
         body,
         caller: &caller,
         route: target.name(),
-        action: &mapped.action,
-        resource: &mapped.resource,
+        does: &[(&mapped.first.action, &mapped.first.resource)],
+        loose: &[],
         volatile: target.volatile(),
     }))
 }
@@ -143,7 +151,7 @@ proptest! {
     #[test]
     fn load_never_panics(text in "[a-z:{}\\[\\]\"&*<>| \n-]{0,60}") {
         let _ = Routes::load(Some(&text), &crate::support::Schema);
-        let _ = Identities::load(&[], Some(&text));
+        let _ = Identities::load(&[], &bundle(&[("identities.yaml", &text)]));
     }
 
     #[test]

@@ -37,6 +37,8 @@ const PATHS: &[(Rule, &str)] = &[
     (Rule::ControlCharacters, "/a%7f"),
     (Rule::NotUtf8, "/a%ff"),
     (Rule::NotUtf8, "/a%c0%af"),
+    (Rule::MethodOverride, "/a?_method=DELETE"),
+    (Rule::MethodOverride, "/a?x=1&%5FMethod=PUT"),
 ];
 
 const FIELDS: &[(Rule, &Fields)] = &[
@@ -101,6 +103,9 @@ fn what_policy_reads_is_read_in_one_way() {
         (Rule::NotUtf8, "/", &[("x-a", "\u{1}")]),
         (Rule::QuerySemicolons, "/?a=1;b=2", &[]),
         (Rule::QueryPlus, "/?a=1+1", &[]),
+        (Rule::QueryKeyCase, "/?A=1", &[]),
+        (Rule::QueryKeyCase, "/?a[]=1", &[]),
+        (Rule::QueryKeyCase, "/?a%5Bb%5D=1", &[]),
         (Rule::InvalidEscapes, "/?a=%", &[]),
         (Rule::DoubleEncoding, "/?a=%2541", &[]),
         (Rule::ControlCharacters, "/?a=%00", &[]),
@@ -225,5 +230,12 @@ fn rules_are_named_in_configuration() {
     let relaxed = Relaxed::try_from(vec!["fragments".into(), "dot-segments".into()]).unwrap();
     assert_eq!(relaxed.names().collect::<Vec<_>>(), ["dot-segments", "fragments"]);
     let error = Relaxed::try_from(vec!["dots".into()]).unwrap_err().to_string();
-    assert!(error.starts_with("unknown rule `dots` in `relax`: the rules are `dot-segments`, "), "{error}");
+    assert!(
+        error.starts_with(
+            "unknown rule `dots` in `relax`: the rules that can be relaxed are `dot-segments`, "
+        ),
+        "{error}"
+    );
+    let error = Relaxed::try_from(vec!["charsets".into()]).unwrap_err().to_string();
+    assert!(error.starts_with("the rule `charsets` in `relax` always holds"), "{error}");
 }

@@ -36,6 +36,11 @@ struct Won {
 }
 
 impl Claims {
+    /// The ticket and the evidence record of the claim with this nonce.
+    pub(super) fn won(&self, nonce: Token) -> Option<(Token, Hash)> {
+        self.won.get(&nonce).map(|won| (won.claim.ticket, won.claim.record))
+    }
+
     /// Forgets the uses of other tickets than these; gives those that were still to be reported.
     pub(super) fn retain(&mut self, kept: impl Fn(Token) -> bool) -> Vec<(Token, UnixMillis)> {
         let gone = self.won.extract_if(.., |_, won| !kept(won.claim.ticket));

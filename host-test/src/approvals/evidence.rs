@@ -88,6 +88,12 @@ impl Evidence {
         breaks
     }
 
+    /// How many producers stopped, and those of which no `stop` came.
+    pub(super) fn ends(&self) -> (usize, Vec<Token>) {
+        let producers: BTreeSet<Token> = self.lanes.keys().map(|(producer, _)| *producer).collect();
+        (self.stopped.len(), producers.difference(&self.stopped).copied().collect())
+    }
+
     /// Hands the records over and forgets them, but for what continuity needs of the last ones.
     pub(super) fn take(&mut self) -> Vec<Record> {
         for chain in self.lanes.values_mut() {

@@ -35,6 +35,11 @@ impl Troubles {
         }));
     }
 
+    /// When the last of those that have an end is over.
+    pub(super) fn over(&self) -> Option<UnixMillis> {
+        self.0.iter().map(|window| window.to).filter(|to| *to != UnixMillis::MAX).max()
+    }
+
     /// How a call fails at this moment, if it does.
     pub(super) fn fault(&self, operation: Option<Operation>, now: UnixMillis) -> Option<Fault> {
         let open = |window: &&Window| (window.from..window.to).contains(&now) && window.concerns(operation);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::AT;
 
 /// `cargo xtask test` builds the filter and names it here.
-fn filter() -> Filter {
+pub(crate) fn filter() -> Filter {
     let path = std::env::var("COUNTERSIGN_WASM").expect("COUNTERSIGN_WASM names no filter");
     let wasm = std::fs::read(&path).unwrap_or_else(|error| panic!("COUNTERSIGN_WASM, `{path}`: {error}"));
     Filter::load(&wasm).unwrap_or_else(|error| panic!("`{path}` {error}"))

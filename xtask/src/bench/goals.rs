@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Figures;
+use super::{Figures, routes};
 
 /// A goal, held against what was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +23,9 @@ const MANY: f64 = 0.8;
 const SIZE: u64 = 2_000_000;
 /// Seconds until it is ready.
 const START: f64 = 1.5;
+
+/// 5,000 routes against 50: reading a request and finding its route.
+const ROUTES: f64 = 1.25;
 
 /// Requests a second that are replayed on one processor, without and with a body.
 const REPLAYED: [(&str, f64); 2] =
@@ -62,7 +65,11 @@ pub(super) fn all(figures: &Figures) -> Vec<Goal> {
             held.released == held.sent && usize::try_from(held.held_at_once) == Ok(held.sent),
         )),
     ];
-    goals.into_iter().flatten().chain(replayed(figures)).collect()
+    let grown = routes::growth(&figures.routes).map(|ratio| {
+        let (most, measured) = (format!("≤ {ROUTES}"), format!("{ratio:.2}"));
+        goal("a lookup among 5,000 routes against one among 50", most, measured, ratio <= ROUTES)
+    });
+    goals.into_iter().flatten().chain(grown).chain(replayed(figures)).collect()
 }
 
 fn replayed(figures: &Figures) -> impl Iterator<Item = Goal> {

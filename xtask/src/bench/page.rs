@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::Figures;
 use super::load::CONNECTIONS;
 use super::replay::{Replay, Replays};
+use super::routes;
 use super::stats::{Spread, float};
 
 /// The page.
@@ -17,6 +18,7 @@ pub(super) fn render(figures: &Figures) -> String {
         memory(figures),
         held(figures),
         replay(figures),
+        routes::render(&figures.routes),
         WHAT_IT_IS_NOT.to_owned(),
     ];
     sections.join("\n")
@@ -298,6 +300,7 @@ pub(super) mod tests {
                     memory: 60_000_000,
                 }],
             },
+            routes: super::super::routes::tests::some(),
             goals: Vec::new(),
         }
     }

@@ -69,6 +69,7 @@ impl Sources {
         }
         let mut sources = Self(files);
         sources.shrink_workspace()?;
+        sources.leave_out_benches()?;
         sources.add_switch()?;
         Ok(sources)
     }
@@ -84,6 +85,13 @@ impl Sources {
             _ => Some(line.to_owned()),
         });
         *manifest = lines.collect::<Vec<_>>().join("\n");
+        Ok(())
+    }
+
+    /// They are not among the copied sources. What the manifest says of them comes last in it.
+    fn leave_out_benches(&mut self) -> Result<()> {
+        let manifest = self.file("core/Cargo.toml")?;
+        manifest.truncate(manifest.find("[[bench]]").unwrap_or(manifest.len()));
         Ok(())
     }
 

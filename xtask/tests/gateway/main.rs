@@ -7,10 +7,12 @@ mod bodies;
 mod delegation;
 mod differential;
 mod faults;
+mod grpc;
 mod holds;
 mod http2;
 mod identities;
 mod loading;
+mod mcp;
 mod meddler;
 mod metrics;
 mod people;
@@ -20,7 +22,9 @@ mod rows;
 mod scene;
 mod soak;
 mod starter;
+mod tokens;
 mod trapping;
+mod upstreams;
 mod world;
 
 use std::process::ExitCode;
@@ -89,6 +93,7 @@ fn main() -> Result<ExitCode> {
     bodies::add(&mut trials);
     people::add(&mut trials);
     identities::add(&mut trials);
+    tokens::add(&mut trials);
     delegation::add(&mut trials);
     abuse::add(&mut trials);
     starter::add(&mut trials);
@@ -97,6 +102,8 @@ fn main() -> Result<ExitCode> {
     loading::add(&mut trials);
     metrics::add(&mut trials);
     differential::add(&mut trials);
+    mcp::add(&mut trials);
+    grpc::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
     if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {
         runtime.block_on(world.stop(conclusion.has_failed()))?;

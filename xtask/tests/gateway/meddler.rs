@@ -1,7 +1,7 @@
 //! Stands between a gateway and the approval service and does to their calls what a test wants: it can be gone,
 //! slow, broken or lying.
 
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! What would have to differ.
 
-use std::fmt::{Result, Write as _};
+use std::fmt::Result;
 
 use countersign_core::explain::{Obstacle, ObstacleKind, Obstacles};
 use countersign_core::policy::{Came, Change, Need};
@@ -8,16 +8,17 @@ use countersign_core::policy::{Came, Change, Need};
 use super::super::Report;
 use super::super::written::{one_line, place};
 use super::policies::write_reads;
+use crate::output::{line, para};
 use crate::replay::word;
 
 pub(super) fn write(out: &mut String, report: &Report<'_>) -> Result {
     let Some(Obstacles { obstacles, then }) = &report.obstacles else { return Ok(()) };
-    writeln!(out, "\nWhat would have to differ")?;
+    para!(out, "What would have to differ")?;
     let permits = obstacles.iter().filter(|obstacle| obstacle.kind == ObstacleKind::DoesNotPermit).count();
     for obstacle in obstacles {
         write_obstacle(out, report, obstacle, permits > 1)?;
     }
-    writeln!(out, "  With that, and every other policy as it is: {}", word(Some(*then)))
+    line!(out, "  With that, and every other policy as it is: {}", word(Some(*then)))
 }
 
 fn write_obstacle(out: &mut String, report: &Report<'_>, obstacle: &Obstacle, several: bool) -> Result {
@@ -30,7 +31,7 @@ fn write_obstacle(out: &mut String, report: &Report<'_>, obstacle: &Obstacle, se
     };
     let at = report.explainer.policy(&obstacle.policy);
     let at = at.map(|anatomy| place(&report.folder, &anatomy.place)).unwrap_or_default();
-    writeln!(out, "  {} {must}  {at}", obstacle.policy)?;
+    line!(out, "  {} {must}  {at}", obstacle.policy)?;
     match &obstacle.takes {
         Some(change) => write_change(out, report, change, 1),
         None => Ok(()),
@@ -44,7 +45,7 @@ fn write_change(out: &mut String, report: &Report<'_>, change: &Change, depth: u
         Change::One(changes) => ("one of", changes),
         Change::All(changes) => ("all of", changes),
     };
-    writeln!(out, "{indent}{title}")?;
+    line!(out, "{indent}{title}")?;
     changes.iter().try_for_each(|change| write_change(out, report, change, depth + 1))
 }
 
@@ -54,6 +55,6 @@ fn write_need(out: &mut String, report: &Report<'_>, need: &Need, indent: &str) 
         other => format!("is {}", other.word()),
     };
     let (text, at) = (one_line(&need.piece.text), place(&report.folder, &need.piece.place));
-    writeln!(out, "{indent}{is}, must be {}:  {text}  {at}", need.must_be)?;
+    line!(out, "{indent}{is}, must be {}:  {text}  {at}", need.must_be)?;
     write_reads(out, &need.reads, need.fault.as_deref(), &format!("{indent}    "))
 }

@@ -1,12 +1,13 @@
 //! What became of each policy whose scope matches.
 
-use std::fmt::{Result, Write as _};
+use std::fmt::Result;
 
 use countersign_core::denial::Reason;
 use countersign_core::policy::{Account, Came, ClauseKind, Read, Role, Trace, Verdict};
 
 use super::super::Report;
 use super::super::written::{one_line, place};
+use crate::output::{line, para};
 
 pub(super) fn write(out: &mut String, report: &Report<'_>) -> Result {
     let Some(ruling) = &report.explanation.ruling else { return Ok(()) };
@@ -15,22 +16,22 @@ pub(super) fn write(out: &mut String, report: &Report<'_>) -> Result {
         return Ok(());
     }
     if let Some(unfit) = &report.explanation.unfit {
-        return writeln!(out, "\nThe request does not fit the schema: {unfit}");
+        return para!(out, "The request does not fit the schema: {unfit}");
     }
     let mut candidates = report.explanation.accounts.iter().filter(|account| account.candidate).peekable();
     if candidates.peek().is_none() {
-        return writeln!(out, "\nNo policy has a scope that matches");
+        return para!(out, "No policy has a scope that matches");
     }
-    writeln!(out, "\nPolicies whose scope matches")?;
+    para!(out, "Policies whose scope matches")?;
     candidates.try_for_each(|account| write_account(out, report, account))
 }
 
 fn write_account(out: &mut String, report: &Report<'_>, account: &Account) -> Result {
     let outcome = outcome(report, account);
-    writeln!(out, "  {outcome:13}  {}  {}", account.policy, place(&report.folder, &account.place))?;
+    line!(out, "  {outcome:13}  {}  {}", account.policy, place(&report.folder, &account.place))?;
     let deciding = account.deciding();
     if deciding.is_empty() {
-        return writeln!(out, "      for all in its scope: {}", scope(account));
+        return line!(out, "      for all in its scope: {}", scope(account));
     }
     deciding.into_iter().try_for_each(|(kind, trace)| write_trace(out, report, kind, trace))
 }
@@ -61,7 +62,7 @@ fn write_trace(out: &mut String, report: &Report<'_>, kind: ClauseKind, trace: &
         ClauseKind::Unless => "unless",
     };
     let (word, text) = (trace.came.word(), one_line(&trace.piece.text));
-    writeln!(out, "      {kind:6}  {word:5}  {text}  {}", place(&report.folder, &trace.piece.place))?;
+    line!(out, "      {kind:6}  {word:5}  {text}  {}", place(&report.folder, &trace.piece.place))?;
     write_reads(out, trace.reads(), trace.fault(), "                   ")
 }
 
@@ -70,12 +71,12 @@ pub(super) fn write_reads(out: &mut String, reads: &[Read], fault: Option<&str>,
     for Read { text, value } in reads {
         let text = one_line(text);
         match value {
-            Some(value) => writeln!(out, "{indent}{text} = {value}")?,
-            None => writeln!(out, "{indent}{text} is not there")?,
+            Some(value) => line!(out, "{indent}{text} = {value}")?,
+            None => line!(out, "{indent}{text} is not there")?,
         }
     }
     match fault {
-        Some(fault) => writeln!(out, "{indent}{}", one_line(fault)),
+        Some(fault) => line!(out, "{indent}{}", one_line(fault)),
         None => Ok(()),
     }
 }

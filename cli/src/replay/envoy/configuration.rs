@@ -139,7 +139,7 @@ fn claims(keys: &[String]) -> Value {
         })
     };
     // A filter without rules is refused.
-    let nothing = [String::new()];
+    let nothing = ["nothing".to_owned()];
     let keys = if keys.is_empty() { &nothing } else { keys };
     let rules: Vec<_> = keys.iter().enumerate().map(rule).collect();
     typed("extensions.filters.http.header_to_metadata.v3.Config", json!({ "request_rules": rules }))

@@ -15,7 +15,7 @@ use super::order::{Follower, order};
 use super::process::Logged;
 use super::{Sendable, Site, now};
 use crate::replay::evidence::Evidence;
-use crate::replay::stage::{is_whole, records};
+use crate::replay::stage::{asked, is_whole, records};
 use crate::replay::{Ending, Played, Seen, request};
 
 /// Entries that are on their way at the same time.
@@ -36,6 +36,8 @@ pub(super) struct Run {
     ended: Vec<(usize, Seen, Instant)>,
     played: Vec<Played>,
     faults: Vec<String>,
+    /// Whether the filter only observes.
+    observed: bool,
 }
 
 /// What became of an entry: what could be seen of it, or why nothing could.
@@ -50,7 +52,7 @@ enum Way {
 }
 
 impl Run {
-    pub(super) fn new(site: Site, entries: Vec<Arc<Sendable>>) -> Self {
+    pub(super) fn new(site: Site, entries: Vec<Arc<Sendable>>, observed: bool) -> Self {
         let site = Arc::new(site);
         Self {
             site,
@@ -59,6 +61,7 @@ impl Run {
             ended: Vec::new(),
             played: Vec::new(),
             faults: Vec::new(),
+            observed,
         }
     }
 
@@ -73,6 +76,7 @@ impl Run {
         }
         self.settle(LATE).await;
         self.collect(true);
+        self.faults.extend(self.evidence.rest());
         self.played.sort_by_key(|played| played.number);
         let breaks = self.site.service.lock().approvals.breaks();
         if let Some(site) = Arc::into_inner(self.site) {
@@ -154,10 +158,17 @@ impl Run {
         }
         for (number, seen, since) in std::mem::take(&mut self.ended) {
             let Some(one) = self.entries.get(number) else { continue };
-            let records = records(&self.evidence, service, &request::key(&one.entry), &seen);
+            let digest = match seen.summary {
+                Some(_) => None,
+                None => asked(service, &request::key(&one.entry)),
+            };
+            let records = records(&self.evidence, digest, &seen);
             if all || is_whole(&seen, &records) || since.elapsed() > LATE {
-                let number = number as u64;
-                self.played.push(Played { number, entry: one.entry.clone(), seen, records });
+                let own = self.evidence.own(&seen, digest, service);
+                let (number, entry) = (number as u64, one.entry.clone());
+                let (own, broken) = (own.record, own.broken);
+                let observed = self.observed;
+                self.played.push(Played { number, entry, seen, records, own, broken, observed, core: None });
             } else {
                 self.ended.push((number, seen, since));
             }

@@ -10,7 +10,14 @@ pub(super) fn render(report: &Report) -> String {
     let faults = report.tally.faults.iter().map(|fault| format!("::error::{}", data(fault)));
     let last = format!("{}: {}", report.bundle.path.display(), report.verdict());
     let level = if report.tally.is_clean() { "notice" } else { "error" };
-    let hashes = format!("filter {}, policies {}", report.filter.sha256, report.bundle.sha256);
+    let recordings: String =
+        report.recordings.iter().map(|recording| format!(", recording {}", recording.sha256)).collect();
+    let hashes = format!("filter {}, policies {}{recordings}", report.filter.sha256, report.bundle.sha256);
+    let partial = match report.tally.partial {
+        0 => String::new(),
+        partial => format!("; {partial} more requests were left out: their bodies were not recorded whole"),
+    };
+    let hashes = hashes + &partial;
     let last = format!("::{level} title={}::{}", property(&last), data(&hashes));
     failures.chain(faults).chain([last]).map(|line| line + "\n").collect()
 }
@@ -27,11 +34,11 @@ fn annotation(report: &Report, failure: &Failure) -> String {
 }
 
 /// The text of a command.
-fn data(text: &str) -> String {
+pub(crate) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// A value before the text.
-fn property(text: &str) -> String {
+pub(crate) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::super::tally::{Decisions, Failure};
 use super::Report;
+use crate::output::word;
 
 /// The plot's size.
 const PLOT: (f64, f64) = (960.0, 160.0);
@@ -15,10 +16,36 @@ struct Page<'a> {
     verdict: String,
     entries: u64,
     bars: Vec<Bar>,
-    failures: Vec<(&'a Failure, Vec<String>)>,
+    failures: Vec<Row>,
+    faults: Vec<String>,
     more: u64,
     begin: String,
     end: String,
+}
+
+/// A failure, each of its parts in one line.
+struct Row {
+    id: String,
+    recording: String,
+    findings: Vec<String>,
+    came: String,
+    detail: String,
+    policies: Vec<String>,
+}
+
+impl Row {
+    fn new(report: &Report, failure: &Failure) -> Self {
+        let one = |text: &str| word(text).into_owned();
+        let reason = failure.reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
+        Self {
+            id: one(&failure.id),
+            recording: one(&failure.recording.display().to_string()),
+            findings: failure.findings.iter().map(|finding| one(&finding.to_string())).collect(),
+            came: one(&format!("{}, status {}{reason}", failure.decision, failure.status)),
+            detail: one(failure.detail.as_deref().unwrap_or_default()),
+            policies: failure.policies.iter().map(|id| one(&report.places.named(id))).collect(),
+        }
+    }
 }
 
 /// A part of one column of the plot.
@@ -34,13 +61,13 @@ struct Bar {
 pub(super) fn render(report: &Report) -> String {
     let times: Vec<_> = report.tally.over_time.keys().copied().collect();
     let time = |at: Option<&i64>| at.map(|at| countersign_core::clock::rfc3339(*at)).unwrap_or_default();
-    let named = |failure: &Failure| failure.policies.iter().map(|id| report.places.named(id)).collect();
     let page = Page {
         report,
         verdict: report.verdict(),
-        entries: report.entries(),
+        entries: report.tally.decisions.total(),
         bars: bars(report),
-        failures: report.tally.failures.iter().map(|failure| (failure, named(failure))).collect(),
+        failures: report.tally.failures.iter().map(|failure| Row::new(report, failure)).collect(),
+        faults: report.tally.faults.iter().map(|fault| word(fault).into_owned()).collect(),
         more: report.tally.failing - report.shown(),
         begin: time(times.first()),
         end: time(times.last()),

@@ -4,9 +4,15 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::super::tally::Case;
 use super::Report;
+use crate::output::word;
 
 pub(super) fn render(report: &Report) -> String {
     let mut xml = quick_junit::Report::new("countersign replay");
+    if report.tally.partial > 0 {
+        let mut suite = TestSuite::new("left out");
+        suite.add_property(("requests without their whole body", report.tally.partial.to_string().as_str()));
+        xml.add_test_suite(suite);
+    }
     for recording in &report.recordings {
         let name = recording.path.display().to_string();
         let mut suite = TestSuite::new(name);
@@ -29,13 +35,13 @@ pub(super) fn render(report: &Report) -> String {
 
 fn test_case(case: &Case) -> TestCase {
     match case.findings.as_slice() {
-        [] => TestCase::new(case.id.as_str(), TestCaseStatus::success()),
-        findings => failed(&case.id, &findings.join("\n"), NonSuccessKind::Failure),
+        [] => TestCase::new(word(&case.id).as_ref(), TestCaseStatus::success()),
+        findings => failed(&case.id, &findings.join("; "), NonSuccessKind::Failure),
     }
 }
 
 fn failed(name: &str, message: &str, kind: NonSuccessKind) -> TestCase {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(message);
-    TestCase::new(name, status)
+    status.set_message(word(message).as_ref());
+    TestCase::new(word(name).as_ref(), status)
 }

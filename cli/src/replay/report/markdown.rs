@@ -19,12 +19,15 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
         "| {} | {} | {} | {} | {} |\n",
-        report.entries(),
+        decisions.total(),
         decisions.allow,
         decisions.ask,
         decisions.deny,
         decisions.unknown
     )?;
+    if report.tally.partial > 0 {
+        writeln!(out, "{} more were left out: their bodies were not recorded whole\n", report.tally.partial)?;
+    }
     if !report.tally.failures.is_empty() {
         writeln!(out, "| request | what is not as it must be | decided by |\n|---|---|---|")?;
     }

@@ -1,9 +1,8 @@
 //! The report for people.
 
-use std::fmt::Write as _;
-
 use super::super::tally::Failure;
 use super::Report;
+use crate::output::line;
 
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
@@ -17,16 +16,18 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         write_failure(out, report, failure)?;
     }
     if report.tally.failing > report.shown() {
-        writeln!(out, "… and {} more\n", report.tally.failing - report.shown())?;
+        line!(out, "… and {} more", report.tally.failing - report.shown())?;
+        line!(out)?;
     }
     for fault in &report.tally.faults {
-        writeln!(out, "fault: {fault}\n")?;
+        line!(out, "fault: {fault}")?;
+        line!(out)?;
     }
     let decisions = report.tally.decisions;
-    writeln!(
+    line!(
         out,
         "{} requests in {:.2} s: {} allowed, {} asked about, {} denied, {} unknown",
-        report.entries(),
+        decisions.total(),
         report.seconds,
         decisions.allow,
         decisions.ask,
@@ -34,33 +35,31 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         decisions.unknown
     )?;
     if report.tally.partial > 0 {
-        writeln!(out, "  {} were left out: their bodies were not recorded whole", report.tally.partial)?;
+        line!(out, "  {} more were left out: their bodies were not recorded whole", report.tally.partial)?;
     }
-    writeln!(out, "  filter     {}  {}", report.filter.sha256, report.filter.path.display())?;
-    writeln!(out, "  policies   {}  {}", report.bundle.sha256, report.bundle.path.display())?;
+    line!(out, "  filter     {}  {}", report.filter.sha256, report.filter.path.display())?;
+    line!(out, "  policies   {}  {}", report.bundle.sha256, report.bundle.path.display())?;
     for recording in &report.recordings {
-        writeln!(out, "  recording  {}  {}", recording.sha256, recording.path.display())?;
+        line!(out, "  recording  {}  {}", recording.sha256, recording.path.display())?;
     }
     let memory: Vec<_> = report.tally.memory.iter().map(|bytes| format!("{} KB", bytes / 1_000)).collect();
-    writeln!(out, "  memory     {}", memory.join(", "))?;
-    writeln!(out, "{}", report.verdict())
+    line!(out, "  memory     {}", memory.join(", "))?;
+    line!(out, "{}", report.verdict())
 }
 
 fn write_failure(out: &mut String, report: &Report, failure: &Failure) -> std::fmt::Result {
-    writeln!(out, "{}, `{}`", failure.recording.display(), failure.id)?;
+    line!(out, "{}, `{}`", failure.recording.display(), failure.id)?;
     for finding in &failure.findings {
-        writeln!(out, "  {finding}")?;
+        line!(out, "  {finding}")?;
     }
-    writeln!(out, "  came: {}, status {}{}", failure.decision, failure.status, why(failure))?;
+    line!(out, "  came: {}, status {}{}", failure.decision, failure.status, why(failure))?;
     let policies: Vec<_> = failure.policies.iter().map(|id| report.places.named(id)).collect();
     if !policies.is_empty() {
-        writeln!(out, "  decided by {}", policies.join(", "))?;
+        line!(out, "  decided by {}", policies.join(", "))?;
     }
-    writeln!(
-        out,
-        "  evidence: {}\n",
-        if failure.records.is_empty() { "none".into() } else { failure.records.join(", ") }
-    )
+    let records = if failure.records.is_empty() { "none".into() } else { failure.records.join(", ") };
+    line!(out, "  evidence: {records}")?;
+    line!(out)
 }
 
 fn why(failure: &Failure) -> String {

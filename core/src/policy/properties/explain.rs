@@ -114,6 +114,7 @@ fn every_part_knows_its_text_and_place() {
         principal: ("Agent", 0),
         action: "read",
         resource: ("Repo", 0),
+        groups: Vec::new(),
         parents: Vec::new(),
         n: 2,
         by: None,

@@ -9,7 +9,7 @@ pub(super) const ALL: [Mutant; 3] = [
         name: "unbound-body",
         removes: "does not bind the body",
         file: DIGEST,
-        old: "encoder.bytes(body)",
+        old: "encoder.body(body, loose)",
         new: "()",
     },
     Mutant {

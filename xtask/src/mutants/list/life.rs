@@ -19,7 +19,7 @@ pub(super) const ALL: [Mutant; 10] = [
             let _ = claiming;
             let used = super::permit::Used { ticket: claim.ticket, nonce: claim.nonce };
             let decision = super::Decision::new(super::Fate::Countersigned, Some(claim.ticket));
-            Step::new(Next::Continue(super::Permit::countersigned(used))).decided(decision).audit(record)
+            Step::new(Next::Continue(super::Permit::countersigned(used, None))).decided(decision).audit(record)
         }",
     },
     Mutant {

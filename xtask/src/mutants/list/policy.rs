@@ -65,7 +65,7 @@ pub(super) const ALL: [Mutant; 9] = [
     Mutant {
         name: "any-actor",
         removes: "takes the subject of a token that names an actor for the caller",
-        file: SOURCE,
+        file: "core/src/identity/claims.rs",
         old: "claims.get(\"act\")",
         new: "None::<&Json>",
     },

@@ -1,0 +1,219 @@
+//! The tools of an MCP server: what `tools/list` answers, whole or its `result` alone.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use super::merge::{Entry, Frame};
+use super::model::Member;
+use super::names::{self, quoted};
+use super::schema::{Kind, Members, Shape, shape};
+use super::write::{declared, field, gates_frame, routes_frame, schema_frame};
+use super::{Generated, Generation};
+
+/// Facts that every message has; arguments get other names in the context.
+const OWN: [&str; 2] = ["mcp_method", "mcp_version"];
+/// They, and those of each request, as a tool's action declares them.
+const COMMON: &str =
+    "mcp_method: String, mcp_version: String, now?: datetime, source_ip?: ipaddr, justification?: String";
+/// The schemas that tools build on.
+const MCP: (&str, &str, &str) =
+    ("namespace MCP {", "mcp.cedarschema", include_str!("../../../policies/mcp.cedarschema"));
+const HTTP: (&str, &str, &str) =
+    ("namespace Http {", "http.cedarschema", include_str!("../../../policies/http.cedarschema"));
+
+/// How to import the tools of a server.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    /// What the server answered to `tools/list`.
+    pub file: PathBuf,
+    /// The policy folder that the schema, the routes and the suggested gates go into.
+    #[arg(long, value_name = "FOLDER")]
+    pub into: PathBuf,
+    /// The name of the server in policies, `MCP::Server::"<name>"`.
+    #[arg(long)]
+    pub server: String,
+    /// The host of its endpoint; may be given more than once.
+    #[arg(long = "host", value_name = "HOST", required = true)]
+    pub hosts: Vec<String>,
+    /// The path of its endpoint.
+    #[arg(long, default_value = "/mcp")]
+    pub path: String,
+}
+
+/// One tool.
+struct Tool<'a> {
+    name: &'a str,
+    context: Vec<Member>,
+    /// From `Mcp-Param-…` header, in lower case and without that, to where its argument is.
+    headers: Vec<(String, String)>,
+    /// Why somebody may want a gate.
+    destructive: Option<&'static str>,
+}
+
+/// Reads a list of tools.
+///
+/// # Errors
+/// When it is no such list, or the server's name is none.
+pub(super) fn read(document: &Value, arguments: &Arguments) -> Result<Generated> {
+    let server = arguments.server.as_str();
+    ensure!(
+        is_id(server) && !server.contains('/'),
+        "`--server {server}`: a name has no `/`, quotes or line breaks"
+    );
+    let slug = names::slug(server);
+    let name = names::pascal(server).context("`--server` has no letters")?;
+    let namespace = format!("MCP::{name}");
+    let result = document.get("result").unwrap_or(document);
+    let list = result.get("tools").unwrap_or(result).as_array().context("it has no list `tools`")?;
+    let mut skipped = Vec::new();
+    if result.get("nextCursor").and_then(Value::as_str).is_some() {
+        skipped.push("incomplete: the list has a `nextCursor`: put all its pages into one".to_owned());
+    }
+    let tools: Vec<_> = list.iter().filter_map(|tool| Tool::of(tool, &mut skipped)).collect();
+    if tools.is_empty() {
+        bail!("no tool is left to import\n{}", skipped.join("\n"));
+    }
+    let typed: Vec<_> = tools.iter().filter(|tool| !tool.context.is_empty()).collect();
+    let part = |file: &str, frame, source: &str, entries| Generation {
+        file: file.to_owned(),
+        frame,
+        source: source.to_owned(),
+        entries,
+    };
+    let route = vec![endpoint(arguments, !typed.is_empty())];
+    // Its tools are in the same file, and have marks of their own.
+    let mut parts = vec![part("routes.yaml", routes_frame(), &format!("{slug}/endpoint"), route)];
+    if !typed.is_empty() {
+        let actions = typed.iter().map(|tool| tool.action()).collect();
+        let entries = typed.iter().map(|tool| tool.entry(&namespace)).collect();
+        parts.push(part(&format!("{slug}.cedarschema"), schema_frame(&namespace), &slug, actions));
+        parts.push(part("routes.yaml", tools_frame(server), &slug, entries));
+    }
+    let gates = tools.iter().filter_map(|tool| tool.gate(server, &slug)).collect();
+    parts.push(part(&format!("{slug}.cedar"), gates_frame(&namespace), &slug, gates));
+    Ok(Generated { parts, needed: vec![HTTP, MCP], skipped })
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['"', '\\']) && !text.chars().any(char::is_control)
+}
+
+/// The line under which the tools of a server stand.
+fn tools_line(server: &str) -> String {
+    format!("      tools: # of {server}")
+}
+
+fn tools_frame(server: &str) -> Frame {
+    Frame {
+        comment: "#",
+        indent: "        ",
+        head: String::new(),
+        opens: tools_line(server),
+        depth: 8,
+        closes: None,
+    }
+}
+
+/// The route of the endpoint; its tools are entries of their own.
+fn endpoint(arguments: &Arguments, tools: bool) -> Entry {
+    let hosts: Vec<_> = arguments.hosts.iter().map(|host| quoted(host)).collect();
+    let tools = if tools { format!("\n{}", tools_line(&arguments.server)) } else { String::new() };
+    let text = format!(
+        "  - match: {{ host: [{}], path: {} }}\n    mcp:\n      server: {}{tools}",
+        hosts.join(", "),
+        quoted(&arguments.path),
+        quoted(&arguments.server),
+    );
+    Entry { key: "the endpoint".into(), text }
+}
+
+impl<'a> Tool<'a> {
+    fn of(tool: &'a Value, skipped: &mut Vec<String>) -> Option<Self> {
+        let Some(name) = tool.get("name").and_then(Value::as_str).filter(|name| is_id(name)) else {
+            skipped.push("skipped: a tool without a name that policy could have".into());
+            return None;
+        };
+        let schema = tool.get("inputSchema").unwrap_or(&Value::Null);
+        let mut context = match shape(schema, schema) {
+            Ok(Shape { kind: Kind::Object(object), .. }) => {
+                let mut tell = |place: &str, why: &str| {
+                    skipped.push(format!("skipped: {name}: argument {place}: {why}"))
+                };
+                Members { root: schema, kind: "arg", tell: &mut tell }.of(&object, "", false, 0)
+            }
+            _ => Vec::new(),
+        };
+        for member in &mut context {
+            let reserved =
+                |name: &str| OWN.contains(&name) || countersign_core::routes::COMMON_FACTS.contains(&name);
+            if reserved(&member.name) {
+                member.name.push('_');
+            }
+        }
+        let headers = headers(schema);
+        Some(Self { name, context, headers, destructive: destructive(tool) })
+    }
+
+    fn action(&self) -> Entry {
+        let own: String =
+            self.context.iter().map(|member| format!("      {},\n", declared(member))).collect();
+        let text = format!(
+            "  action {} in [MCP::Action::\"call\"] appliesTo {{\n    principal: [Http::Client, Http::User],\n    \
+             resource: [MCP::Tool],\n    context: {{\n      {COMMON},\n{own}    }},\n  }};",
+            quoted(self.name),
+        );
+        Entry { key: format!("action {}", self.name), text }
+    }
+
+    fn entry(&self, namespace: &str) -> Entry {
+        let action = format!("{namespace}::Action::{}", quoted(self.name));
+        let action = action.replace('\'', "''");
+        let mut text =
+            format!("        {}:\n          action: '{action}'\n          context:", quoted(self.name));
+        self.context.iter().for_each(|member| field(&mut text, member, 12));
+        if !self.headers.is_empty() {
+            text.push_str("\n          params:");
+            for (header, pointer) in &self.headers {
+                text.push_str(&format!("\n            {}: {}", quoted(header), quoted(pointer)));
+            }
+        }
+        Entry { key: format!("tool {}", self.name), text }
+    }
+
+    fn gate(&self, server: &str, slug: &str) -> Option<Entry> {
+        let why = self.destructive?;
+        let id = format!("{slug}-{}-needs-a-person", names::slug(self.name));
+        let tool = quoted(&format!("{server}/{}", self.name));
+        let text = format!(
+            "// @doc_why({})\n// @id({})\n// @approval(\"owners\")\n// @reason({})\n// forbid (principal, action in MCP::Action::\"call\", \
+             resource == MCP::Tool::{tool});",
+            quoted(why),
+            quoted(&id),
+            quoted(&format!("{} may destroy something", self.name)),
+        );
+        Some(Entry { key: format!("tool {}", self.name), text })
+    }
+}
+
+/// Why a tool may destroy something. A hint that is missing means that it may (`ToolAnnotations`).
+fn destructive(tool: &Value) -> Option<&'static str> {
+    let hint =
+        |name: &str| tool.get("annotations").and_then(|hints| hints.get(name)).and_then(Value::as_bool);
+    match (hint("readOnlyHint"), hint("destructiveHint")) {
+        (_, Some(true)) => Some("its server calls it destructive"),
+        (Some(true), _) | (_, Some(false)) => None,
+        _ => Some("its server does not say whether it is destructive"),
+    }
+}
+
+/// Top-level arguments that a client repeats in a header (`x-mcp-header`).
+fn headers(schema: &Value) -> Vec<(String, String)> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let header = |(name, schema): (&String, &Value)| {
+        let header = schema.get("x-mcp-header")?.as_str()?.to_ascii_lowercase();
+        Some((header, format!("/{}", name.replace('~', "~0").replace('/', "~1"))))
+    };
+    properties.into_iter().flatten().filter_map(header).collect()
+}

@@ -1,0 +1,60 @@
+//! An API in the terms of routes and schema, whatever described it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An API that is imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Api {
+    /// Of its files and marks: `pet-store`.
+    pub(super) name: String,
+    /// `PetStore`.
+    pub(super) namespace: String,
+    /// Entity types of callers, fully qualified; empty means that the namespace declares its own.
+    pub(super) principals: Vec<String>,
+    /// Entity types of resources, and those that each may lie in; all in the namespace.
+    pub(super) types: BTreeMap<String, BTreeSet<String>>,
+    pub(super) operations: Vec<Operation>,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Operation {
+    /// What it is called in marks and reports: `DELETE /pets/{petId}`.
+    pub(super) key: String,
+    /// The id of its action.
+    pub(super) action: String,
+    /// Tags, each a group of actions.
+    pub(super) tags: Vec<String>,
+    pub(super) hosts: Vec<String>,
+    pub(super) method: String,
+    /// Path template of the route.
+    pub(super) path: String,
+    pub(super) resource: Entity,
+    pub(super) parents: Vec<Entity>,
+    pub(super) context: Vec<Member>,
+    /// Whether it deletes something.
+    pub(super) destructive: bool,
+}
+
+/// An entity as a route names it: type in the namespace, and template of the id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entity {
+    pub(super) ty: String,
+    pub(super) id: String,
+}
+
+/// One member of the context, or of a record in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) optional: bool,
+    pub(super) content: Content,
+}
+
+/// What a member holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A fact: where from, and its type.
+    Fact(String, String),
+    Record(Vec<Member>),
+}

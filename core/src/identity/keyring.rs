@@ -1,0 +1,250 @@
+//! The keys of one issuer as they are at this moment: those of the bundle, until newer ones were fetched.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::claims::bad;
+use super::jwk::{KeySet, NoKey};
+use super::jwt::Token;
+use crate::denial::{Denial, Reason};
+use crate::duration;
+
+/// Most signatures that are remembered as good. A caller sends one token many times, and looking at its signature
+/// again takes longer than all the rest of a ruling.
+const REMEMBERED: usize = 1024;
+
+/// Where an issuer's keys are fetched from, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshEntry {
+    /// The gateway's cluster.
+    pub cluster: String,
+    /// The `:authority` of the call.
+    pub authority: String,
+    /// The `:path` of the call.
+    pub path: String,
+    /// How long after an answer the next call follows.
+    #[serde(default = "five_minutes")]
+    pub every: String,
+    /// How long one call may take.
+    #[serde(default = "five_seconds")]
+    pub timeout: String,
+}
+
+fn five_minutes() -> String {
+    "5m".to_owned()
+}
+
+fn five_seconds() -> String {
+    "5s".to_owned()
+}
+
+/// Where an issuer's keys are fetched from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refresh {
+    /// The gateway's cluster.
+    pub cluster: String,
+    /// The `:authority` of the call.
+    pub authority: String,
+    /// The `:path` of the call.
+    pub path: String,
+    /// How long after an answer the next call follows, milliseconds.
+    pub every: i64,
+    /// How long one call may take, milliseconds.
+    pub timeout: i64,
+}
+
+impl RefreshEntry {
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn check(&self) -> Result<Refresh, String> {
+        let (cluster, authority, path) = (self.cluster.clone(), self.authority.clone(), self.path.clone());
+        if cluster.is_empty() || authority.is_empty() {
+            return Err("`refresh` needs the `cluster` and the `authority` of the keys' server".to_owned());
+        }
+        if !path.starts_with('/') {
+            return Err(format!("`{path}` is no path: it begins with `/`"));
+        }
+        let time = |text: &str, range: std::ops::RangeInclusive<i64>, what: &str| {
+            let millis = duration::parse(text).filter(|millis| range.contains(millis));
+            millis.ok_or_else(|| format!("`{text}`: {what}"))
+        };
+        let every = time(&self.every, 10_000..=86_400_000, "keys are fetched every `10s` to `1d`")?;
+        let timeout = time(&self.timeout, 1_000..=60_000, "a call for keys may take `1s` to `1m`")?;
+        Ok(Refresh { cluster, authority, path, every, timeout })
+    }
+}
+
+/// The keys of one source.
+#[derive(Debug)]
+pub struct Keyring {
+    source: String,
+    refresh: Option<Refresh>,
+    held: Mutex<Held>,
+    /// How often its keys became others.
+    changes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    keys: Option<Arc<KeySet>>,
+    /// Whether they were fetched, and are not those of the bundle.
+    fetched: bool,
+    /// Whether a token named a key that is not among them.
+    wanted: bool,
+    good: Remembered,
+}
+
+/// Signatures that were found good, the oldest forgotten first. What one depends on is its name here, so neither
+/// time nor other keys make it wrong.
+#[derive(Debug, Default)]
+struct Remembered {
+    names: BTreeSet<[u8; 32]>,
+    order: VecDeque<[u8; 32]>,
+}
+
+/// A key by its names, for evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyName {
+    /// The name that its issuer gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+    /// The name that nobody gave it (RFC 7638, SHA-256, base64url).
+    pub thumbprint: String,
+}
+
+impl Keyring {
+    pub(super) fn new(source: String, keys: Option<KeySet>, refresh: Option<Refresh>) -> Self {
+        let held = Held { keys: keys.map(Arc::new), ..Held::default() };
+        Self { source, refresh, held: Mutex::new(held), changes: AtomicU64::new(0) }
+    }
+
+    /// The source whose keys these are, as evidence calls it.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Where newer keys come from, if from anywhere.
+    #[must_use]
+    pub fn refresh(&self) -> Option<&Refresh> {
+        self.refresh.as_ref()
+    }
+
+    /// The names of the keys that it has now.
+    #[must_use]
+    pub fn names(&self) -> Vec<KeyName> {
+        let keys = self.held().keys.clone();
+        let name =
+            |key: &super::jwk::Key| KeyName { kid: key.kid.clone(), thumbprint: key.thumbprint.clone() };
+        keys.iter().flat_map(|keys| keys.keys.iter().map(name)).collect()
+    }
+
+    /// Takes the keys of a JWK Set in place of those that it has; gives whether they are others, and how many of
+    /// the set cannot be used.
+    ///
+    /// # Errors
+    /// Why the set is not taken, as the end of a sentence; the keys stay as they are.
+    pub fn renew(&self, set: &[u8]) -> Result<(bool, usize), String> {
+        let keys = KeySet::parse(set)?;
+        let (before, faults) = (self.names(), keys.faults.len());
+        let mut held = self.held();
+        held.keys = Some(Arc::new(keys));
+        held.fetched = true;
+        drop(held);
+        let changed = before != self.names();
+        self.changes.fetch_add(u64::from(changed), Ordering::Relaxed);
+        Ok((changed, faults))
+    }
+
+    /// How often its keys became others.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// Takes over what another keyring of the same issuer fetched from the same place.
+    pub fn inherit(&self, other: &Self) {
+        if self.source == other.source && self.refresh.is_some() && self.refresh == other.refresh {
+            let (keys, fetched) = {
+                let other = other.held();
+                (other.keys.clone(), other.fetched)
+            };
+            // Those of a bundle end with it.
+            if fetched {
+                let mut held = self.held();
+                (held.keys, held.fetched) = (keys, true);
+            }
+        }
+    }
+
+    /// Whether since the last time a token named a key that is not here.
+    pub fn take_wanted(&self) -> bool {
+        std::mem::take(&mut self.held().wanted)
+    }
+
+    /// Whether the token is signed by one of the keys; gives that key's thumbprint.
+    pub(super) fn verify(&self, token: &Token<'_>) -> Result<String, Denial> {
+        let Some(keys) = self.held().keys.clone() else {
+            return Err(Denial::new(Reason::KeysUnavailable, "they were not fetched yet: try again soon"));
+        };
+        let kid = token.kid.as_deref();
+        let key = keys.choose(kid, token.algorithm).map_err(|why| self.no_key(why, kid))?;
+        let name = name(&key.thumbprint, token);
+        if self.held().good.names.contains(&name) {
+            return Ok(key.thumbprint.clone());
+        }
+        if !key.verifies(token.algorithm, token.signed.as_bytes(), &token.signature) {
+            return Err(bad("the token's signature does not hold"));
+        }
+        self.held().good.add(name);
+        Ok(key.thumbprint.clone())
+    }
+
+    fn no_key(&self, why: NoKey, kid: Option<&str>) -> Denial {
+        let fetches = self.refresh.is_some();
+        let (unknown, kid) = (why == NoKey::Unknown, kid.unwrap_or_default());
+        self.held().wanted |= unknown && fetches;
+        bad(match why {
+            NoKey::Unknown if fetches => {
+                format!("no key has the token's `kid` `{kid}`: the keys are fetched anew")
+            }
+            NoKey::Unknown => format!("no key has the token's `kid` `{kid}`"),
+            NoKey::Unfit if kid.is_empty() => "no key is for the token's `alg`".to_owned(),
+            NoKey::Unfit => "the token's `alg` is not for the key that it names".to_owned(),
+            NoKey::Several => "several keys fit the token: it must name one by its `kid`".to_owned(),
+        })
+    }
+
+    /// A lock that broke guards nothing that is half done.
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a good signature depends on: the key, and all bytes of the token.
+fn name(thumbprint: &str, token: &Token<'_>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in [thumbprint.as_bytes(), token.signed.as_bytes(), &token.signature] {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+impl Remembered {
+    fn add(&mut self, name: [u8; 32]) {
+        if self.names.insert(name) {
+            self.order.push_back(name);
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.names.remove(&oldest);
+        }
+    }
+}

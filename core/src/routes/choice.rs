@@ -1,0 +1,148 @@
+//! The routes of one path and one method: values are looked up, so that five thousand cost as much as fifty.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use super::conditions::{Conditions, Key, Kind, Wanted};
+use super::route::Route;
+use crate::denial::Denial;
+use crate::reading::Reading;
+
+/// Two routes that one request could mean, with nothing to say which.
+pub(super) type Tie = (Arc<Route>, Arc<Route>);
+
+/// Routes that differ in their conditions only.
+#[derive(Debug, Default)]
+pub(super) struct Choice(Vec<Form>);
+
+/// Routes that ask about the same keys in the same way, by the values that they want.
+#[derive(Debug)]
+struct Form {
+    keys: Vec<(Key, Kind)>,
+    routes: BTreeMap<Vec<String>, Arc<Route>>,
+}
+
+impl Choice {
+    /// Adds a route, unless another wants the very same.
+    pub(super) fn add(&mut self, conditions: &Conditions, route: Arc<Route>) -> Result<(), Tie> {
+        let keys: Vec<_> = conditions.iter().map(|(key, wanted)| (key.clone(), wanted.kind())).collect();
+        let values = conditions.iter().filter_map(|(_, wanted)| match wanted {
+            Wanted::Value(value) => Some(value.clone()),
+            Wanted::Grpc | Wanted::Present => None,
+        });
+        let place = self.0.partition_point(|form| (form.rank(), &form.keys) < (rank(&keys), &keys));
+        if self.0.get(place).is_none_or(|form| form.keys != keys) {
+            self.0.insert(place, Form { keys, routes: BTreeMap::new() });
+        }
+        let Some(form) = self.0.get_mut(place) else { return Ok(()) };
+        match form.routes.entry(values.collect()) {
+            Entry::Vacant(free) => {
+                free.insert(route);
+                Ok(())
+            }
+            Entry::Occupied(taken) => Err((taken.get().clone(), route)),
+        }
+    }
+
+    /// The routes of different forms of which neither asks for all that the other asks for, though a request
+    /// could fit both. One of each two forms is told.
+    pub(super) fn ties(&self) -> impl Iterator<Item = Tie> {
+        let pairs = self.0.iter().enumerate();
+        pairs.flat_map(|(place, form)| self.0.iter().skip(place + 1).filter_map(|other| form.tie(other)))
+    }
+
+    /// The most specific route that fits a request. Of all that fit, each asks for less than the one before.
+    pub(super) fn find(&self, reading: &Reading) -> Result<Option<&Arc<Route>>, Denial> {
+        for form in &self.0 {
+            if let Some(values) = form.values(reading)?
+                && let Some(route) = form.routes.get(&values)
+            {
+                return Ok(Some(route));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// More keys first, then fewer that want no certain value.
+fn rank(keys: &[(Key, Kind)]) -> (Reverse<usize>, usize) {
+    (Reverse(keys.len()), keys.iter().map(|(_, kind)| *kind as usize).sum())
+}
+
+impl Form {
+    fn rank(&self) -> (Reverse<usize>, usize) {
+        rank(&self.keys)
+    }
+
+    fn kind(&self, key: &Key) -> Option<Kind> {
+        self.keys.iter().find(|(own, _)| own == key).map(|(_, kind)| *kind)
+    }
+
+    /// What a request has where these routes want certain values; nothing when it lacks something.
+    fn values(&self, reading: &Reading) -> Result<Option<Vec<String>>, Denial> {
+        let mut values = Vec::new();
+        for (key, kind) in &self.keys {
+            match kind {
+                Kind::Value => match key.value(reading)? {
+                    Some(value) => values.push(value),
+                    None => return Ok(None),
+                },
+                Kind::Grpc | Kind::Present => {
+                    if !key.holds(*kind, reading)? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(Some(values))
+    }
+
+    /// Whether a route of this form asks for all that one of the other asks for, if a request can fit both.
+    fn narrows(&self, other: &Self) -> bool {
+        let within = |(key, kind): &(Key, Kind)| self.kind(key).is_some_and(|own| own.within(*kind));
+        other.keys.iter().all(within)
+    }
+
+    fn tie(&self, other: &Self) -> Option<Tie> {
+        if self.narrows(other) || other.narrows(self) {
+            return None;
+        }
+        let (own, others) = (self.sorted(other), other.sorted(self));
+        own.iter().find_map(|(shared, routes)| {
+            let others = others.get(shared)?;
+            routes.iter().find_map(|(wanted, route)| {
+                let (_, other) = others.iter().find(|(other, _)| meet(wanted, other))?;
+                Some((Arc::clone(route), Arc::clone(other)))
+            })
+        })
+    }
+
+    /// The routes by the values of the keys for which the other form wants values, too; with what they want.
+    fn sorted(&self, other: &Self) -> BTreeMap<Vec<String>, Vec<(Conditions, &Arc<Route>)>> {
+        let mut sorted: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (values, route) in &self.routes {
+            let (mut values, mut shared) = (values.iter(), Vec::new());
+            let mut wanted = Conditions::new();
+            for (key, kind) in &self.keys {
+                let value = if *kind == Kind::Value { values.next() } else { None };
+                match (value, kind) {
+                    (Some(value), _) if other.kind(key) == Some(Kind::Value) => shared.push(value.clone()),
+                    (Some(value), _) => wanted.push((key.clone(), Wanted::Value(value.clone()))),
+                    (None, Kind::Grpc) => wanted.push((key.clone(), Wanted::Grpc)),
+                    (None, _) => wanted.push((key.clone(), Wanted::Present)),
+                }
+            }
+            sorted.entry(shared).or_default().push((wanted, route));
+        }
+        sorted
+    }
+}
+
+/// Whether a request can be what both want.
+fn meet(one: &Conditions, other: &Conditions) -> bool {
+    one.iter().all(|(key, wanted)| {
+        other.iter().find(|(name, _)| name == key).is_none_or(|(_, wanted2)| wanted.meets(wanted2))
+    })
+}

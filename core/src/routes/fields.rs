@@ -1,0 +1,88 @@
+//! Members of the context that a route makes: facts with their types, and records of them.
+
+use std::collections::BTreeMap;
+
+use super::facts::{Fact, Inputs};
+use super::types::Type;
+use crate::denial::Denial;
+use crate::types::Attribute;
+use crate::value::Value;
+
+/// One member of the context, or of a record in it.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) content: Content,
+    pub(super) optional: bool,
+}
+
+/// What a member holds.
+#[derive(Debug)]
+pub(super) enum Content {
+    Fact(Fact, Type),
+    Record(Vec<Field>),
+}
+
+/// What the fields find in a request.
+///
+/// # Errors
+/// A fact that cannot be used, or a required one that is missing.
+pub(super) fn values(fields: &[Field], inputs: &Inputs<'_>) -> Result<BTreeMap<String, Value>, Denial> {
+    let mut values = BTreeMap::new();
+    for field in fields {
+        if let Some(value) = field.value(inputs)? {
+            values.insert(field.name.clone(), value);
+        }
+    }
+    Ok(values)
+}
+
+/// The types of the fields, by name.
+pub(super) fn attributes(fields: &[Field]) -> BTreeMap<String, Attribute> {
+    let attribute = |field: &Field| {
+        let attribute = Attribute { required: !field.optional, ty: field.content.ty() };
+        (field.name.clone(), attribute)
+    };
+    fields.iter().map(attribute).collect()
+}
+
+/// Every fact that the fields take, records included.
+pub(super) fn facts(fields: &[Field]) -> Vec<&Fact> {
+    let own = fields.iter().flat_map(|field| match &field.content {
+        Content::Fact(fact, _) => vec![fact],
+        Content::Record(fields) => facts(fields),
+    });
+    own.collect()
+}
+
+impl Field {
+    fn value(&self, inputs: &Inputs<'_>) -> Result<Option<Value>, Denial> {
+        match &self.content {
+            Content::Fact(fact, ty) => match fact.value(inputs, ty)? {
+                None if !self.optional => Err(fact.bad("is missing")),
+                value => Ok(value),
+            },
+            // An optional record of which nothing is there is not there.
+            Content::Record(fields) if self.optional && !is_there(fields, inputs)? => Ok(None),
+            Content::Record(fields) => Ok(Some(Value::Record(values(fields, inputs)?))),
+        }
+    }
+}
+
+fn is_there(fields: &[Field], inputs: &Inputs<'_>) -> Result<bool, Denial> {
+    for fact in facts(fields) {
+        if fact.raw(inputs, true)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+impl Content {
+    pub(super) fn ty(&self) -> Type {
+        match self {
+            Self::Fact(_, ty) => ty.clone(),
+            Self::Record(fields) => Type::Record(attributes(fields)),
+        }
+    }
+}
