@@ -107,8 +107,9 @@ impl Approvals {
         &self.service.token
     }
 
-    /// Says what people do when they are asked about `key`, if anything is said of it, and how the service fails around `at`, when the request
-    /// arrives. Several scripts for one key are used in the order of tickets, the last one for all that follow.
+    /// Says what people do when they are asked about `key`, if the script says anything of it, and how the service fails
+    /// around `at`, when the request arrives. Several scripts for one key are used in the order of tickets, the last one
+    /// for all that follow.
     /// Failures concern every call of their time, since a batch may be about many requests: the calls that come in
     /// it, the answers to polls that fall due in it and, when the service is down or resets, the polls that are open.
     /// Of several at one time the one that was expected first counts. People go on meanwhile.

@@ -43,7 +43,11 @@ fn a_key_is_one_request() {
     bench.expect(json!([]), json!([]));
     bench.ask();
     bench.until(bench.now + 30_000);
-    assert_eq!(bench.service.tickets()[1].state, State::Pending, "a script without acts is silence");
+    assert_eq!(
+        bench.service.tickets()[1].state,
+        State::Rejected,
+        "a script without acts says nothing of people"
+    );
 }
 
 /// A run in which a bit of everything happens.
