@@ -17,6 +17,15 @@ pub struct RequestFacts {
     pub claims: serde_json::Map<String, serde_json::Value>,
 }
 
+impl RequestFacts {
+    /// The first field of this name (lower case), as it came but for white space around it. [`crate::reading::Reading`]
+    /// is what policy sees; this is for what must be told of a request that is not read.
+    pub(crate) fn first(&self, name: &[u8]) -> Option<&[u8]> {
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim_ascii())
+    }
+}
+
 /// The other end of the downstream connection, as the gateway sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peer {

@@ -1,26 +1,22 @@
 //! gRPC over HTTP/2: which requests are, what their framing says, and statuses as answers.
 
 use crate::facts::RequestFacts;
+use crate::reading::is_grpc;
 
 /// A message's prefix: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 
-/// Whether the gateway, too, takes it for gRPC: `application/grpc`, perhaps with a subtype after `+`.
+/// Whether a request calls itself gRPC. It was not read yet, and may be one that is refused: its denial is due in the
+/// protocol that its client speaks.
 pub(crate) fn is_request(facts: &RequestFacts) -> bool {
-    header(facts, b"content-type").is_some_and(|value| {
-        let rest = value.strip_prefix(b"application/grpc");
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b";"))
-    })
-}
-
-fn header<'a>(facts: &'a RequestFacts, name: &[u8]) -> Option<&'a [u8]> {
-    let found = facts.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.trim_ascii())
+    let essence = facts.first(b"content-type").and_then(|value| value.split(|byte| *byte == b';').next());
+    let essence = essence.and_then(|essence| str::from_utf8(essence.trim_ascii()).ok());
+    essence.is_some_and(|essence| is_grpc(&essence.to_ascii_lowercase()))
 }
 
 /// `grpc-timeout` in milliseconds: at most 8 digits and a unit.
 pub(crate) fn timeout(facts: &RequestFacts) -> Option<i64> {
-    let text = str::from_utf8(header(facts, b"grpc-timeout")?).ok()?;
+    let text = str::from_utf8(facts.first(b"grpc-timeout")?).ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let plain = (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     let count: i64 = if plain { digits.parse().ok()? } else { return None };
@@ -67,6 +63,7 @@ mod tests {
         let cases = [
             ("application/grpc", true),
             ("application/grpc+proto", true),
+            ("Application/GRPC ; x=y", true),
             ("application/grpc;x=y", true),
             ("application/grpc-web", false),
             ("application/json", false),

@@ -10,7 +10,7 @@ mod pieces;
 mod version;
 
 pub(crate) use answer::{Conversation, Expected, Form};
-pub(crate) use message::{Message, Post, VERSION};
+pub(crate) use message::{Message, Post, stated};
 pub(crate) use method::{Verb, verb};
 pub(crate) use mirror::{check_argument, check_message};
 pub(crate) use version::Version;

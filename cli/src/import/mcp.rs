@@ -7,14 +7,12 @@ use serde_json::Value;
 
 use super::merge::{Entry, Frame};
 use super::model::Member;
-use super::names::{self, quoted};
+use super::names::{self, is_id, quoted};
 use super::schema::{Kind, Members, Shape, shape};
 use super::write::{declared, field, gates_frame, routes_frame, schema_frame};
 use super::{Generated, Generation};
 
-/// Facts that every message has; arguments get other names in the context.
-const OWN: [&str; 2] = ["mcp_method", "mcp_version"];
-/// They, and those of each request, as a tool's action declares them.
+/// What every message and each request says of itself, as a tool's action declares it; arguments get other names.
 const COMMON: &str =
     "mcp_method: String, mcp_version: String, now?: datetime, source_ip?: ipaddr, justification?: String";
 /// The schemas that tools build on.
@@ -96,10 +94,6 @@ pub(super) fn read(document: &Value, arguments: &Arguments) -> Result<Generated>
     Ok(Generated { parts, needed: vec![HTTP, MCP], skipped })
 }
 
-fn is_id(text: &str) -> bool {
-    !text.is_empty() && !text.contains(['"', '\\']) && !text.chars().any(char::is_control)
-}
-
 /// The line under which the tools of a server stand.
 fn tools_line(server: &str) -> String {
     format!("      tools: # of {server}")
@@ -146,8 +140,10 @@ impl<'a> Tool<'a> {
             _ => Vec::new(),
         };
         for member in &mut context {
-            let reserved =
-                |name: &str| OWN.contains(&name) || countersign_core::routes::COMMON_FACTS.contains(&name);
+            let reserved = |name: &str| {
+                countersign_core::routes::MCP_FACTS.contains(&name)
+                    || countersign_core::routes::COMMON_FACTS.contains(&name)
+            };
             if reserved(&member.name) {
                 member.name.push('_');
             }

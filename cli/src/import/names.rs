@@ -102,6 +102,11 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// Whether a text can be the id of an entity or an action as it is.
+pub(super) fn is_id(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['"', '\\']) && !text.chars().any(char::is_control)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

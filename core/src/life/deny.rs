@@ -93,10 +93,7 @@ impl AwaitingBody {
         detail: String,
         now: UnixMillis,
     ) -> Step {
-        let text = |name: &[u8]| {
-            let value = self.facts.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-            value.map(|value| String::from_utf8_lossy(value).into_owned())
-        };
+        let text = |name| self.facts.first(name).map(|value| String::from_utf8_lossy(value).into_owned());
         let about = About {
             method: text(b":method"),
             host: text(b":authority"),

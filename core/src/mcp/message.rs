@@ -92,7 +92,7 @@ impl Post {
 }
 
 /// The version that the header names; nothing when there is none.
-fn stated(reading: &Reading) -> Result<Option<Version>, Denial> {
+pub(crate) fn stated(reading: &Reading) -> Result<Option<Version>, Denial> {
     let Some(name) = reading.header(VERSION)? else { return Ok(None) };
     match Version::named(name) {
         Some(version) => Ok(Some(version)),

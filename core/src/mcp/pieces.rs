@@ -6,6 +6,8 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::reading::fold;
+
 /// The members of an object, in order, each as it is written.
 pub(super) struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 
@@ -44,9 +46,9 @@ impl<'a> Pairs<'a> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
-    /// How many members have this name, in any case.
+    /// How many members have this name, in lower case here and in any there.
     pub(super) fn count(&self, name: &str) -> usize {
-        self.0.iter().filter(|(key, _)| key.to_lowercase() == name).count()
+        self.0.iter().filter(|(key, _)| fold(key) == name).count()
     }
 }
 

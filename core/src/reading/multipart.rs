@@ -3,7 +3,7 @@
 
 use super::headers::is_token;
 use super::media::MediaType;
-use super::rules::{Relaxed, Rule, fold};
+use super::rules::{Relaxed, Rule, fold, is_taken_for};
 use crate::denial::{Denial, Reason};
 
 /// Most parts. Frameworks stop reading somewhere.
@@ -75,10 +75,10 @@ impl Parts {
     /// The parts called `name`.
     ///
     /// # Errors
-    /// [`Reason::Ambiguous`] when another differs only in case.
+    /// [`Reason::Ambiguous`] when another is `name` in another case or with `[…]`.
     pub(crate) fn named<'a>(&'a self, name: &str, relaxed: &Relaxed) -> Result<Vec<&'a Part>, Denial> {
         let folded = fold(name);
-        let twin = self.0.iter().any(|part| part.name != name && fold(&part.name) == folded);
+        let twin = self.0.iter().any(|part| part.name != name && is_taken_for(&fold(&part.name), &folded));
         let place = format_args!("the multipart body has another spelling of `{name}`");
         Rule::QueryKeyCase.refuse_if(twin, relaxed, place)?;
         Ok(self.0.iter().filter(|part| part.name == name).collect())
@@ -200,6 +200,15 @@ mod tests {
         let expected = PartContent::File { name: "a;b.png".into(), ty: "image/png".into(), size: 3 };
         assert_eq!(parts.0[1].content, expected);
         assert_eq!(read("--b-1--").unwrap().names(), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_that_some_framework_takes_for_another_is_refused() {
+        for (name, refused) in [("a", false), ("b", false), ("A", true), ("a[]", true), ("a[x]", true)] {
+            let parts = read(&one(&FIELD.replace("\"a\"", &format!("\"{name}\"")))).unwrap();
+            let rule = parts.named("a", &Relaxed::default()).err().and_then(|denial| denial.rule);
+            assert_eq!(rule, refused.then_some(Rule::QueryKeyCase), "{name}");
+        }
     }
 
     #[test]

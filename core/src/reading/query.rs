@@ -1,7 +1,7 @@
 //! Names and values of a query or of a form, split once and decoded where policy reads them.
 
 use super::path::{QUERY, decode};
-use super::rules::{Relaxed, Rule, fold};
+use super::rules::{Relaxed, Rule, fold, is_taken_for};
 use crate::denial::{Denial, Reason};
 
 /// Most parameters that are split. Many frameworks stop reading about there, and would miss what policy saw.
@@ -21,15 +21,6 @@ struct Parameter {
     folded: String,
     /// As it came.
     value: String,
-}
-
-impl Parameter {
-    /// Whether some framework takes it for the name that `folded` is: case does not matter to it, or it makes a list of
-    /// `name[]` and a map of `name[key]`.
-    fn is_taken_for(&self, folded: &str) -> bool {
-        let base = self.folded.split('[').next().unwrap_or_default();
-        self.folded == folded || base == folded
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +99,7 @@ impl Parameters {
     pub(crate) fn values(&self, name: &str, relaxed: &Relaxed) -> Result<Vec<String>, Denial> {
         let folded = fold(name);
         let mut values = Vec::new();
-        for parameter in self.all.iter().filter(|parameter| parameter.is_taken_for(&folded)) {
+        for parameter in self.all.iter().filter(|parameter| is_taken_for(&parameter.folded, &folded)) {
             let place = format_args!("{} has another spelling of `{name}`", self.kind.place());
             Rule::QueryKeyCase.refuse_if(parameter.name != name, relaxed, place)?;
             if parameter.name == name {

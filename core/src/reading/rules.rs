@@ -138,6 +138,11 @@ pub(crate) fn fold(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
 
+/// Whether some framework takes one folded name for the other: to many, `name[]` is a list and `name[key]` a map.
+pub(crate) fn is_taken_for(name: &str, wanted: &str) -> bool {
+    name.split('[').next() == Some(wanted) || name == wanted
+}
+
 /// Why a name is no rule that can be relaxed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotRelaxable {

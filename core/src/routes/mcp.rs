@@ -16,7 +16,7 @@ use crate::dialect::Dialect;
 use crate::entity::EntityName;
 use crate::identity::Caller;
 use crate::mcp::listing::Listing;
-use crate::mcp::{Message, VERSION, Verb, Version, check_argument, check_message, verb};
+use crate::mcp::{Message, Verb, Version, check_argument, check_message, stated, verb};
 use crate::reading::Reading;
 use crate::value::Value;
 
@@ -155,12 +155,7 @@ impl McpRoute {
 
     /// What a request without a message is: the stream that a client listens to, or the end of its session.
     pub(super) fn facts_of_endpoint(reading: &Reading) -> Result<BTreeMap<String, Value>, Denial> {
-        let version = match reading.header(VERSION)? {
-            None => Version::March2025,
-            Some(name) => Version::named(name)
-                .ok_or_else(|| Denial::new(Reason::UnsupportedVersion, format!("`{VERSION}: {name}`")))?,
-        };
-        Ok(facts(&reading.method, version))
+        Ok(facts(&reading.method, stated(reading)?.unwrap_or(Version::March2025)))
     }
 }
 

@@ -58,8 +58,8 @@ impl<'a> Source<'a> {
         let bases = bases(servers.map_or(&[], Vec::as_slice), arguments, &key, skipped);
         let tags = self.operation.get("tags").and_then(Value::as_array).into_iter().flatten();
         let tags: Vec<_> =
-            tags.filter_map(Value::as_str).filter(|tag| is_id(tag)).map(str::to_owned).collect();
-        let id = self.operation.get("operationId").and_then(Value::as_str).filter(|id| is_id(id));
+            tags.filter_map(Value::as_str).filter(|tag| names::is_id(tag)).map(str::to_owned).collect();
+        let id = self.operation.get("operationId").and_then(Value::as_str).filter(|id| names::is_id(id));
         let (resource, parents) = template.entities(self.name);
         let several = bases.len() > 1;
         let placed = |Base { hosts, path }: Base| Operation {
@@ -212,11 +212,6 @@ impl<'a> Parameter<'a> {
         };
         Ok(Some((Content::Fact(from, ty), nullable)))
     }
-}
-
-/// Whether a text can be the id of an action.
-fn is_id(text: &str) -> bool {
-    !text.is_empty() && !text.contains(['"', '\\']) && !text.chars().any(char::is_control)
 }
 
 /// A path template in the terms of routes.
