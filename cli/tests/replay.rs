@@ -103,7 +103,7 @@ fn every_form_of_report_names_what_differs_and_the_hashes() {
         ("junit", r#"testcase name="&lt;b&gt;\n::error::x""#),
         ("github", "title=<b>%0A%3A%3Aerror%3A%3Ax in "),
         ("markdown", "| &lt;b> ::error::x | status: expected 201, found 200 |"),
-        ("html", r"<td>&#60;b&#62;\n::error::x<br>"),
+        ("html", r#"<td data-name="request">&#60;b&#62;\n::error::x<br>"#),
     ];
     for (form, place) in forms {
         let output = countersign(&["replay", &policies, &path, "--format", form]);

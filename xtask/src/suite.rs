@@ -76,7 +76,7 @@ fn alerts(workspace: &Workspace) -> Result<()> {
 /// Runs the released filter in the harness: its start, and the recordings of the examples.
 fn start(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
-    let tests = ["--test", "host", "--test", "replay", "--test", "explain"];
+    let tests = ["host", "replay", "explain", "repository"].map(|name| ["--test", name]).concat();
     cargo.args(["test", "--workspace"]).args(tests).args(["--", "--ignored"]);
     run(cargo.env("COUNTERSIGN_WASM", workspace.target("countersign.wasm")))
 }

@@ -13,8 +13,11 @@ use super::envoy::EnvoyError;
 use super::reader::{ReadError, Reader, Recording};
 use super::{Ending, Options, Played, Setting, Stage, Tally, verify};
 
-/// Entries that wait for a job; a reader that is ahead waits then.
-const AHEAD: usize = 1_024;
+/// How many entries a job is given at a time: to wake it for each would take a tenth of all time.
+const BATCH: usize = 64;
+
+/// Batches that wait for a job; a reader that is ahead waits then.
+const AHEAD: usize = 16;
 
 /// That nothing was replayed.
 pub(crate) const NOTHING: &str =
@@ -65,16 +68,17 @@ pub fn run(
     for path in &plan.recordings {
         let mut reader = Reader::open(path)?;
         let played = thread::scope(|scope| {
-            let (senders, jobs): (Vec<SyncSender<_>>, Vec<_>) = (0..plan.jobs.max(1))
+            let (mut jobs, workers): (Vec<Job>, Vec<_>) = (0..plan.jobs.max(1))
                 .map(|_| {
-                    let (sender, receiver) = sync_channel::<Told>(AHEAD);
-                    (sender, scope.spawn(move || job(setting, plan, path, &receiver)))
+                    let (sender, receiver) = sync_channel(AHEAD);
+                    let job = Job { sender, batch: Vec::new() };
+                    (job, scope.spawn(move || work(setting, plan, path, &receiver)))
                 })
                 .unzip();
             let counts = (&mut number, &mut tally);
-            let read = distribute(&mut reader, &senders, counts, &mut |bytes| progress(before + bytes));
-            drop(senders);
-            let tallies = jobs.into_iter().map(|job| job.join().map_err(|_| RunError::Job)?);
+            let read = distribute(&mut reader, &mut jobs, counts, &mut |bytes| progress(before + bytes));
+            jobs.into_iter().for_each(Job::finish);
+            let tallies = workers.into_iter().map(|worker| worker.join().map_err(|_| RunError::Job)?);
             let tallies: Result<Vec<Tally>, RunError> = tallies.collect();
             read?;
             tallies
@@ -95,11 +99,30 @@ enum Told {
     Trouble(Duration, Vec<Trouble>),
 }
 
+/// A job, and what it is to be told next.
+struct Job {
+    sender: SyncSender<Vec<Told>>,
+    batch: Vec<Told>,
+}
+
+impl Job {
+    /// Whether it is still there; one that is gone says why when it is joined.
+    fn tell(&mut self, told: Told) -> bool {
+        self.batch.push(told);
+        self.batch.len() < BATCH || self.sender.send(std::mem::take(&mut self.batch)).is_ok()
+    }
+
+    /// There is nothing more for it.
+    fn finish(self) {
+        _ = self.sender.send(self.batch);
+    }
+}
+
 /// Gives each entry to the job that has had those like it: what can be joined comes to one gateway. How the service
 /// fails concerns all of them. An entry without its whole body is none that could be judged as it was.
 fn distribute(
     reader: &mut Reader,
-    senders: &[SyncSender<Told>],
+    jobs: &mut [Job],
     (number, tally): (&mut u64, &mut Tally),
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), ReadError> {
@@ -109,14 +132,13 @@ fn distribute(
             *number += 1;
             continue;
         }
-        let place = usize::try_from(likeness(&entry)).unwrap_or(0) % senders.len().max(1);
-        let others = senders.iter().enumerate().filter(|(job, _)| *job != place && !entry.service.is_empty());
-        // A job that is gone says why when it is joined.
-        for (_, other) in others {
-            _ = other.send(Told::Trouble(time(&entry), entry.service.clone()));
+        let place = usize::try_from(likeness(&entry)).unwrap_or(0) % jobs.len().max(1);
+        if !entry.service.is_empty() {
+            let others = jobs.iter_mut().enumerate().filter(|(job, _)| *job != place);
+            others.for_each(|(_, other)| _ = other.tell(Told::Trouble(time(&entry), entry.service.clone())));
         }
         let told = Told::Play(*number, Box::new(entry));
-        if senders.get(place).is_none_or(|sender| sender.send(told).is_err()) {
+        if !jobs.get_mut(place).is_some_and(|job| job.tell(told)) {
             return Ok(());
         }
         *number += 1;
@@ -140,12 +162,12 @@ fn likeness(entry: &Entry) -> u64 {
     hasher.finish() >> 1
 }
 
-fn job(setting: &Setting, plan: &Plan, path: &Path, told: &Receiver<Told>) -> Result<Tally, RunError> {
+fn work(setting: &Setting, plan: &Plan, path: &Path, told: &Receiver<Vec<Told>>) -> Result<Tally, RunError> {
     let mut tally = plan.tally.clone();
     let mut stage: Option<Stage> = None;
     // Told before there is a gateway for them.
     let mut troubles = Vec::new();
-    for told in told {
+    for told in told.iter().flatten() {
         let (number, entry) = match (told, &mut stage) {
             (Told::Play(number, entry), _) => (number, entry),
             (Told::Trouble(at, service), Some(stage)) => {

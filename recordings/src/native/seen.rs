@@ -5,12 +5,16 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use countersign_protocol::recording::Entry;
 
-/// What was seen so far: 16 bytes an id, whatever its length. Two ids are taken for the same by mistake about once in
-/// 10²⁶ recordings of a million entries.
+/// How many entries back an id is remembered at least: the memory that this takes has a bound, however long a recording is.
+const REMEMBERED: usize = 100_000;
+
+/// What was seen so far. Of an id 16 bytes are kept, whatever its length: two are taken for the same by mistake about
+/// once in 10²⁸ recordings of a million entries.
 #[derive(Default)]
 pub(crate) struct Seen {
     hashers: [RandomState; 2],
-    ids: HashSet<u128>,
+    /// The last ones, and up to as many before them.
+    ids: [HashSet<u128>; 2],
     last: Option<i64>,
 }
 
@@ -28,10 +32,37 @@ impl Seen {
         }
         let [first, second] = &self.hashers;
         let hash = u128::from(first.hash_one(&entry.id)) << 64 | u128::from(second.hash_one(&entry.id));
-        if !self.ids.insert(hash) {
+        let [ids, before] = &mut self.ids;
+        if before.contains(&hash) || !ids.insert(hash) {
             return Err(format!("`id` `{}` is used before: give each entry its own", entry.id));
+        }
+        if ids.len() >= REMEMBERED {
+            *before = std::mem::take(ids);
         }
         self.last = Some(entry.ts);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_remembered_for_long_and_not_for_ever() {
+        let mut seen = Seen::default();
+        let line = r#"{"v":1,"id":"","ts":5,"fidelity":"client","request":{"headers":[]}}"#;
+        let mut entry: Entry = serde_json::from_str(line).unwrap();
+        let mut take = |number: usize| {
+            entry.id = number.to_string();
+            seen.take(&entry)
+        };
+        (0..=REMEMBERED).for_each(|number| take(number).unwrap());
+        for known in [0, 1, REMEMBERED] {
+            assert!(take(known).unwrap_err().contains("used before"), "{known}");
+        }
+        (REMEMBERED + 1..3 * REMEMBERED).for_each(|number| take(number).unwrap());
+        take(0).unwrap();
+        assert!(seen.ids.iter().all(|ids| ids.len() <= REMEMBERED));
     }
 }

@@ -21,6 +21,7 @@ struct Page<'a> {
     more: u64,
     begin: String,
     end: String,
+    hashes: Vec<(&'static str, String, String)>,
 }
 
 /// A failure, each of its parts in one line.
@@ -71,9 +72,19 @@ pub(super) fn render(report: &Report) -> String {
         more: report.tally.failing - report.shown(),
         begin: time(times.first()),
         end: time(times.last()),
+        hashes: hashes(report),
     };
     // A template that compiles and writes to a string does not fail.
     page.render().unwrap_or_default()
+}
+
+fn hashes(report: &Report) -> Vec<(&'static str, String, String)> {
+    let named = [("filter", &report.filter), ("policies", &report.bundle)];
+    let named = named.map(|(what, named)| (what, &named.path, named.sha256));
+    let recordings =
+        report.recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
+    let all = named.into_iter().chain(recordings);
+    all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string())).collect()
 }
 
 fn bars(report: &Report) -> Vec<Bar> {

@@ -60,8 +60,14 @@ impl Chain {
 
     /// Where it does not hold together, in order.
     pub(super) fn breaks(&self) -> impl Iterator<Item = (u64, Why)> {
+        self.broken_until(u64::MAX)
+    }
+
+    /// The same, of the records up to this one.
+    fn broken_until(&self, last: u64) -> impl Iterator<Item = (u64, Why)> {
         let from = if self.forgotten == 0 { 0 } else { self.forgotten + 1 };
-        let kept = self.links.range(from..).filter_map(|(seq, link)| Some((*seq, self.fault(*seq, link)?)));
+        let kept = self.links.range(from..=last.max(from));
+        let kept = kept.filter_map(|(seq, link)| Some((*seq, self.fault(*seq, link)?)));
         self.broken.iter().copied().chain(kept)
     }
 
@@ -83,7 +89,7 @@ impl Chain {
         if keep <= self.forgotten || !self.links.contains_key(&keep) {
             return Vec::new();
         }
-        self.broken = self.breaks().filter(|(seq, _)| *seq <= keep).collect();
+        self.broken = self.broken_until(keep).collect();
         self.forgotten = keep;
         let later = self.links.split_off(&keep);
         let gone = std::mem::replace(&mut self.links, later);
