@@ -10,6 +10,7 @@ mod explain;
 mod facts;
 mod fields;
 mod file;
+mod hidden;
 mod http;
 pub(crate) mod json;
 mod mcp;

@@ -46,6 +46,11 @@ impl Choice {
         }
     }
 
+    /// All routes.
+    pub(super) fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.0.iter().flat_map(|form| form.routes.values())
+    }
+
     /// The routes of different forms of which neither asks for all that the other asks for, though a request
     /// could fit both. One of each two forms is told.
     pub(super) fn ties(&self) -> impl Iterator<Item = Tie> {

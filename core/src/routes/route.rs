@@ -49,6 +49,14 @@ impl Route {
         self.params.iter().zip(captured).map(|(param, value)| param.read(value.clone())).collect()
     }
 
+    /// Every action that a request which it takes can be.
+    pub(super) fn all_actions(&self) -> Vec<EntityName> {
+        match &self.mcp {
+            Some(mcp) => mcp.all_actions().collect(),
+            None => vec![self.action.clone()],
+        }
+    }
+
     /// Every fact that it takes.
     pub(super) fn facts(&self) -> impl Iterator<Item = &Fact> {
         self.own_facts().chain(self.mcp.iter().flat_map(|mcp| mcp.facts()))

@@ -71,6 +71,15 @@ impl Template {
         })
     }
 
+    /// Whether some request could name this entity.
+    pub(super) fn could_name(&self, entity: &EntityName) -> bool {
+        self.ty == entity.ty
+            && match self.pieces.as_slice() {
+                [Piece::Literal(id)] => *id == entity.id,
+                _ => true,
+            }
+    }
+
     /// The entity that a request names. Different values give different names.
     pub(super) fn fill(&self, inputs: &Inputs<'_>) -> Result<EntityName, Denial> {
         let mut id = String::new();

@@ -1,5 +1,7 @@
 //! The routes of one host as a tree over path segments: one walk finds the most specific.
 
+mod meeting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use super::pattern::Step;
 use super::route::Route;
 use crate::denial::{Denial, Reason};
 use crate::reading::Reading;
+pub(super) use meeting::Paths;
 
 /// What is known of one host, or of all hosts below a domain.
 #[derive(Debug, Default)]
