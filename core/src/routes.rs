@@ -1,5 +1,6 @@
 //! Routes: which request is which action on which resource, with which context.
 
+mod asked;
 pub(crate) mod body;
 mod build;
 mod choice;
@@ -23,6 +24,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use asked::Unfound;
 pub use common::{COMMON_FACTS, common_facts};
 pub(crate) use document::{Place, Typed, strict};
 pub(crate) use explain::written;
@@ -40,6 +42,7 @@ use crate::reading::Reading;
 use crate::types::Attribute;
 use crate::value::Value;
 use crate::yaml;
+use asked::Asked;
 use build::Placed;
 use choice::Tie;
 use file::{FILE, Fallback, RoutesFile};
@@ -172,15 +175,17 @@ impl Routes {
         }
     }
 
-    /// What a request is about.
+    /// What a request is about. `body` is the whole body, if it is there already.
     ///
     /// # Errors
+    /// [`Unfound::NeedsBody`] when a route is chosen by what is in it; else
     /// [`Reason::NoRoute`] when nothing matches and the host is closed, or the schema knows no such action of
     /// plain HTTP; [`Reason::Ambiguous`] when a header that a route matches on can be read in two ways.
-    pub fn find<'a>(&'a self, reading: &Reading) -> Result<Target<'a>, Denial> {
+    pub fn find<'a>(&'a self, reading: &Reading, body: Option<&[u8]>) -> Result<Target<'a>, Unfound> {
         let (mut closed, mut fallback) = (false, None);
+        let asked = Asked::new(reading, body);
         for host in self.covering(&reading.host) {
-            if let Some(Found { route, captured }) = host.find(reading)? {
+            if let Some(Found { route, captured }) = host.find(&asked)? {
                 let captured = route.folded(captured);
                 let posted = route.mcp.as_deref().filter(|_| reading.method == "POST");
                 return Ok(Target(match posted {
@@ -195,10 +200,8 @@ impl Routes {
         if open && self.http.contains(reading.method.as_str()) {
             return Ok(Target(Kind::Http { action: http::action(&reading.method) }));
         }
-        Err(Denial::new(
-            Reason::NoRoute,
-            format!("no route for `{}` on host `{}`", reading.method, reading.host),
-        ))
+        let detail = format!("no route for `{}` on host `{}`", reading.method, reading.host);
+        Err(Denial::new(Reason::NoRoute, detail).into())
     }
 
     /// The action of all tool calls, when a tool has another one in it.

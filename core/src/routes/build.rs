@@ -52,6 +52,7 @@ pub(super) fn route(
     let mcp = entry.mcp.as_ref().and_then(|mcp| mcp::build::build(&entry, mcp, params, schema, &mut errors));
     let (action, resource) = match &mcp {
         Some(mcp) => {
+            errors.require(line, !matching.form, || "`mcp` is JSON: leave `form` out".into());
             matching.methods = mcp::build::METHODS.map(str::to_owned).to_vec();
             (Some(mcp.connects()), Template::parse(&mcp.names(), params).ok())
         }
@@ -106,6 +107,9 @@ fn format(route: &Route, matching: &Matching, errors: &mut Errors<'_>) -> Option
             format!("the route reads `{first}` and `{other}`, but a body has one format")
         });
     }
+    errors.require(route.line, !matching.form || format == Format::Form, || {
+        format!("the route asks for a form and reads `{}`, but a body has one format", first.written)
+    });
     errors.require(route.line, !matching.grpc, || {
         format!("the route reads `{}`, but nothing is read in a gRPC message", first.written)
     });
@@ -119,7 +123,8 @@ fn check_bound(route: &Route, matching: &Matching, errors: &mut Errors<'_>) {
         Source::Header(name) => Some(name.as_str()),
         _ => None,
     });
-    let format = route.body.iter().flat_map(|_| ["content-type", "content-encoding"]);
+    let reads = route.body.is_some() || matching.form;
+    let format = reads.then_some(["content-type", "content-encoding"]).into_iter().flatten();
     for name in taken.chain(matching.headers()).chain(format) {
         let bound = !is_volatile(name, &route.volatile);
         errors.require(route.line, bound, || {

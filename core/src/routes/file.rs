@@ -95,10 +95,12 @@ pub(super) struct MatchEntry {
     #[serde(default)]
     pub(super) query: BTreeMap<String, WantedEntry>,
     #[serde(default)]
+    pub(super) form: BTreeMap<String, WantedEntry>,
+    #[serde(default)]
     pub(super) content_type: OneOrMany,
 }
 
-/// What a header or a query parameter must be.
+/// What a header, a query parameter or a field must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WantedEntry {
     /// This value.

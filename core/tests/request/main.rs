@@ -11,6 +11,7 @@
 mod binding;
 mod conditions;
 mod facts;
+mod forms;
 mod identity;
 mod mapping;
 mod mistakes;
