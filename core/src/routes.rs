@@ -11,6 +11,7 @@ mod explain;
 mod facts;
 mod fields;
 mod file;
+mod graphql;
 mod hidden;
 mod http;
 pub(crate) mod json;
@@ -46,6 +47,7 @@ use asked::Asked;
 use build::Placed;
 use choice::Tie;
 use file::{FILE, Fallback, RoutesFile};
+use graphql::GraphqlRoute;
 use route::Route;
 use tree::{Found, Host};
 
@@ -100,6 +102,12 @@ enum Kind<'a> {
     Mcp {
         route: &'a Route,
         mcp: &'a McpRoute,
+        captured: Vec<String>,
+    },
+    /// What a document asks for.
+    Graphql {
+        route: &'a Route,
+        graphql: &'a GraphqlRoute,
         captured: Vec<String>,
     },
     Http {
@@ -187,6 +195,9 @@ impl Routes {
         for host in self.covering(&reading.host) {
             if let Some(Found { route, captured }) = host.find(&asked)? {
                 let captured = route.folded(captured);
+                if let Some(graphql) = route.graphql.as_deref() {
+                    return Ok(Target(Kind::Graphql { route, graphql, captured }));
+                }
                 let posted = route.mcp.as_deref().filter(|_| reading.method == "POST");
                 return Ok(Target(match posted {
                     Some(mcp) => Kind::Mcp { route, mcp, captured },
@@ -218,11 +229,13 @@ impl Routes {
 }
 
 impl Target<'_> {
-    /// The action, known before the body is.
+    /// The action, known before the body is; of several that wait for it anyway, one.
     #[must_use]
     pub fn action(&self) -> &EntityName {
         match &self.0 {
-            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.action,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } | Kind::Graphql { route, .. } => {
+                &route.action
+            }
             Kind::Http { action } => action,
         }
     }
@@ -231,7 +244,7 @@ impl Target<'_> {
     #[must_use]
     pub fn needs_body(&self) -> bool {
         match &self.0 {
-            Kind::Mcp { .. } => true,
+            Kind::Mcp { .. } | Kind::Graphql { .. } => true,
             Kind::Route { route, .. } => route.body.is_some(),
             Kind::Http { .. } => false,
         }
@@ -241,7 +254,7 @@ impl Target<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.0 {
-            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.name,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } | Kind::Graphql { route, .. } => &route.name,
             Kind::Http { .. } => "http",
         }
     }
@@ -250,7 +263,9 @@ impl Target<'_> {
     #[must_use]
     pub fn volatile(&self) -> &[String] {
         match &self.0 {
-            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.volatile,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } | Kind::Graphql { route, .. } => {
+                &route.volatile
+            }
             Kind::Http { .. } => &[],
         }
     }
@@ -259,7 +274,9 @@ impl Target<'_> {
     #[must_use]
     pub fn redacted(&self) -> &[String] {
         match &self.0 {
-            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.redacted,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } | Kind::Graphql { route, .. } => {
+                &route.redacted
+            }
             Kind::Http { .. } => &[],
         }
     }
@@ -269,7 +286,7 @@ impl Target<'_> {
         match &self.0 {
             Kind::Mcp { mcp, .. } => Some(mcp),
             Kind::Route { route, .. } => route.mcp.as_deref(),
-            Kind::Http { .. } => None,
+            Kind::Graphql { .. } | Kind::Http { .. } => None,
         }
     }
 
@@ -298,6 +315,10 @@ impl Target<'_> {
             Kind::Route { route, captured } => {
                 let typed = route.typed(captured);
                 (route, typed.and_then(|captured| route.map(reading, &captured, body)).map(Parts::from))
+            }
+            Kind::Graphql { route, graphql, captured } => {
+                let typed = route.typed(captured);
+                (route, typed.and_then(|captured| graphql.map(reading, &captured, body)))
             }
             Kind::Mcp { route, mcp, captured } => {
                 let post = post.unwrap_or_else(|| Post::of(reading, body));

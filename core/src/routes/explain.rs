@@ -66,7 +66,7 @@ const GRPC: &str = "application/grpc*";
 
 impl WrittenRoute {
     fn of(entry: RouteEntry, line: usize) -> Self {
-        let RouteEntry { r#match, context, mcp, .. } = entry;
+        let RouteEntry { r#match, context, mcp, graphql, .. } = entry;
         let plain = |wanted: BTreeMap<String, WantedEntry>| {
             let value = |wanted| match wanted {
                 WantedEntry::Value(value) => Some(value),
@@ -83,6 +83,9 @@ impl WrittenRoute {
         sources("", context, &mut from);
         for tool in mcp.into_iter().flat_map(|mcp| mcp.value.tools.into_values()) {
             sources("", tool.value.context, &mut from);
+        }
+        for root in graphql.into_iter().flat_map(|graphql| graphql.value.into_values()) {
+            sources("", root.value.context, &mut from);
         }
         Self {
             name: format!("{FILE}:{line}"),
@@ -106,7 +109,9 @@ impl WrittenRoute {
     /// The path template's parameters, in order, with what a request has in their place.
     #[must_use]
     pub fn captured(&self, target: &Target<'_>) -> Vec<(String, String)> {
-        let (Kind::Route { captured, .. } | Kind::Mcp { captured, .. }) = &target.0 else {
+        let (Kind::Route { captured, .. } | Kind::Mcp { captured, .. } | Kind::Graphql { captured, .. }) =
+            &target.0
+        else {
             return Vec::new();
         };
         let params = pattern::path(&self.path).map(|(_, params)| params.all).unwrap_or_default();

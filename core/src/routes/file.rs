@@ -44,6 +44,8 @@ pub(super) struct HostEntry {
 pub(super) struct RouteEntry {
     pub(super) r#match: MatchEntry,
     pub(super) mcp: Option<Located<McpEntry>>,
+    /// From `mutation.deleteUser` to what that root field is.
+    pub(super) graphql: Option<Located<BTreeMap<String, Located<RootEntry>>>>,
     pub(super) action: Option<Located<String>>,
     pub(super) resource: Option<Located<String>>,
     pub(super) parents: Option<Located<OneOrMany>>,
@@ -78,6 +80,17 @@ pub(super) struct ToolEntry {
     /// From the end of an `Mcp-Param-…` header's name to the argument that it mirrors.
     #[serde(default)]
     pub(super) params: BTreeMap<String, String>,
+}
+
+/// What a root field of a GraphQL document is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RootEntry {
+    pub(super) action: Located<String>,
+    pub(super) resource: Located<String>,
+    pub(super) parents: Option<Located<OneOrMany>>,
+    #[serde(default)]
+    pub(super) context: BTreeMap<String, Located<FieldEntry>>,
 }
 
 /// Which requests a route takes.

@@ -64,7 +64,11 @@ impl PlainScope {
     /// An action that the route makes of requests, and that this scope does not match.
     fn misses(&self, route: &Route) -> Option<EntityName> {
         let known = |action: &EntityName| self.actions.as_ref().is_none_or(|all| all.contains(action));
-        let resource = self.matches(route);
+        // What is one of many resources is not looked at closely: only an open scope surely matches them.
+        let resource = match (&route.mcp, &route.graphql) {
+            (None, None) => self.matches(route),
+            _ => self.resource == PlainResource::Any,
+        };
         route.all_actions().into_iter().find(|action| !resource || !known(action))
     }
 

@@ -12,6 +12,7 @@ mod binding;
 mod conditions;
 mod facts;
 mod forms;
+mod graphql;
 mod identity;
 mod mapping;
 mod mistakes;
