@@ -152,7 +152,7 @@ fn allowed() -> Vec<(Value, &'static [&'static str])> {
         ),
         (
             json!({ "query": "mutation ($i: Input!) { tag(input: $i, note: \"\"\"\n  a\n   b\n\"\"\") }", "variables": { "i": { "file": "f", "tags": ["x"] } } }),
-            &["tag f x \"a\\nb\""],
+            &["tag f x \"a\\n b\""],
         ),
         (json!({ "query": "{ hello @skip(if: true) user(id: 2) }" }), &["user 2"]),
     ]
