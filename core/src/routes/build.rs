@@ -75,9 +75,7 @@ pub(super) fn route(
     let context = context::fields(&entry.context, params, none(), &mut errors);
     if let Some(action) = action.as_ref().filter(|_| mcp.is_none() && graphql.is_none()) {
         context::check(action, (&entry.context, &context), &common_type, line, schema, &mut errors);
-        let resource_line = entry.resource.as_ref().map_or(0, |resource| resource.line);
-        let lines = (resource_line, entry.parents.as_ref().map_or(resource_line, |parents| parents.line));
-        check_types(action, resource.as_ref(), &parents, lines, schema, &mut errors);
+        check_types(action, resource.as_ref(), &parents, lines(&entry), schema, &mut errors);
     }
     for name in entry.volatile.0.iter().chain(&entry.redact.0) {
         let known = pattern::is_header_name(name);
@@ -157,6 +155,12 @@ fn named<'a, T>(
 ) -> Option<&'a Located<T>> {
     errors.require(line, member.is_some(), || format!("missing field `{name}`"));
     member
+}
+
+/// The lines of resource and parents.
+fn lines(entry: &RouteEntry) -> (usize, usize) {
+    let resource = entry.resource.as_ref().map_or(0, |resource| resource.line);
+    (resource, entry.parents.as_ref().map_or(resource, |parents| parents.line))
 }
 
 /// Knows no other facts than all routes do.

@@ -30,6 +30,59 @@ routes:
 
 const JSON: &Fields = &[("content-type", "application/json")];
 
+const POST: &str = r#"{"query": "{a}"}"#;
+
+/// Method, path, fields and body, and the resources or the start of the denial.
+const PLACES: &[(&str, &str, &Fields, &str, &str)] = &[
+    ("GET", "/acme/graphql?query=%7Ba%20b%7D", &[], "", "File::\"a\" File::\"b\""),
+    (
+        "GET",
+        "/acme/graphql?query=query(%24i%3AID)%7Buser(id%3A%24i)%7D&variables=%7B%22i%22%3A7%7D",
+        &[],
+        "",
+        "User::\"acme/7\"",
+    ),
+    ("GET", "/acme/graphql?query=mutation%7BdeleteUser(id%3A1)%7D", &[], "", "User::\"1\""),
+    ("GET", "/acme/graphql", &[], "", "bad_message there is no document in `query`"),
+    (
+        "GET",
+        "/acme/graphql?query=%7Ba%7D&query=%7Bb%7D",
+        &[],
+        "",
+        "ambiguous_request repeated-parameters: `query:query`",
+    ),
+    ("GET", "/acme/graphql?query=%7Ba%7D&Query=%7Bb%7D", &[], "", "ambiguous_request query-key-case"),
+    ("GET", "/acme/graphql?query={a+b}", &[], "", "ambiguous_request"),
+    ("GET", "/acme/graphql?documentId=x", &[], "", "bad_message the document is kept"),
+    ("GET", "/acme/graphql?query=%7Ba%7D", JSON, POST, "bad_message a GET has no body"),
+    (
+        "POST",
+        "/acme/graphql?query=%7Bb%7D",
+        JSON,
+        POST,
+        "ambiguous_request repeated-parameters: `query` in the query of a POST",
+    ),
+    ("POST", "/acme/graphql", JSON, POST, "File::\"a\""),
+    ("POST", "/acme/graphql", &[("content-type", "application/graphql-response+json")], POST, "File::\"a\""),
+    (
+        "POST",
+        "/acme/graphql",
+        &[("content-type", "application/graphql")],
+        "{a}",
+        "bad_fact `content-type` is not JSON",
+    ),
+    (
+        "POST",
+        "/acme/graphql",
+        &[("content-type", "application/x-www-form-urlencoded")],
+        "query={a}",
+        "bad_fact `content-type` is not JSON",
+    ),
+    ("POST", "/acme/graphql", &[], POST, "bad_fact `content-type` is not JSON"),
+    ("POST", "/acme/graphql", JSON, "", "bad_fact"),
+    ("PUT", "/acme/graphql", JSON, POST, "no_route"),
+];
+
 #[derive(Deserialize)]
 struct Case {
     /// The document, when the request holds nothing else; else the whole body.
@@ -95,63 +148,7 @@ fn each_root_field_is_a_part() {
 #[test]
 fn a_document_may_be_in_the_query_of_a_get_and_nowhere_else() {
     let routes = routes(ROUTES);
-    let post = json!({"query": "{a}"}).to_string();
-    let cases: &[(&str, &str, &Fields, &str, &str)] = &[
-        ("GET", "/acme/graphql?query=%7Ba%20b%7D", &[], "", "File::\"a\" File::\"b\""),
-        (
-            "GET",
-            "/acme/graphql?query=query(%24i%3AID)%7Buser(id%3A%24i)%7D&variables=%7B%22i%22%3A7%7D",
-            &[],
-            "",
-            "User::\"acme/7\"",
-        ),
-        ("GET", "/acme/graphql?query=mutation%7BdeleteUser(id%3A1)%7D", &[], "", "User::\"1\""),
-        ("GET", "/acme/graphql", &[], "", "bad_message there is no document in `query`"),
-        (
-            "GET",
-            "/acme/graphql?query=%7Ba%7D&query=%7Bb%7D",
-            &[],
-            "",
-            "ambiguous_request repeated-parameters: `query:query`",
-        ),
-        ("GET", "/acme/graphql?query=%7Ba%7D&Query=%7Bb%7D", &[], "", "ambiguous_request query-key-case"),
-        ("GET", "/acme/graphql?query={a+b}", &[], "", "ambiguous_request"),
-        ("GET", "/acme/graphql?documentId=x", &[], "", "bad_message the document is kept"),
-        ("GET", "/acme/graphql?query=%7Ba%7D", JSON, &post, "bad_message a GET has no body"),
-        (
-            "POST",
-            "/acme/graphql?query=%7Bb%7D",
-            JSON,
-            &post,
-            "ambiguous_request repeated-parameters: `query` in the query of a POST",
-        ),
-        ("POST", "/acme/graphql", JSON, &post, "File::\"a\""),
-        (
-            "POST",
-            "/acme/graphql",
-            &[("content-type", "application/graphql-response+json")],
-            &post,
-            "File::\"a\"",
-        ),
-        (
-            "POST",
-            "/acme/graphql",
-            &[("content-type", "application/graphql")],
-            "{a}",
-            "bad_fact `content-type` is not JSON",
-        ),
-        (
-            "POST",
-            "/acme/graphql",
-            &[("content-type", "application/x-www-form-urlencoded")],
-            "query={a}",
-            "bad_fact `content-type` is not JSON",
-        ),
-        ("POST", "/acme/graphql", &[], &post, "bad_fact `content-type` is not JSON"),
-        ("POST", "/acme/graphql", JSON, "", "bad_fact"),
-        ("PUT", "/acme/graphql", JSON, &post, "no_route"),
-    ];
-    for (method, path, fields, body, expected) in cases {
+    for (method, path, fields, body, expected) in PLACES {
         let facts = RequestFacts { body: Some(body.as_bytes().to_vec()), ..request(method, path, fields) };
         let answer = match parts(&routes, &facts) {
             Ok(parts) => parts.iter().map(|part| part.resource.to_string()).collect::<Vec<_>>().join(" "),
