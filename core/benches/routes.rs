@@ -126,7 +126,7 @@ fn measure(routes: &Routes, facts: &RequestFacts) -> (f64, f64) {
     let start = Instant::now();
     for _ in 0..LOOKUPS {
         let reading = Reading::of(black_box(facts), &relaxed).unwrap();
-        match routes.find(&reading) {
+        match routes.find(&reading, None) {
             Ok(target) => drop(black_box(target.name().len())),
             Err(denial) => panic!("{denial:?}"),
         }

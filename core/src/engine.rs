@@ -161,6 +161,7 @@ impl Rules {
         let (Some(routes), Some(identities)) = (routes, identities) else { return Err(errors) };
         errors.extend(unmapped_groups(&policies, &identities));
         errors.extend(narrow_calls(&policies, &routes));
+        errors.extend(policies.plain().filter_map(|(info, scope)| routes.hides(info, scope)));
         let unfit = identities.unfit(&policies);
         errors.extend(unfit.into_iter().map(|why| LoadError::in_file(FILE, format!("`identity`: {why}"))));
         if errors.is_empty() { Ok(Self { policies, routes, identities }) } else { Err(errors) }

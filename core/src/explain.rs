@@ -222,9 +222,9 @@ impl Explainer {
         let reading = Reading::of(facts, &engine.relaxed).ok();
         let identify = |reading| engine.identities.identify(facts, reading, now, &owner_of).ok();
         let caller = reading.as_ref().and_then(identify);
-        let target = reading.as_ref().map(|reading| engine.routes.find(reading));
+        let target = reading.as_ref().map(|reading| engine.routes.find(reading, facts.body.as_deref()));
         let missed = match (&target, &reading) {
-            (Some(Err(_)), Some(reading)) => self.missed(reading),
+            (Some(Err(_)), Some(reading)) => self.missed(reading, facts.body.as_deref()),
             _ => Vec::new(),
         };
         let route = target.and_then(Result::ok).map(|target| {
@@ -246,8 +246,8 @@ impl Explainer {
         }
     }
 
-    fn missed(&self, reading: &Reading) -> Vec<(WrittenRoute, Miss)> {
-        let missed = self.routes.iter().filter_map(|route| Some((route.clone(), route.miss(reading)?)));
+    fn missed(&self, reading: &Reading, body: Option<&[u8]>) -> Vec<(WrittenRoute, Miss)> {
+        let missed = self.routes.iter().filter_map(|route| Some((route.clone(), route.miss(reading, body)?)));
         let mut missed: Vec<_> = missed.filter(|(_, miss)| *miss != Miss::Host).collect();
         missed.sort_by_key(|(route, miss)| (miss.clone(), std::cmp::Reverse(route.shared(reading))));
         missed

@@ -19,7 +19,7 @@ use crate::mcp::Post;
 use crate::mcp::listing::Listing;
 use crate::policy::{Fault, Query, Ruling, Shadow, Would};
 use crate::reading::Reading;
-use crate::routes::{MCP_FACTS, Mapped, Target, common_facts};
+use crate::routes::{MCP_FACTS, Mapped, Target, Unfound, common_facts};
 
 /// Most bytes of a context in a record; a longer one is there by its hash.
 const LONGEST_CONTEXT: usize = 64 << 10;
@@ -99,7 +99,7 @@ fn stages<'a>(
     let reading = Reading::of(facts, &engine.relaxed)?;
     about.method = Some(reading.method.clone());
     about.host = Some(reading.host.clone());
-    let found = engine.routes.find(&reading);
+    let found = engine.routes.find(&reading, facts.body.as_deref());
     // Who asks is not known yet, and must be told so in the protocol that they speak.
     let post = found.as_ref().ok().and_then(|target| target.post(&reading, facts.body.as_deref()));
     if let Some(post) = post.as_ref().filter(|_| about.dialect == Dialect::Http) {
@@ -108,11 +108,15 @@ fn stages<'a>(
     let owner_of = |entity: &_, attribute: &str| engine.policies.attribute_entity(entity, attribute);
     let caller = engine.identities.identify(facts, &reading, now, &owner_of)?;
     about.principal = Some(caller.principal.clone());
-    let target = found?;
+    // What follows an upgrade has no end that could be waited for.
+    let due = || reading.upgrade().cloned().map_or(Stop::NeedBody, Stop::Denied);
+    let target = found.map_err(|unfound| match unfound {
+        Unfound::NeedsBody => due(),
+        Unfound::Denied(denial) => Stop::Denied(denial),
+    })?;
     about.route = Some(target.name().to_owned());
     if facts.body.is_none() && (target.needs_body() || engine.policies.gated(target.action())) {
-        // What follows an upgrade has no end that could be waited for.
-        return Err(reading.upgrade().cloned().map_or(Stop::NeedBody, Stop::Denied));
+        return Err(due());
     }
     let loose = post.as_ref().map(|post| post.loose.clone()).unwrap_or_default();
     let lists = post.as_ref().is_some_and(Post::lists);

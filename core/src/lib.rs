@@ -14,6 +14,7 @@ pub mod entity;
 pub mod explain;
 pub mod facts;
 pub mod grant;
+mod graphql;
 mod grpc;
 pub mod identity;
 pub mod journal;

@@ -8,6 +8,7 @@ mod evaluate;
 mod explain;
 mod hierarchy;
 mod place;
+mod plain;
 #[cfg(test)]
 mod properties;
 mod reader;
@@ -31,6 +32,7 @@ pub use explain::{
     Account, Anatomy, Brief, Came, Change, Clause, ClauseKind, ClauseTrace, Conjunct, How, Matched, Need,
     Piece, Place, Read, Trace,
 };
+pub(crate) use plain::{PlainResource, PlainScope};
 pub use ruling::{Claimed, Failure, Fault, Query, Required, Ruling, Shadow, ShutGate, Verdict, Would};
 
 use crate::bundle::Bundle;
@@ -39,6 +41,7 @@ use crate::load::LoadError;
 use crate::types::Attribute;
 use hierarchy::{Hierarchy, NodeNo};
 use place::File;
+use plain::Inside;
 use schema::Types;
 use scope::{Index, Key, PolicyNo, Scope};
 
@@ -86,6 +89,8 @@ pub struct Policies {
     shadow: Index,
     /// What the scopes of gates say about actions.
     gates: BTreeSet<Key>,
+    /// Forbids and gates that are about plain HTTP.
+    plain: Vec<(PolicyNo, PlainScope)>,
 }
 
 /// A policy that is ready to be evaluated.
@@ -144,21 +149,27 @@ impl Policies {
         read: Vec<reader::Read<'_>>,
     ) -> Result<Self, Vec<LoadError>> {
         let (policies, enforced, shadow) = (Vec::new(), Index::default(), Index::default());
-        let mut all = Self { types, hierarchy, policies, enforced, shadow, gates: BTreeSet::new() };
+        let (gates, plain) = (BTreeSet::new(), Vec::new());
+        let mut all = Self { types, hierarchy, policies, enforced, shadow, gates, plain };
+        let inside = Inside::of(&all.hierarchy);
         for (number, read) in (0..).map(PolicyNo).zip(read) {
-            all.add(number, &read)
+            all.add(number, &read, &inside)
                 .map_err(|message| vec![LoadError::at(read.file.path, read.line(), message)])?;
         }
         Ok(all)
     }
 
-    fn add(&mut self, number: PolicyNo, read: &reader::Read<'_>) -> Result<(), String> {
+    fn add(&mut self, number: PolicyNo, read: &reader::Read<'_>, inside: &Inside) -> Result<(), String> {
         let scope = Scope::of(&read.policy, &self.types, &mut self.hierarchy);
         let scope = scope.ok_or("the scope names a type that the schema does not declare")?;
         let index = if read.notes.shadow { &mut self.shadow } else { &mut self.enforced };
         index.insert(&scope, number);
         if matches!(read.notes.role, Role::Gate(_)) && !read.notes.shadow {
             self.gates.extend(scope.actions());
+        }
+        if read.notes.role != Role::Permit {
+            let plain = PlainScope::of(&read.policy, &self.types, &self.hierarchy, inside);
+            self.plain.extend(plain.map(|scope| (number, scope)));
         }
         let condition = read.policy.as_ref().condition();
         self.policies.push(Loaded {

@@ -1,5 +1,6 @@
 //! Routes: which request is which action on which resource, with which context.
 
+mod asked;
 pub(crate) mod body;
 mod build;
 mod choice;
@@ -10,6 +11,8 @@ mod explain;
 mod facts;
 mod fields;
 mod file;
+mod graphql;
+mod hidden;
 mod http;
 pub(crate) mod json;
 mod mcp;
@@ -22,6 +25,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use asked::Unfound;
 pub use common::{COMMON_FACTS, common_facts};
 pub(crate) use document::{Place, Typed, strict};
 pub(crate) use explain::written;
@@ -39,9 +43,11 @@ use crate::reading::Reading;
 use crate::types::Attribute;
 use crate::value::Value;
 use crate::yaml;
+use asked::Asked;
 use build::Placed;
 use choice::Tie;
 use file::{FILE, Fallback, RoutesFile};
+use graphql::GraphqlRoute;
 use route::Route;
 use tree::{Found, Host};
 
@@ -96,6 +102,12 @@ enum Kind<'a> {
     Mcp {
         route: &'a Route,
         mcp: &'a McpRoute,
+        captured: Vec<String>,
+    },
+    /// What a document asks for.
+    Graphql {
+        route: &'a Route,
+        graphql: &'a GraphqlRoute,
         captured: Vec<String>,
     },
     Http {
@@ -171,16 +183,21 @@ impl Routes {
         }
     }
 
-    /// What a request is about.
+    /// What a request is about. `body` is the whole body, if it is there already.
     ///
     /// # Errors
+    /// [`Unfound::NeedsBody`] when a route is chosen by what is in it; else
     /// [`Reason::NoRoute`] when nothing matches and the host is closed, or the schema knows no such action of
     /// plain HTTP; [`Reason::Ambiguous`] when a header that a route matches on can be read in two ways.
-    pub fn find<'a>(&'a self, reading: &Reading) -> Result<Target<'a>, Denial> {
+    pub fn find<'a>(&'a self, reading: &Reading, body: Option<&[u8]>) -> Result<Target<'a>, Unfound> {
         let (mut closed, mut fallback) = (false, None);
+        let asked = Asked::new(reading, body);
         for host in self.covering(&reading.host) {
-            if let Some(Found { route, captured }) = host.find(reading)? {
+            if let Some(Found { route, captured }) = host.find(&asked)? {
                 let captured = route.folded(captured);
+                if let Some(graphql) = route.graphql.as_deref() {
+                    return Ok(Target(Kind::Graphql { route, graphql, captured }));
+                }
                 let posted = route.mcp.as_deref().filter(|_| reading.method == "POST");
                 return Ok(Target(match posted {
                     Some(mcp) => Kind::Mcp { route, mcp, captured },
@@ -194,10 +211,8 @@ impl Routes {
         if open && self.http.contains(reading.method.as_str()) {
             return Ok(Target(Kind::Http { action: http::action(&reading.method) }));
         }
-        Err(Denial::new(
-            Reason::NoRoute,
-            format!("no route for `{}` on host `{}`", reading.method, reading.host),
-        ))
+        let detail = format!("no route for `{}` on host `{}`", reading.method, reading.host);
+        Err(Denial::new(Reason::NoRoute, detail).into())
     }
 
     /// The action of all tool calls, when a tool has another one in it.
@@ -214,11 +229,13 @@ impl Routes {
 }
 
 impl Target<'_> {
-    /// The action, known before the body is.
+    /// The action, known before the body is; of several that wait for it anyway, one.
     #[must_use]
     pub fn action(&self) -> &EntityName {
         match &self.0 {
-            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.action,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } | Kind::Graphql { route, .. } => {
+                &route.action
+            }
             Kind::Http { action } => action,
         }
     }
@@ -227,7 +244,7 @@ impl Target<'_> {
     #[must_use]
     pub fn needs_body(&self) -> bool {
         match &self.0 {
-            Kind::Mcp { .. } => true,
+            Kind::Mcp { .. } | Kind::Graphql { .. } => true,
             Kind::Route { route, .. } => route.body.is_some(),
             Kind::Http { .. } => false,
         }
@@ -237,7 +254,7 @@ impl Target<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.0 {
-            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.name,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } | Kind::Graphql { route, .. } => &route.name,
             Kind::Http { .. } => "http",
         }
     }
@@ -246,7 +263,9 @@ impl Target<'_> {
     #[must_use]
     pub fn volatile(&self) -> &[String] {
         match &self.0 {
-            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.volatile,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } | Kind::Graphql { route, .. } => {
+                &route.volatile
+            }
             Kind::Http { .. } => &[],
         }
     }
@@ -255,7 +274,9 @@ impl Target<'_> {
     #[must_use]
     pub fn redacted(&self) -> &[String] {
         match &self.0 {
-            Kind::Route { route, .. } | Kind::Mcp { route, .. } => &route.redacted,
+            Kind::Route { route, .. } | Kind::Mcp { route, .. } | Kind::Graphql { route, .. } => {
+                &route.redacted
+            }
             Kind::Http { .. } => &[],
         }
     }
@@ -265,7 +286,7 @@ impl Target<'_> {
         match &self.0 {
             Kind::Mcp { mcp, .. } => Some(mcp),
             Kind::Route { route, .. } => route.mcp.as_deref(),
-            Kind::Http { .. } => None,
+            Kind::Graphql { .. } | Kind::Http { .. } => None,
         }
     }
 
@@ -294,6 +315,10 @@ impl Target<'_> {
             Kind::Route { route, captured } => {
                 let typed = route.typed(captured);
                 (route, typed.and_then(|captured| route.map(reading, &captured, body)).map(Parts::from))
+            }
+            Kind::Graphql { route, graphql, captured } => {
+                let typed = route.typed(captured);
+                (route, typed.and_then(|captured| graphql.map(reading, &captured, body)))
             }
             Kind::Mcp { route, mcp, captured } => {
                 let post = post.unwrap_or_else(|| Post::of(reading, body));

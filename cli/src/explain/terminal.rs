@@ -91,7 +91,8 @@ fn pattern(route: &WrittenRoute) -> String {
     let headers = route.headers.iter().map(|(name, wanted)| format!("{name}: {}", value(wanted)));
     let query = route.query.iter().map(|(name, wanted)| format!("?{name}={}", value(wanted)));
     let body = (!route.content_types.is_empty()).then(|| route.content_types.join(" or "));
-    let conditions: Vec<_> = headers.chain(query).chain(body).collect();
+    let form = route.form.iter().map(|(name, wanted)| format!("form {name}={}", value(wanted)));
+    let conditions: Vec<_> = headers.chain(query).chain(form).chain(body).collect();
     let with =
         if conditions.is_empty() { String::new() } else { format!(" with {}", conditions.join(" with ")) };
     format!("{methods} {}{}{with}", route.hosts.join(", "), route.path)
@@ -157,6 +158,7 @@ fn missed(out: &mut String, missed: &[(WrittenRoute, Miss)]) -> Result {
         let why = match miss {
             Miss::Header(name) => format!("has another `{name}`"),
             Miss::Query(name) => format!("has another `{name}` in its query"),
+            Miss::Form(name) => format!("has another `{name}` in its form"),
             Miss::ContentType => "has another content type".into(),
             Miss::Method => "has another method".into(),
             Miss::Path => "has another path".into(),

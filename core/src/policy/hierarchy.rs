@@ -79,6 +79,12 @@ impl Hierarchy {
         std::iter::once(number).chain(ancestors.copied())
     }
 
+    /// All entities that the bundle mentions.
+    pub(super) fn all(&self) -> impl Iterator<Item = (EntityName, NodeNo)> + '_ {
+        let named = self.numbers.iter().flat_map(|(ty, of_type)| of_type.iter().map(move |own| (ty, own)));
+        named.map(|(ty, (id, number))| (EntityName::new(ty, id), *number))
+    }
+
     /// `roots` and every entity that can be reached from them through attributes and tags.
     pub(super) fn reachable(&self, roots: impl IntoIterator<Item = NodeNo>) -> BTreeSet<NodeNo> {
         let mut open: Vec<NodeNo> = roots.into_iter().collect();

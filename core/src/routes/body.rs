@@ -14,6 +14,9 @@ pub(crate) enum Format {
     Multipart,
 }
 
+/// The media type of forms.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
 /// A body that was read.
 #[derive(Debug)]
 pub(super) enum Body {
@@ -59,14 +62,14 @@ impl Format {
         if ty.is_utf8() { Ok(ty) } else { Err(other()) }
     }
 
-    fn is_named_by(self, ty: &MediaType) -> bool {
+    pub(super) fn is_named_by(self, ty: &MediaType) -> bool {
         match self {
             Self::Json => {
                 let named = ["json", "x-amz-json-1.0", "x-amz-json-1.1"];
                 let subtype = ty.essence.strip_prefix("application/");
                 subtype.is_some_and(|subtype| named.contains(&subtype) || subtype.ends_with("+json"))
             }
-            Self::Form => ty.essence == "application/x-www-form-urlencoded",
+            Self::Form => ty.essence == FORM,
             Self::Multipart => ty.essence == "multipart/form-data",
         }
     }

@@ -5,12 +5,12 @@ mod matching;
 
 use super::body::Format;
 use super::common::common_type;
-use super::facts::Source;
+use super::facts::{Other, Source};
 use super::file::{FILE, RouteEntry};
 use super::pattern::{self, Params};
 use super::route::Route;
 use super::template::{self, Template};
-use super::{SchemaView, mcp};
+use super::{SchemaView, graphql, mcp};
 use crate::digest::{is_secret, is_volatile};
 use crate::entity::EntityName;
 use crate::load::LoadError;
@@ -50,24 +50,32 @@ pub(super) fn route(
     let mut matching = matching::read(&entry.r#match, line, &mut errors)?;
     let params = &matching.params;
     let mcp = entry.mcp.as_ref().and_then(|mcp| mcp::build::build(&entry, mcp, params, schema, &mut errors));
-    let (action, resource) = match &mcp {
-        Some(mcp) => {
-            matching.methods = mcp::build::METHODS.map(str::to_owned).to_vec();
-            (Some(mcp.connects()), Template::parse(&mcp.names(), params).ok())
+    let graphql = entry.graphql.as_ref();
+    let graphql = graphql.map(|roots| graphql::build::build(&entry, roots, params, schema, &mut errors));
+    let known = (params, none());
+    let (action, resource) = match (&mcp, &graphql) {
+        (_, Some(graphql)) => {
+            matching.methods = graphql::build::METHODS.map(str::to_owned).to_vec();
+            graphql.any().unzip()
         }
-        None => (
+        (Some(mcp), None) => {
+            errors.require(line, !matching.form, || "`mcp` is JSON: leave `form` out".into());
+            matching.methods = mcp::build::METHODS.map(str::to_owned).to_vec();
+            (Some(mcp.connects()), Template::parse(&mcp.names(), known).ok())
+        }
+        (None, None) => (
             named(entry.action.as_ref(), line, "action", &mut errors)
                 .and_then(|Located { value, line }| errors.keep(*line, action(value, schema))),
             named(entry.resource.as_ref(), line, "resource", &mut errors)
-                .and_then(|Located { value, line }| entity(value, *line, params, schema, &mut errors)),
+                .and_then(|Located { value, line }| entity(value, *line, known, schema, &mut errors)),
         ),
     };
-    let parents = parents(entry.parents.as_ref(), params, schema, &mut errors);
+    let parents = parents(entry.parents.as_ref(), known, schema, &mut errors);
     let fold = folds(&entry.fold.0, params, line, &mut errors);
-    let context = context::fields(&entry.context, params, &|_| None, &mut errors);
-    if let Some(action) = action.as_ref().filter(|_| mcp.is_none()) {
+    let context = context::fields(&entry.context, params, none(), &mut errors);
+    if let Some(action) = action.as_ref().filter(|_| mcp.is_none() && graphql.is_none()) {
         context::check(action, (&entry.context, &context), &common_type, line, schema, &mut errors);
-        check_types(action, resource.as_ref(), &parents, &entry, schema, &mut errors);
+        check_types(action, resource.as_ref(), &parents, lines(&entry), schema, &mut errors);
     }
     for name in entry.volatile.0.iter().chain(&entry.redact.0) {
         let known = pattern::is_header_name(name);
@@ -90,6 +98,7 @@ pub(super) fn route(
         volatile,
         redacted,
         mcp: mcp.map(Box::new),
+        graphql: graphql.map(Box::new),
     };
     route.body = format(&route, &matching, &mut errors);
     check_bound(&route, &matching, &mut errors);
@@ -106,6 +115,9 @@ fn format(route: &Route, matching: &Matching, errors: &mut Errors<'_>) -> Option
             format!("the route reads `{first}` and `{other}`, but a body has one format")
         });
     }
+    errors.require(route.line, !matching.form || format == Format::Form, || {
+        format!("the route asks for a form and reads `{}`, but a body has one format", first.written)
+    });
     errors.require(route.line, !matching.grpc, || {
         format!("the route reads `{}`, but nothing is read in a gRPC message", first.written)
     });
@@ -119,7 +131,8 @@ fn check_bound(route: &Route, matching: &Matching, errors: &mut Errors<'_>) {
         Source::Header(name) => Some(name.as_str()),
         _ => None,
     });
-    let format = route.body.iter().flat_map(|_| ["content-type", "content-encoding"]);
+    let reads = route.body.is_some() || matching.form;
+    let format = reads.then_some(["content-type", "content-encoding"]).into_iter().flatten();
     for name in taken.chain(matching.headers()).chain(format) {
         let bound = !is_volatile(name, &route.volatile);
         errors.require(route.line, bound, || {
@@ -144,53 +157,62 @@ fn named<'a, T>(
     member
 }
 
-fn action(text: &str, schema: &dyn SchemaView) -> Result<EntityName, String> {
+/// The lines of resource and parents.
+fn lines(entry: &RouteEntry) -> (usize, usize) {
+    let resource = entry.resource.as_ref().map_or(0, |resource| resource.line);
+    (resource, entry.parents.as_ref().map_or(resource, |parents| parents.line))
+}
+
+/// Knows no other facts than all routes do.
+fn none() -> Other<'static> {
+    &|_| None
+}
+
+pub(super) fn action(text: &str, schema: &dyn SchemaView) -> Result<EntityName, String> {
     let (ty, id) = template::entity(text)?;
     let action = EntityName::new(ty, id);
     if schema.has_action(&action) { Ok(action) } else { Err(format!("the schema has no action `{text}`")) }
 }
 
-fn entity(
+pub(super) fn entity(
     text: &str,
     line: usize,
-    params: &Params,
+    known: (&Params, Other<'_>),
     schema: &dyn SchemaView,
     errors: &mut Errors<'_>,
 ) -> Option<Template> {
-    let template = errors.keep(line, Template::parse(text, params))?;
+    let template = errors.keep(line, Template::parse(text, known))?;
     let ty = &template.ty;
     errors.require(line, schema.has_entity_type(ty), || format!("the schema has no entity type `{ty}`"));
     schema.has_entity_type(ty).then_some(template)
 }
 
-fn parents(
+pub(super) fn parents(
     list: Option<&Located<OneOrMany>>,
-    params: &Params,
+    known: (&Params, Other<'_>),
     schema: &dyn SchemaView,
     errors: &mut Errors<'_>,
 ) -> Vec<Template> {
     let Some(Located { value: OneOrMany(list), line }) = list else { return Vec::new() };
-    list.iter().filter_map(|parent| entity(parent, *line, params, schema, errors)).collect()
+    list.iter().filter_map(|parent| entity(parent, *line, known, schema, errors)).collect()
 }
 
 /// The action must be about such a resource, and the resource may lie in such parents: else every request of the
 /// route would be one that does not fit the schema.
-fn check_types(
+pub(super) fn check_types(
     action: &EntityName,
     resource: Option<&Template>,
     parents: &[Template],
-    entry: &RouteEntry,
+    (line, parents_line): (usize, usize),
     schema: &dyn SchemaView,
     errors: &mut Errors<'_>,
 ) {
     let Some(Template { ty, .. }) = resource else { return };
-    let line = entry.resource.as_ref().map_or(0, |resource| resource.line);
     errors.require(line, schema.takes_resource(action, ty), || {
         format!("the schema does not apply `{action}` to resources of the type `{ty}`")
     });
     for parent in parents.iter().map(|parent| &parent.ty) {
-        let line = entry.parents.as_ref().map_or(line, |parents| parents.line);
-        errors.require(line, schema.may_lie_in(ty, parent), || {
+        errors.require(parents_line, schema.may_lie_in(ty, parent), || {
             format!("by the schema, `{ty}` cannot lie in `{parent}`")
         });
     }

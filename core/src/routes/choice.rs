@@ -1,25 +1,30 @@
 //! The routes of one path and one method: values are looked up, so that five thousand cost as much as fifty.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::asked::{Asked, Unfound};
 use super::conditions::{Conditions, Key, Kind, Wanted};
 use super::route::Route;
-use crate::denial::Denial;
-use crate::reading::Reading;
 
 /// Two routes that one request could mean, with nothing to say which.
 pub(super) type Tie = (Arc<Route>, Arc<Route>);
 
 /// Routes that differ in their conditions only.
 #[derive(Debug, Default)]
-pub(super) struct Choice(Vec<Form>);
+pub(super) struct Choice {
+    groups: Vec<Group>,
+    /// Names that they ask for in a form.
+    fields: BTreeSet<String>,
+    /// Names that they ask for in the query.
+    parameters: BTreeSet<String>,
+}
 
 /// Routes that ask about the same keys in the same way, by the values that they want.
 #[derive(Debug)]
-struct Form {
+struct Group {
     keys: Vec<(Key, Kind)>,
     routes: BTreeMap<Vec<String>, Arc<Route>>,
 }
@@ -27,17 +32,24 @@ struct Form {
 impl Choice {
     /// Adds a route, unless another wants the very same.
     pub(super) fn add(&mut self, conditions: &Conditions, route: Arc<Route>) -> Result<(), Tie> {
+        for (key, _) in conditions {
+            match key {
+                Key::Form(name) => drop(self.fields.insert(name.clone())),
+                Key::Query(name) => drop(self.parameters.insert(name.clone())),
+                Key::ContentType | Key::Header(_) => {}
+            }
+        }
         let keys: Vec<_> = conditions.iter().map(|(key, wanted)| (key.clone(), wanted.kind())).collect();
         let values = conditions.iter().filter_map(|(_, wanted)| match wanted {
             Wanted::Value(value) => Some(value.clone()),
             Wanted::Grpc | Wanted::Present => None,
         });
-        let place = self.0.partition_point(|form| (form.rank(), &form.keys) < (rank(&keys), &keys));
-        if self.0.get(place).is_none_or(|form| form.keys != keys) {
-            self.0.insert(place, Form { keys, routes: BTreeMap::new() });
+        let place = self.groups.partition_point(|group| (group.rank(), &group.keys) < (rank(&keys), &keys));
+        if self.groups.get(place).is_none_or(|group| group.keys != keys) {
+            self.groups.insert(place, Group { keys, routes: BTreeMap::new() });
         }
-        let Some(form) = self.0.get_mut(place) else { return Ok(()) };
-        match form.routes.entry(values.collect()) {
+        let Some(group) = self.groups.get_mut(place) else { return Ok(()) };
+        match group.routes.entry(values.collect()) {
             Entry::Vacant(free) => {
                 free.insert(route);
                 Ok(())
@@ -46,20 +58,38 @@ impl Choice {
         }
     }
 
-    /// The routes of different forms of which neither asks for all that the other asks for, though a request
-    /// could fit both. One of each two forms is told.
-    pub(super) fn ties(&self) -> impl Iterator<Item = Tie> {
-        let pairs = self.0.iter().enumerate();
-        pairs.flat_map(|(place, form)| self.0.iter().skip(place + 1).filter_map(|other| form.tie(other)))
+    /// All routes.
+    pub(super) fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.groups.iter().flat_map(|group| group.routes.values())
     }
 
-    /// The most specific route that fits a request. Of all that fit, each asks for less than the one before.
-    pub(super) fn find(&self, reading: &Reading) -> Result<Option<&Arc<Route>>, Denial> {
-        for form in &self.0 {
-            if let Some(values) = form.values(reading)?
-                && let Some(route) = form.routes.get(&values)
+    /// The routes of different groups of which neither asks for all that the other asks for, though a request
+    /// could fit both. One of each two groups is told.
+    pub(super) fn ties(&self) -> impl Iterator<Item = Tie> {
+        let pairs = self.groups.iter().enumerate();
+        pairs.flat_map(|(place, group)| {
+            self.groups.iter().skip(place + 1).filter_map(|other| group.tie(other))
+        })
+    }
+
+    /// Whether a route is chosen by a form.
+    pub(super) fn asks_form(&self) -> bool {
+        !self.fields.is_empty()
+    }
+
+    /// Names that are asked for in query or form.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().chain(&self.parameters).map(String::as_str)
+    }
+
+    /// The most specific route that fits a request, and whether it asks what the body is. Of all that fit, each asks for
+    /// less than the one before.
+    pub(super) fn find(&self, asked: &Asked<'_>) -> Result<Option<(&Arc<Route>, bool)>, Unfound> {
+        for group in &self.groups {
+            if let Some(values) = group.values(asked)?
+                && let Some(route) = group.routes.get(&values)
             {
-                return Ok(Some(route));
+                return Ok(Some((route, group.kind(&Key::ContentType).is_some())));
             }
         }
         Ok(None)
@@ -71,7 +101,7 @@ fn rank(keys: &[(Key, Kind)]) -> (Reverse<usize>, usize) {
     (Reverse(keys.len()), keys.iter().map(|(_, kind)| *kind as usize).sum())
 }
 
-impl Form {
+impl Group {
     fn rank(&self) -> (Reverse<usize>, usize) {
         rank(&self.keys)
     }
@@ -81,16 +111,16 @@ impl Form {
     }
 
     /// What a request has where these routes want certain values; nothing when it lacks something.
-    fn values(&self, reading: &Reading) -> Result<Option<Vec<String>>, Denial> {
+    fn values(&self, asked: &Asked<'_>) -> Result<Option<Vec<String>>, Unfound> {
         let mut values = Vec::new();
         for (key, kind) in &self.keys {
             match kind {
-                Kind::Value => match key.value(reading)? {
+                Kind::Value => match key.value(asked)? {
                     Some(value) => values.push(value),
                     None => return Ok(None),
                 },
                 Kind::Grpc | Kind::Present => {
-                    if !key.holds(*kind, reading)? {
+                    if !key.holds(*kind, asked)? {
                         return Ok(None);
                     }
                 }
@@ -99,7 +129,7 @@ impl Form {
         Ok(Some(values))
     }
 
-    /// Whether a route of this form asks for all that one of the other asks for, if a request can fit both.
+    /// Whether a route of this group asks for all that one of the other asks for, if a request can fit both.
     fn narrows(&self, other: &Self) -> bool {
         let within = |(key, kind): &(Key, Kind)| self.kind(key).is_some_and(|own| own.within(*kind));
         other.keys.iter().all(within)
@@ -119,7 +149,7 @@ impl Form {
         })
     }
 
-    /// The routes by the values of the keys for which the other form wants values, too; with what they want.
+    /// The routes by the values of the keys for which the other group wants values, too; with what they want.
     fn sorted(&self, other: &Self) -> BTreeMap<Vec<String>, Vec<(Conditions, &Arc<Route>)>> {
         let mut sorted: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (values, route) in &self.routes {
@@ -140,9 +170,11 @@ impl Form {
     }
 }
 
-/// Whether a request can be what both want.
+/// Whether a request can be what both want. None has the same name in query and form.
 fn meet(one: &Conditions, other: &Conditions) -> bool {
     one.iter().all(|(key, wanted)| {
-        other.iter().find(|(name, _)| name == key).is_none_or(|(_, wanted2)| wanted.meets(wanted2))
+        let both = other.iter().any(|(name, _)| name.excludes(key));
+        let same = other.iter().find(|(name, _)| name == key);
+        !both && same.is_none_or(|(_, wanted2)| wanted.meets(wanted2))
     })
 }

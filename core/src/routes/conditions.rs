@@ -1,7 +1,8 @@
 //! What must hold besides host, path and method, and how that is told apart.
 
+use super::asked::{Asked, Unfound};
 use crate::denial::Denial;
-use crate::reading::{Reading, Rule, is_grpc};
+use crate::reading::{Rule, is_grpc};
 
 /// What of a request a condition is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +13,8 @@ pub(super) enum Key {
     Header(String),
     /// A query parameter.
     Query(String),
+    /// A field of the form that is the body.
+    Form(String),
 }
 
 /// What must be there.
@@ -63,34 +66,45 @@ impl Kind {
 }
 
 impl Key {
+    /// Whether no request that is taken has both.
+    pub(super) fn excludes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Query(one), Self::Form(other)) | (Self::Form(other), Self::Query(one)) => one == other,
+            _ => false,
+        }
+    }
+
     /// The one value that a request has here.
     ///
     /// # Errors
-    /// [`Reason::Ambiguous`] when it can be read in two ways, or is there twice.
-    pub(super) fn value(&self, reading: &Reading) -> Result<Option<String>, Denial> {
+    /// [`Unfound::NeedsBody`] when it stands there; [`crate::denial::Reason::Ambiguous`] when it can be read in two ways, or
+    /// is there twice.
+    pub(super) fn value(&self, asked: &Asked<'_>) -> Result<Option<String>, Unfound> {
+        let reading = asked.reading;
         match self {
             Self::ContentType => Ok(reading.media_type()?.map(|ty| ty.essence)),
             Self::Header(name) => Ok(reading.header(name)?.map(str::to_owned)),
-            Self::Query(name) => {
-                let mut values = reading.query(name)?;
-                match values.len() {
-                    0 | 1 => Ok(values.pop()),
-                    count => {
-                        let times = format_args!("`query:{name}` is there {count} times");
-                        Err(Rule::RepeatedParameters.broken(times))
-                    }
-                }
-            }
+            Self::Query(name) => Ok(single(reading.query(name)?, format_args!("query:{name}"))?),
+            Self::Form(name) => Ok(single(asked.field(name)?, format_args!("form:{name}"))?),
         }
     }
 
     /// Whether a request has something that `kind` wants here; a value is looked up instead.
-    pub(super) fn holds(&self, kind: Kind, reading: &Reading) -> Result<bool, Denial> {
+    pub(super) fn holds(&self, kind: Kind, asked: &Asked<'_>) -> Result<bool, Unfound> {
+        let reading = asked.reading;
         match (self, kind) {
             (Self::ContentType, Kind::Grpc) => Ok(reading.media_type()?.is_some_and(|ty| ty.is_grpc())),
-            (Self::Header(name), _) => reading.has_header(name),
+            (Self::Header(name), _) => Ok(reading.has_header(name)?),
             (Self::Query(name), _) => Ok(!reading.query(name)?.is_empty()),
+            (Self::Form(name), _) => Ok(!asked.field(name)?.is_empty()),
             (Self::ContentType, _) => Ok(reading.media_type()?.is_some()),
         }
+    }
+}
+
+fn single(mut values: Vec<String>, written: std::fmt::Arguments<'_>) -> Result<Option<String>, Denial> {
+    match values.len() {
+        0 | 1 => Ok(values.pop()),
+        count => Err(Rule::RepeatedParameters.broken(format_args!("`{written}` is there {count} times"))),
     }
 }

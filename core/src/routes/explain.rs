@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::asked::Asked;
 use super::conditions::{self, Key};
 use super::file::{FILE, FieldEntry, RouteEntry, RoutesFile, WantedEntry};
 use super::pattern::{self, Step};
@@ -26,6 +27,8 @@ pub struct WrittenRoute {
     pub headers: BTreeMap<String, Option<String>>,
     /// The same of query parameters.
     pub query: BTreeMap<String, Option<String>>,
+    /// The same of fields of a form.
+    pub form: BTreeMap<String, Option<String>>,
     /// Media types of which the body must have one; empty means any.
     pub content_types: Vec<String>,
     /// From member of the context to where it comes from, `body:/table`.
@@ -40,6 +43,8 @@ pub enum Miss {
     Header(String),
     /// The same of a query parameter.
     Query(String),
+    /// The same of a field of a form.
+    Form(String),
     /// The same of the media type.
     ContentType,
     /// It fits host and path.
@@ -61,7 +66,7 @@ const GRPC: &str = "application/grpc*";
 
 impl WrittenRoute {
     fn of(entry: RouteEntry, line: usize) -> Self {
-        let RouteEntry { r#match, context, mcp, .. } = entry;
+        let RouteEntry { r#match, context, mcp, graphql, .. } = entry;
         let plain = |wanted: BTreeMap<String, WantedEntry>| {
             let value = |wanted| match wanted {
                 WantedEntry::Value(value) => Some(value),
@@ -79,6 +84,9 @@ impl WrittenRoute {
         for tool in mcp.into_iter().flat_map(|mcp| mcp.value.tools.into_values()) {
             sources("", tool.value.context, &mut from);
         }
+        for root in graphql.into_iter().flat_map(|graphql| graphql.value.into_values()) {
+            sources("", root.value.context, &mut from);
+        }
         Self {
             name: format!("{FILE}:{line}"),
             hosts: r#match.host.0,
@@ -86,6 +94,7 @@ impl WrittenRoute {
             path: grpc.or(r#match.path.map(|path| path.value)).unwrap_or_default(),
             headers: plain(r#match.headers),
             query: plain(r#match.query),
+            form: plain(r#match.form),
             content_types,
             context: from,
         }
@@ -100,7 +109,9 @@ impl WrittenRoute {
     /// The path template's parameters, in order, with what a request has in their place.
     #[must_use]
     pub fn captured(&self, target: &Target<'_>) -> Vec<(String, String)> {
-        let (Kind::Route { captured, .. } | Kind::Mcp { captured, .. }) = &target.0 else {
+        let (Kind::Route { captured, .. } | Kind::Mcp { captured, .. } | Kind::Graphql { captured, .. }) =
+            &target.0
+        else {
             return Vec::new();
         };
         let params = pattern::path(&self.path).map(|(_, params)| params.all).unwrap_or_default();
@@ -117,7 +128,7 @@ impl WrittenRoute {
 
     /// What keeps a request from this route; nothing when it fits.
     #[must_use]
-    pub fn miss(&self, reading: &Reading) -> Option<Miss> {
+    pub fn miss(&self, reading: &Reading, body: Option<&[u8]>) -> Option<Miss> {
         let below = |domain: &str| reading.host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
         let covers = |host: &String| *host == reading.host || host.strip_prefix("*.").is_some_and(below);
         let host = self.hosts.iter().any(covers);
@@ -127,26 +138,28 @@ impl WrittenRoute {
             () if !host => Some(Miss::Host),
             () if !fits(&steps, &reading.segments) => Some(Miss::Path),
             () if !method => Some(Miss::Method),
-            () => self.lacks(reading),
+            () => self.lacks(&Asked::new(reading, body)),
         }
     }
 
     /// The first condition that does not hold.
-    fn lacks(&self, reading: &Reading) -> Option<Miss> {
+    fn lacks(&self, asked: &Asked<'_>) -> Option<Miss> {
         let holds = |key: &Key, value: &Option<String>| match value {
-            Some(value) => key.value(reading).ok().flatten().is_some_and(|own| own == *value),
-            None => key.holds(conditions::Kind::Present, reading).unwrap_or(false),
+            Some(value) => key.value(asked).ok().flatten().is_some_and(|own| own == *value),
+            None => key.holds(conditions::Kind::Present, asked).unwrap_or(false),
         };
         let header =
             |(name, value): &(&String, &Option<String>)| !holds(&Key::Header((*name).clone()), value);
         let query = |(name, value): &(&String, &Option<String>)| !holds(&Key::Query((*name).clone()), value);
-        let own = reading.media_type().ok().flatten();
+        let form = |(name, value): &(&String, &Option<String>)| !holds(&Key::Form((*name).clone()), value);
+        let own = asked.reading.media_type().ok().flatten();
         let named =
             |ty: &String| own.as_ref().is_some_and(|own| own.essence == *ty || (ty == GRPC && own.is_grpc()));
         let body = self.content_types.is_empty() || self.content_types.iter().any(named);
         let header = self.headers.iter().find(header).map(|(name, _)| Miss::Header(name.clone()));
         let query = || self.query.iter().find(query).map(|(name, _)| Miss::Query(name.clone()));
-        header.or_else(query).or((!body).then_some(Miss::ContentType))
+        let form = || self.form.iter().find(form).map(|(name, _)| Miss::Form(name.clone()));
+        header.or_else(query).or_else(form).or((!body).then_some(Miss::ContentType))
     }
 }
 
@@ -193,10 +206,10 @@ mod tests {
                     action: A::\"a\"\n    resource: B::\"b\"\n";
         let [route] = written(Some(text)).try_into().unwrap();
         assert_eq!(route.name, "routes.yaml:2");
-        assert_eq!(route.miss(&reading("GET", "/a/b/c")), Some(Miss::Header("x-y".into())));
-        assert_eq!(route.miss(&reading("PUT", "/a/b/c")), Some(Miss::Method));
-        assert_eq!(route.miss(&reading("GET", "/a/b")), Some(Miss::Path));
+        assert_eq!(route.miss(&reading("GET", "/a/b/c"), None), Some(Miss::Header("x-y".into())));
+        assert_eq!(route.miss(&reading("PUT", "/a/b/c"), None), Some(Miss::Method));
+        assert_eq!(route.miss(&reading("GET", "/a/b"), None), Some(Miss::Path));
         let elsewhere = WrittenRoute { hosts: vec!["b.example".into()], ..route };
-        assert_eq!(elsewhere.miss(&reading("GET", "/a/b/c")), Some(Miss::Host));
+        assert_eq!(elsewhere.miss(&reading("GET", "/a/b/c"), None), Some(Miss::Host));
     }
 }

@@ -33,6 +33,9 @@ pub(super) enum Source {
     Parts,
 }
 
+/// Reads what only one kind of route knows of where a fact comes from.
+pub(super) type Other<'a> = &'a dyn Fn(&str) -> Option<Result<Fact, String>>;
+
 /// What of a part is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Aspect {

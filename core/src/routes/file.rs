@@ -44,6 +44,8 @@ pub(super) struct HostEntry {
 pub(super) struct RouteEntry {
     pub(super) r#match: MatchEntry,
     pub(super) mcp: Option<Located<McpEntry>>,
+    /// From `mutation.deleteUser` to what that root field is.
+    pub(super) graphql: Option<Located<BTreeMap<String, Located<RootEntry>>>>,
     pub(super) action: Option<Located<String>>,
     pub(super) resource: Option<Located<String>>,
     pub(super) parents: Option<Located<OneOrMany>>,
@@ -80,6 +82,17 @@ pub(super) struct ToolEntry {
     pub(super) params: BTreeMap<String, String>,
 }
 
+/// What a root field of a GraphQL document is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RootEntry {
+    pub(super) action: Located<String>,
+    pub(super) resource: Located<String>,
+    pub(super) parents: Option<Located<OneOrMany>>,
+    #[serde(default)]
+    pub(super) context: BTreeMap<String, Located<FieldEntry>>,
+}
+
 /// Which requests a route takes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,10 +108,12 @@ pub(super) struct MatchEntry {
     #[serde(default)]
     pub(super) query: BTreeMap<String, WantedEntry>,
     #[serde(default)]
+    pub(super) form: BTreeMap<String, WantedEntry>,
+    #[serde(default)]
     pub(super) content_type: OneOrMany,
 }
 
-/// What a header or a query parameter must be.
+/// What a header, a query parameter or a field must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WantedEntry {
     /// This value.

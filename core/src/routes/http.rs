@@ -11,6 +11,10 @@ use crate::reading::Reading;
 /// Methods of RFC 9110 and RFC 5789 that have no tunnel behind them.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
 
+/// The types of its resources and of what these lie in.
+pub(super) const PATH: &str = "Http::Path";
+pub(super) const HOST: &str = "Http::Host";
+
 /// The deepest path that becomes a resource: each segment is an ancestor.
 const MAX_SEGMENTS: usize = 64;
 
@@ -33,15 +37,15 @@ pub(super) fn map(action: &EntityName, reading: &Reading) -> Result<Mapped, Deni
     let mut ancestors = Vec::new();
     let mut path = host.clone();
     for segment in segments {
-        ancestors.push(EntityName::new("Http::Path", &path));
+        ancestors.push(EntityName::new(PATH, &path));
         path = format!("{path}/{segment}");
     }
     if let Some(root) = ancestors.first_mut() {
-        *root = EntityName::new("Http::Host", host);
+        *root = EntityName::new(HOST, host);
     }
     Ok(Mapped {
         action: action.clone(),
-        resource: EntityName::new("Http::Path", path),
+        resource: EntityName::new(PATH, path),
         parents: ancestors,
         context: std::collections::BTreeMap::new(),
     })

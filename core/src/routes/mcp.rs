@@ -85,6 +85,11 @@ impl McpRoute {
         self.tools.values().flat_map(|tool| fields::facts(&tool.context))
     }
 
+    /// Every action that a request to it can be.
+    pub(super) fn all_actions(&self) -> impl Iterator<Item = EntityName> {
+        self.actions.iter().map(|id| action(id)).chain(self.own_actions().cloned())
+    }
+
     /// Actions of tools that have one of their own.
     pub(crate) fn own_actions(&self) -> impl Iterator<Item = &EntityName> {
         let call = action(Verb::Call.action());

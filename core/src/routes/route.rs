@@ -4,6 +4,7 @@ use super::Mapped;
 use super::body::{Body, Format};
 use super::facts::{Fact, Inputs};
 use super::fields::{self, Field};
+use super::graphql::GraphqlRoute;
 use super::mcp::McpRoute;
 use super::pattern::Param;
 use super::template::Template;
@@ -31,6 +32,8 @@ pub(super) struct Route {
     pub(super) redacted: Vec<String>,
     /// Where messages are posted: what they are. What else comes to the endpoint is as the rest of the route says.
     pub(super) mcp: Option<Box<McpRoute>>,
+    /// Where documents are sent: what their root fields are. Action and resource are those of one of them.
+    pub(super) graphql: Option<Box<GraphqlRoute>>,
 }
 
 impl Route {
@@ -49,9 +52,19 @@ impl Route {
         self.params.iter().zip(captured).map(|(param, value)| param.read(value.clone())).collect()
     }
 
+    /// Every action that a request which it takes can be.
+    pub(super) fn all_actions(&self) -> Vec<EntityName> {
+        match (&self.mcp, &self.graphql) {
+            (Some(mcp), _) => mcp.all_actions().collect(),
+            (None, Some(graphql)) => graphql.all_actions().collect(),
+            (None, None) => vec![self.action.clone()],
+        }
+    }
+
     /// Every fact that it takes.
     pub(super) fn facts(&self) -> impl Iterator<Item = &Fact> {
-        self.own_facts().chain(self.mcp.iter().flat_map(|mcp| mcp.facts()))
+        let messages = self.mcp.iter().flat_map(|mcp| mcp.facts());
+        self.own_facts().chain(messages).chain(self.graphql.iter().flat_map(|graphql| graphql.facts()))
     }
 
     /// Every fact that it takes without a message.

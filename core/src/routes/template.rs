@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::facts::{Fact, Inputs, MAX_STRING, Raw};
+use super::facts::{Fact, Inputs, MAX_STRING, Other, Raw};
 use super::json::Json;
 use super::pattern::Params;
 use super::types::is_id;
@@ -43,8 +43,8 @@ pub(crate) fn is_type(text: &str) -> bool {
 }
 
 impl Template {
-    /// Reads a template over the parameters of a path template.
-    pub(super) fn parse(text: &str, params: &Params) -> Result<Self, String> {
+    /// Reads a template over the parameters of a path template, and over facts that only one kind of route knows.
+    pub(super) fn parse(text: &str, (params, other): (&Params, Other<'_>)) -> Result<Self, String> {
         let (ty, mut rest) = entity(text)?;
         let mut pieces = Vec::new();
         while let Some((literal, after)) = rest.split_once('{') {
@@ -53,7 +53,7 @@ impl Template {
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(literal.to_owned()));
             }
-            pieces.push(Piece::Place(Fact::parse(place, params)?));
+            pieces.push(Piece::Place(other(place).unwrap_or_else(|| Fact::parse(place, params))?));
             rest = after;
         }
         if !rest.is_empty() {
@@ -69,6 +69,15 @@ impl Template {
             Piece::Place(fact) => Some(fact),
             Piece::Literal(_) => None,
         })
+    }
+
+    /// Whether some request could name this entity.
+    pub(super) fn could_name(&self, entity: &EntityName) -> bool {
+        self.ty == entity.ty
+            && match self.pieces.as_slice() {
+                [Piece::Literal(id)] => *id == entity.id,
+                _ => true,
+            }
     }
 
     /// The entity that a request names. Different values give different names.

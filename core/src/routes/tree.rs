@@ -1,15 +1,18 @@
 //! The routes of one host as a tree over path segments: one walk finds the most specific.
 
+mod meeting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::asked::{Asked, Unfound};
 use super::choice::{Choice, Tie};
 use super::conditions::Conditions;
 use super::file::Fallback;
 use super::pattern::Step;
 use super::route::Route;
 use crate::denial::{Denial, Reason};
-use crate::reading::Reading;
+pub(super) use meeting::Paths;
 
 /// What is known of one host, or of all hosts below a domain.
 #[derive(Debug, Default)]
@@ -88,9 +91,10 @@ impl Host {
     /// # Errors
     /// [`Reason::NoRoute`] when the path has routes for this method and the request fits none of them: it is not
     /// left to a wider one. [`Reason::Ambiguous`] when what one asks about can be read in two ways.
-    pub(super) fn find(&self, reading: &Reading) -> Result<Option<Found<'_>>, Denial> {
+    /// [`Unfound::NeedsBody`] when one asks about that.
+    pub(super) fn find(&self, asked: &Asked<'_>) -> Result<Option<Found<'_>>, Unfound> {
         let mut captured = Vec::new();
-        let route = self.root.find(&reading.segments, reading, &mut captured)?;
+        let route = self.root.find(&asked.reading.segments, asked, &mut captured)?;
         Ok(route.map(|route| Found { route, captured }))
     }
 }
@@ -117,18 +121,18 @@ impl Node {
     fn find<'a>(
         &'a self,
         rest: &[String],
-        reading: &Reading,
+        asked: &Asked<'_>,
         captured: &mut Vec<String>,
-    ) -> Result<Option<&'a Arc<Route>>, Denial> {
-        let Some((segment, after)) = rest.split_first() else { return self.ends.find(reading) };
+    ) -> Result<Option<&'a Arc<Route>>, Unfound> {
+        let Some((segment, after)) = rest.split_first() else { return self.ends.find(asked) };
         if let Some(node) = self.literals.get(segment)
-            && let Some(route) = node.find(after, reading, captured)?
+            && let Some(route) = node.find(after, asked, captured)?
         {
             return Ok(Some(route));
         }
         if let Some(node) = self.param.as_ref().filter(|_| !segment.is_empty()) {
             captured.push(segment.clone());
-            if let Some(route) = node.find(after, reading, captured)? {
+            if let Some(route) = node.find(after, asked, captured)? {
                 return Ok(Some(route));
             }
             captured.pop();
@@ -136,7 +140,7 @@ impl Node {
         if segment.is_empty() {
             return Ok(None);
         }
-        let route = self.tails.find(reading)?;
+        let route = self.tails.find(asked)?;
         captured.extend(route.map(|_| rest.join("/")));
         Ok(route)
     }
@@ -144,21 +148,31 @@ impl Node {
 
 impl Methods {
     /// The most specific route that fits; nothing when none is about this method.
-    fn find(&self, reading: &Reading) -> Result<Option<&Arc<Route>>, Denial> {
-        let choices = self.named.get(&reading.method).into_iter().chain(&self.any);
-        let mut known = false;
-        for choice in choices {
-            known = true;
-            if let Some(route) = choice.find(reading)? {
+    fn find(&self, asked: &Asked<'_>) -> Result<Option<&Arc<Route>>, Unfound> {
+        let reading = asked.reading;
+        let choices = || self.named.get(&reading.method).into_iter().chain(&self.any);
+        let asks_form = choices().any(Choice::asks_form);
+        if asks_form {
+            choices().flat_map(Choice::names).try_for_each(|name| asked.refuse_in_both(name))?;
+        }
+        for choice in choices() {
+            if let Some((route, asks_body)) = choice.find(asked)? {
+                if asks_form && !asks_body {
+                    asked.refuse_other_body()?;
+                }
                 return Ok(Some(route));
             }
         }
         let detail = || {
             format!(
-                "`{}` on host `{}`: the routes of this path want other headers, another query or another content type",
+                "`{}` on host `{}`: the routes of this path want other headers, another query, another form or another \
+                 content type",
                 reading.method, reading.host
             )
         };
-        if known { Err(Denial::new(Reason::NoRoute, detail())) } else { Ok(None) }
+        match choices().next() {
+            Some(_) => Err(Denial::new(Reason::NoRoute, detail()).into()),
+            None => Ok(None),
+        }
     }
 }

@@ -106,15 +106,16 @@ fn a_long_query_is_not_searched() {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Asked {
     methods: Vec<&'static str>,
-    /// `x-a`, `x-b` and `q`: nothing, a value, or `*` for any.
-    keys: [Option<&'static str>; 3],
+    /// `x-a`, `x-b`, `q` and the field `f`: nothing, a value, or `*` for any.
+    keys: [Option<&'static str>; 4],
     types: Vec<&'static str>,
 }
 
-/// A request: method, `x-a`, `x-b`, `q` and media type.
-type Sent = (&'static str, [Option<&'static str>; 3], Option<&'static str>);
+/// A request: method, `x-a`, `x-b`, `q`, `f` and media type.
+type Sent = (&'static str, [Option<&'static str>; 4], Option<&'static str>);
 
 const TYPES: [&str; 2] = ["text/plain", "application/json"];
+const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Asked {
     fn yaml(&self) -> String {
@@ -122,14 +123,15 @@ impl Asked {
             |value: &str| if value == "*" { "{ present: true }".into() } else { format!("\"{value}\"") };
         let entry =
             |(name, value): (&str, Option<&str>)| value.map(|value| format!("{name}: {}", wanted(value)));
-        let [a, b, q] = self.keys;
+        let [a, b, q, f] = self.keys;
         let headers: Vec<_> = [("x-a", a), ("x-b", b)].into_iter().filter_map(entry).collect();
         format!(
             "  - match: {{ host: api.example, path: /p, method: {:?}, headers: {{ {} }}, query: {{ {} }}, \
-             content_type: {:?} }}\n    action: Action::\"read\"\n    resource: File::\"x\"\n",
+             form: {{ {} }}, content_type: {:?} }}\n    action: Action::\"read\"\n    resource: File::\"x\"\n",
             self.methods,
             headers.join(", "),
             entry(("q", q)).unwrap_or_default(),
+            entry(("f", f)).unwrap_or_default(),
             self.types,
         )
     }
@@ -155,7 +157,7 @@ impl Asked {
             Some(_) => 0,
             None => 2,
         };
-        let body = |asked: &Self| if asked.types.is_empty() { 2 } else { 0 };
+        let body = |asked: &Self| if asked.types.is_empty() && asked.keys[3].is_none() { 2 } else { 0 };
         let own = self.keys.iter().map(rank).chain([body(self)]);
         let others = other.keys.iter().map(rank).chain([body(other)]);
         let pairs: Vec<_> = own.zip(others).collect();
@@ -170,9 +172,10 @@ fn requests() -> Vec<Sent> {
         for a in [None, Some("1"), Some("2"), Some("3")] {
             for b in [None, Some("1"), Some("3")] {
                 for q in [None, Some("1"), Some("3")] {
-                    for ty in [None, Some("text/html")].into_iter().chain(TYPES.map(Some)) {
-                        all.push((method, [a, b, q], ty));
+                    for ty in [None, Some("text/html"), Some(FORM)].into_iter().chain(TYPES.map(Some)) {
+                        all.push((method, [a, b, q, None], ty));
                     }
+                    all.extend(["1", "3"].map(|f| (method, [a, b, q, Some(f)], Some(FORM))));
                 }
             }
         }
@@ -180,21 +183,26 @@ fn requests() -> Vec<Sent> {
     all
 }
 
-fn facts((method, [a, b, q], ty): &Sent) -> RequestFacts {
+fn facts((method, [a, b, q, f], ty): &Sent) -> RequestFacts {
     let headers = [("x-a", a), ("x-b", b), ("content-type", ty)];
     let fields: Vec<_> = headers.iter().filter_map(|(name, value)| Some((*name, (**value)?))).collect();
-    request(method, &q.map_or("/p".into(), |q| format!("/p?q={q}")), &fields)
+    let facts = request(method, &q.map_or("/p".into(), |q| format!("/p?q={q}")), &fields);
+    RequestFacts { body: Some(f.map(|f| format!("f={f}")).unwrap_or_default().into_bytes()), ..facts }
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
     let wanted = |values: &[Option<&'static str>]| select(values.to_vec());
     let one = [None, None, Some("1"), Some("*")];
-    let keys = (wanted(&[None, None, Some("1"), Some("2"), Some("*")]), wanted(&one), wanted(&one));
+    let few = [None, None, None, Some("1"), Some("*")];
+    let keys =
+        (wanted(&[None, None, Some("1"), Some("2"), Some("*")]), wanted(&one), wanted(&one), wanted(&few));
     let methods = subsequence(vec!["GET", "POST"], 0..=2);
-    (methods, keys, subsequence(TYPES.to_vec(), 0..=2)).prop_map(|(methods, (a, b, q), types)| Asked {
+    let types = subsequence(TYPES.to_vec(), 0..=2);
+    (methods, keys, types).prop_map(|(methods, (a, b, q, f), types)| Asked {
         methods,
-        keys: [a, b, q],
-        types,
+        keys: [a, b, q, f],
+        // A form says its type itself.
+        types: if f.is_some() { Vec::new() } else { types },
     })
 }
 
@@ -223,7 +231,7 @@ proptest! {
                 let reading = read(&facts(&sent)).unwrap();
                 let line = |asked: &Asked| all.iter().position(|other| std::ptr::eq(other, asked)).unwrap() * 3 + 2;
                 let expected = best.map(|asked| format!("routes.yaml:{}", line(asked)));
-                prop_assert_eq!(routes.find(&reading).ok().map(|target| target.name().to_owned()), expected);
+                prop_assert_eq!(routes.find(&reading, facts(&sent).body.as_deref()).ok().map(|target| target.name().to_owned()), expected);
             }
         }
     }

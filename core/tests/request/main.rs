@@ -11,6 +11,8 @@
 mod binding;
 mod conditions;
 mod facts;
+mod forms;
+mod graphql;
 mod identity;
 mod mapping;
 mod mistakes;

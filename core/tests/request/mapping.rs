@@ -199,12 +199,12 @@ routes:
 fn a_route_says_what_it_needs() {
     let routes = routes(ROUTES);
     let reading = read(&request("POST", "/export", &[])).unwrap();
-    let target = routes.find(&reading).unwrap();
+    let target = routes.find(&reading, None).unwrap();
     assert!(target.needs_body());
     assert_eq!((target.redacted(), target.volatile()), (&["x-key".into()][..], &["x-nonce".into()][..]));
     assert_eq!(target.map(&reading, None).unwrap_err().reason, Reason::BadFact);
     let reading = read(&request("DELETE", "/repos/a/b", &[])).unwrap();
-    assert!(!routes.find(&reading).unwrap().needs_body());
+    assert!(!routes.find(&reading, None).unwrap().needs_body());
 }
 
 #[test]

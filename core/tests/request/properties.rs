@@ -119,7 +119,7 @@ fn rules() -> impl Strategy<Value = Relaxed> {
 fn go(facts: &RequestFacts, relaxed: &Relaxed, routes: &Routes, identities: &Identities) -> Option<Hash> {
     let reading = Reading::of(facts, relaxed).ok()?;
     let caller = identities.identify(facts, &reading, 0, &|_, _| None).ok()?;
-    let target = routes.find(&reading).ok()?;
+    let target = routes.find(&reading, facts.body.as_deref()).ok()?;
     let mapped = target.map(&reading, facts.body.as_deref()).ok()?;
     let body = facts.body.as_deref().unwrap_or_default();
     let shown = shown(facts, &reading, body, target.volatile(), target.redacted());

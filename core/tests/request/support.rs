@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use countersign_core::bundle::Bundle;
-use countersign_core::denial::Denial;
+use countersign_core::denial::{Denial, Reason};
 use countersign_core::entity::EntityName;
 use countersign_core::facts::RequestFacts;
 use countersign_core::reading::{Reading, Relaxed};
-use countersign_core::routes::{Mapped, Routes, SchemaView};
+use countersign_core::routes::{Mapped, Routes, SchemaView, Unfound};
 use countersign_core::types::{Attribute, Type};
 
 /// Header fields, in order.
@@ -110,7 +110,10 @@ pub(crate) fn read(facts: &RequestFacts) -> Result<Reading, Denial> {
 /// Reads, finds and maps in one go.
 pub(crate) fn map(routes: &Routes, facts: &RequestFacts) -> Result<(String, Mapped), Denial> {
     let reading = read(facts)?;
-    let target = routes.find(&reading)?;
+    let target = routes.find(&reading, facts.body.as_deref()).map_err(|unfound| match unfound {
+        Unfound::Denied(denial) => denial,
+        Unfound::NeedsBody => Denial::new(Reason::HostWithholdsBody, "a route is chosen by the body"),
+    })?;
     let mapped = target.map(&reading, facts.body.as_deref())?;
     assert!(mapped.more.is_empty());
     Ok((target.name().to_owned(), mapped.first))

@@ -38,7 +38,8 @@ const WORKSPACE: [(&str, &[&str]); 10] = [
 ];
 
 /// All that core may use: nothing that reads a clock, the environment, files, a network or randomness.
-const CORE: [&str; 17] = [
+const CORE: [&str; 18] = [
+    "apollo-parser",
     "base64",
     "cedar-policy",
     "cedar-policy-core",

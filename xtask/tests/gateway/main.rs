@@ -7,6 +7,7 @@ mod bodies;
 mod delegation;
 mod differential;
 mod faults;
+mod graphql;
 mod grpc;
 mod holds;
 mod http2;
@@ -104,6 +105,7 @@ fn main() -> Result<ExitCode> {
     differential::add(&mut trials);
     mcp::add(&mut trials);
     grpc::add(&mut trials);
+    graphql::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
     if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {
         runtime.block_on(world.stop(conclusion.has_failed()))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Errors;
 use crate::entity::EntityName;
 use crate::routes::SchemaView;
-use crate::routes::facts::Fact;
+use crate::routes::facts::{Fact, Other};
 use crate::routes::fields::{Content, Field, attributes};
 use crate::routes::file::FieldEntry;
 use crate::routes::pattern::Params;
@@ -15,9 +15,6 @@ use crate::yaml::Located;
 
 /// Entries by name.
 type Entries = BTreeMap<String, Located<FieldEntry>>;
-
-/// Reads what only one kind of route knows of where a fact comes from.
-type Other<'a> = &'a dyn Fn(&str) -> Option<Result<Fact, String>>;
 
 /// The fields that can be read; what is wrong with the others is in `errors`.
 pub(in crate::routes) fn fields(

@@ -1,6 +1,7 @@
 //! From `match` to the places where a route is kept.
 
 use super::Errors;
+use crate::routes::body::FORM;
 use crate::routes::conditions::{Conditions, Key, Wanted};
 use crate::routes::file::{MatchEntry, WantedEntry};
 use crate::routes::pattern::{self, HostPattern, Params, Step};
@@ -16,6 +17,8 @@ pub(in crate::routes) struct Matching {
     pub(in crate::routes) alternatives: Vec<Conditions>,
     /// Whether it is a gRPC method or service.
     pub(in crate::routes) grpc: bool,
+    /// Whether it asks for a form.
+    pub(in crate::routes) form: bool,
 }
 
 impl Matching {
@@ -24,7 +27,7 @@ impl Matching {
         self.alternatives.iter().flatten().filter_map(|(key, _)| match key {
             Key::Header(name) => Some(name.as_str()),
             Key::ContentType => Some("content-type"),
-            Key::Query(_) => None,
+            Key::Query(_) | Key::Form(_) => None,
         })
     }
 }
@@ -40,13 +43,15 @@ pub(super) fn read(entry: &MatchEntry, line: usize, errors: &mut Errors<'_>) -> 
             let methods: Vec<_> = entry.method.0.iter().collect();
             let methods = methods.into_iter().filter_map(|text| errors.keep(line, pattern::method(text)));
             let methods = methods.collect();
-            (steps, params, methods, bodies(&entry.content_type.0, line, errors))
+            (steps, params, methods, bodies(entry, line, errors))
         }
         (None, Some(grpc)) => {
             let path = errors.keep(grpc.line, pattern::grpc(&grpc.value))?;
             let (steps, params) = errors.keep(grpc.line, pattern::path(&path))?;
-            let own = entry.method.0.is_empty() && entry.content_type.0.is_empty();
-            errors.require(line, own, || "`grpc` says method and content type itself: leave them out".into());
+            let own = entry.method.0.is_empty() && entry.content_type.0.is_empty() && entry.form.is_empty();
+            errors.require(line, own, || {
+                "`grpc` says method and content type itself: leave them and `form` out".into()
+            });
             (steps, params, vec!["POST".to_owned()], vec![Some(Wanted::Grpc)])
         }
         _ => {
@@ -61,11 +66,17 @@ pub(super) fn read(entry: &MatchEntry, line: usize, errors: &mut Errors<'_>) -> 
         all
     };
     let alternatives = bodies.into_iter().map(with).collect();
-    Some(Matching { hosts, methods, steps, params, alternatives, grpc: entry.grpc.is_some() })
+    let (grpc, form) = (entry.grpc.is_some(), !entry.form.is_empty());
+    Some(Matching { hosts, methods, steps, params, alternatives, grpc, form })
 }
 
 /// The media types of which one is wanted; one that is nothing when any is.
-fn bodies(types: &[String], line: usize, errors: &mut Errors<'_>) -> Vec<Option<Wanted>> {
+fn bodies(entry: &MatchEntry, line: usize, errors: &mut Errors<'_>) -> Vec<Option<Wanted>> {
+    let types = &entry.content_type.0;
+    if !entry.form.is_empty() {
+        errors.require(line, types.is_empty(), || "`form` says the content type itself: leave it out".into());
+        return vec![Some(Wanted::Value(FORM.to_owned()))];
+    }
     if types.is_empty() {
         return vec![None];
     }
@@ -73,7 +84,7 @@ fn bodies(types: &[String], line: usize, errors: &mut Errors<'_>) -> Vec<Option<
     read.map(|essence| Some(Wanted::Value(essence))).collect()
 }
 
-/// The conditions on headers and query, sorted by key.
+/// The conditions on headers, query and form, sorted by key.
 fn conditions(entry: &MatchEntry, line: usize, errors: &mut Errors<'_>) -> Conditions {
     for name in entry.headers.keys() {
         let known = pattern::is_header_name(name);
@@ -81,11 +92,18 @@ fn conditions(entry: &MatchEntry, line: usize, errors: &mut Errors<'_>) -> Condi
         errors.require(line, name != "content-type", || "`content-type`: match it by `content_type`".into());
     }
     errors.require(line, !entry.query.contains_key(""), || "`query`: a parameter has a name".into());
+    errors.require(line, !entry.form.contains_key(""), || "`form`: a field has a name".into());
+    let both = entry.form.keys().find(|name| entry.query.contains_key(*name));
+    errors.require(line, both.is_none(), || {
+        let name = both.map_or("", String::as_str);
+        format!("`{name}` is asked for in query and form, and a request that has it in both is refused")
+    });
     let headers = entry.headers.iter().map(|(name, wanted)| (Key::Header(name.clone()), wanted));
     let query = entry.query.iter().map(|(name, wanted)| (Key::Query(name.clone()), wanted));
+    let form = entry.form.iter().map(|(name, wanted)| (Key::Form(name.clone()), wanted));
     let wanted = |wanted: &WantedEntry| match wanted {
         WantedEntry::Value(value) => Wanted::Value(value.clone()),
         WantedEntry::Present => Wanted::Present,
     };
-    headers.chain(query).map(|(key, entry)| (key, wanted(entry))).collect()
+    headers.chain(query).chain(form).map(|(key, entry)| (key, wanted(entry))).collect()
 }
