@@ -17,6 +17,7 @@ mod meddler;
 mod metrics;
 mod people;
 mod raw;
+mod reading;
 mod reloadable;
 mod rows;
 mod scene;
@@ -102,6 +103,7 @@ fn main() -> Result<ExitCode> {
     loading::add(&mut trials);
     metrics::add(&mut trials);
     differential::add(&mut trials);
+    reading::add(&mut trials);
     mcp::add(&mut trials);
     grpc::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);
