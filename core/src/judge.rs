@@ -110,7 +110,8 @@ fn stages<'a>(
     about.principal = Some(caller.principal.clone());
     let target = found?;
     about.route = Some(target.name().to_owned());
-    if facts.body.is_none() && (target.needs_body() || engine.policies.gated(target.action())) {
+    let bound = engine.policies.gated(target.action()) && !reading.opens_tunnel();
+    if facts.body.is_none() && (target.needs_body() || bound) {
         // What follows an upgrade has no end that could be waited for.
         return Err(reading.upgrade().cloned().map_or(Stop::NeedBody, Stop::Denied));
     }
