@@ -25,6 +25,7 @@ mod soak;
 mod starter;
 mod tokens;
 mod trapping;
+mod uploads;
 mod upstreams;
 mod world;
 
@@ -104,6 +105,7 @@ fn main() -> Result<ExitCode> {
     metrics::add(&mut trials);
     differential::add(&mut trials);
     reading::add(&mut trials);
+    uploads::add(&mut trials);
     mcp::add(&mut trials);
     grpc::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials.list);

@@ -1,7 +1,7 @@
 //! Every request of the table of the one reading, written byte by byte to three Envoys: with the shipped configuration,
 //! with one that refuses and tidies up nothing, and with that one and all rules relaxed.
 
-mod gateways;
+pub(crate) mod gateways;
 mod raw_upstream;
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::Trials;
 use crate::raw::Connection;
 use crate::world::World;
 use gateways::{Kind, Reader};
-pub(crate) use raw_upstream::{Arrived, RawUpstream};
+use raw_upstream::{Arrived, RawUpstream};
 
 pub(crate) fn add(trials: &mut Trials) {
     for kind in [Kind::Shipped, Kind::Lenient, Kind::Relaxed] {

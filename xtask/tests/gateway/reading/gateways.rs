@@ -1,5 +1,7 @@
 //! The three Envoys.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context as _, Result};
 use countersign_core::reading::Rule as Known;
 use serde_json::{Map, Value, json};
@@ -50,7 +52,7 @@ impl Kind {
 impl Reader {
     pub(super) async fn start(world: &World, kind: Kind) -> Result<Self> {
         let upstream = RawUpstream::start().await?;
-        let mut configuration = configuration(world, &upstream)?;
+        let mut configuration = configuration(world, upstream.address())?;
         if kind != Kind::Shipped {
             loosen(&mut configuration)?;
         }
@@ -67,14 +69,14 @@ impl Reader {
 }
 
 /// The shipped configuration, with the policies of these tests.
-pub(super) fn configuration(world: &World, upstream: &RawUpstream) -> Result<Value> {
+pub(crate) fn configuration(world: &World, upstream: SocketAddr) -> Result<Value> {
     let mut configuration = world.stack.configuration()?;
     let policies = files(&Workspace::find()?.root().join("xtask/tests/gateway/reading/policies"))?;
     let settings = settings(&mut configuration)?;
     settings.insert("bundle".into(), bundle(&policies));
     let user = json!({ "kind": "header", "name": "x-user", "peers": ["127.0.0.0/8"], "type": "Read::User" });
     settings.insert("identity".into(), json!([user]));
-    send_to(&mut configuration, upstream.address(), false)?;
+    send_to(&mut configuration, upstream, false)?;
     Ok(configuration)
 }
 
