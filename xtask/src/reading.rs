@@ -141,7 +141,8 @@ mod tests {
     fn every_rule_has_a_request_that_breaks_it_and_no_other_rule_is_named() {
         let mut named: Vec<_> = rules().map(|rule| rule.name).collect();
         let mut known: Vec<_> = Known::ALL.iter().map(|rule| rule.name()).collect();
-        (named.sort_unstable(), known.sort_unstable());
+        named.sort_unstable();
+        known.sort_unstable();
         assert_eq!(named, known);
         for rule in rules() {
             let refused = |request: &Request| request.lenient == Outcome::Refused;

@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, ensure};
 use countersign_core::reading::Rule as Known;
 use serde_json::{Value, json};
+use xtask::example::Call;
 use xtask::reading::{Outcome, Request, rules};
 use xtask::stack::client::Answer;
 use xtask::stack::until;
 
 use crate::Trials;
+use crate::http2;
 use crate::raw::Connection;
 use crate::world::World;
 use gateways::{Kind, Reader};
@@ -24,6 +26,26 @@ pub(crate) fn add(trials: &mut Trials) {
         trials
             .add(format!("reading: every rule, {}", kind.name()), async move |world| all(world, kind).await);
     }
+    trials.add("reading: trailers over HTTP/2", trailers_over_http2);
+}
+
+/// Over HTTP/2 trailers come to the filter of the shipped configuration, too.
+async fn trailers_over_http2(world: &World) -> Result<()> {
+    let path = "/v1/environments/production/deployments?run=trailers-http2";
+    let body = Some(json!({ "service": "checkout", "version": "2.4.1" }));
+    let call = Call { method: "POST".into(), path: path.into(), justification: None, body };
+    let request = world.request(&call)?;
+    for name in ["x-http-method-override", "content-length", "x-original-url"] {
+        let answer = http2::send(world.gateway.address(), &request, &[(name, "1")]).await?;
+        let rule = answer.body.get("rule").and_then(Value::as_str);
+        ensure!(
+            (answer.status, rule) == (400, Some("trailers")),
+            "`{name}`: {} {}",
+            answer.status,
+            answer.body
+        );
+    }
+    world.stage().arrived_never(&request).await
 }
 
 /// Records by lane and number.

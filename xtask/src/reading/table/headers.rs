@@ -196,7 +196,7 @@ const HOP_BY_HOP: Rule = Rule {
 
 const TRAILERS: Rule = Rule {
     name: "trailers",
-    attack: "A trailer comes when headers were judged already. A server that merges it into the headers takes another method, \
+    attack: "A trailer comes when headers were judged already; over HTTP/2 Envoy always lets it come. A server that merges it into the headers takes another method, \
              length or type than policy saw.",
     relaxed: Some("the trailer is one like any other"),
     references: &[("RFC 9110 §6.5.1", RFC9110)],
