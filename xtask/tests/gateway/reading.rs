@@ -35,7 +35,7 @@ async fn trailers_over_http2(world: &World) -> Result<()> {
     let body = Some(json!({ "service": "checkout", "version": "2.4.1" }));
     let call = Call { method: "POST".into(), path: path.into(), justification: None, body };
     let request = world.request(&call)?;
-    for name in ["x-http-method-override", "content-length", "x-original-url"] {
+    for name in ["x-http-method-override", "content-type", "x-original-url"] {
         let answer = http2::send(world.gateway.address(), &request, &[(name, "1")]).await?;
         let rule = answer.body.get("rule").and_then(Value::as_str);
         ensure!(
