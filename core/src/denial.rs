@@ -171,6 +171,8 @@ pub struct Denial {
     pub reason: Reason,
     /// The rule of the one reading that is broken, where one is.
     pub rule: Option<Rule>,
+    /// Whether it is a token in `authorization` that does not hold: HTTP answers must say so (RFC 9110 section 15.5.2).
+    pub token: bool,
     /// What is particular: names the header, field or route. Safe to show to the caller.
     pub detail: String,
 }
@@ -180,18 +182,29 @@ impl Denial {
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         let detail: String = detail.into();
         match detail.char_indices().nth(LONGEST_DETAIL) {
-            None => Self { reason, rule: None, detail },
+            None => Self { reason, rule: None, token: false, detail },
             Some(_) => Self {
                 reason,
                 rule: None,
+                token: false,
                 detail: detail.chars().take(LONGEST_DETAIL).chain(['…']).collect(),
             },
         }
     }
 
+    /// The same, of a token in `authorization`, if it is about credentials.
+    #[must_use]
+    pub(crate) fn of_token(self) -> Self {
+        Self { token: self.reason == Reason::BadIdentity, ..self }
+    }
+
     /// The same, found in `place`.
     #[must_use]
     pub(crate) fn within(self, place: &str) -> Self {
-        Self { rule: self.rule, ..Self::new(self.reason, format!("{place}: {}", self.detail)) }
+        Self {
+            rule: self.rule,
+            token: self.token,
+            ..Self::new(self.reason, format!("{place}: {}", self.detail))
+        }
     }
 }

@@ -115,7 +115,8 @@ fn stages<'a>(
         Unfound::Denied(denial) => Stop::Denied(denial),
     })?;
     about.route = Some(target.name().to_owned());
-    if facts.body.is_none() && (target.needs_body() || engine.policies.gated(target.action())) {
+    let bound = engine.policies.gated(target.action()) && !reading.opens_tunnel();
+    if facts.body.is_none() && (target.needs_body() || bound) {
         return Err(due());
     }
     let loose = post.as_ref().map(|post| post.loose.clone()).unwrap_or_default();

@@ -88,6 +88,13 @@ impl Reading {
         self.upgrade.as_ref()
     }
 
+    /// Whether it may become something else than HTTP ([`Rule::Upgrades`] is relaxed), and has no body before that: what
+    /// follows has no end that could be waited for.
+    #[must_use]
+    pub fn opens_tunnel(&self) -> bool {
+        self.relaxed.has(Rule::Upgrades) && self.fields.opens_tunnel()
+    }
+
     /// The path without the query, decoded once.
     #[must_use]
     pub fn decoded_path(&self) -> String {

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use countersign_core::config::Mode;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -34,7 +35,10 @@ impl Stream {
 
     /// Carries out what the worker says; without a word of it, the request is refused.
     fn act(&self, work: impl FnOnce(&mut Worker) -> Option<Directive>) -> Action {
-        let Some(worker) = &self.worker else { return refuse() };
+        let Some(worker) = &self.worker else {
+            complain();
+            return refuse();
+        };
         worker.borrow_mut().refresh(host::now);
         let directive = work(&mut worker.borrow_mut());
         if worker.borrow().urgent(host::now) {
@@ -56,7 +60,9 @@ impl Stream {
             Some(Directive::Stay) => Action::Pause,
             None => {
                 worker.borrow_mut().over(self.id, None, host::now());
-                refuse()
+                complain();
+                // Who only looks on stands in nobody's way.
+                if worker.borrow().engine().mode() == Mode::Observe { Action::Continue } else { refuse() }
             }
         }
     }
@@ -67,15 +73,19 @@ impl Stream {
     }
 }
 
-/// The gateway does not give what a ruling needs: nothing can be judged, so nothing passes.
-fn refuse() -> Action {
+/// The gateway does not give what a ruling needs.
+fn complain() {
     const WHAT: &str =
-        "the gateway gave no readable headers, metadata or body, or no randomness: request refused";
+        "the gateway gave no readable headers, metadata or body, or no randomness: request not judged";
     thread_local! {
         static SAID: Cell<Quiet> = const { Cell::new(Quiet::NEW) };
     }
     host::complain(&SAID, || WHAT.into());
     metrics::count(Metric::Unreadable, 1);
+}
+
+/// What cannot be judged does not pass.
+fn refuse() -> Action {
     host::report(hostcalls::send_http_response(503, vec![], None));
     Action::Pause
 }

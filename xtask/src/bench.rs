@@ -5,7 +5,7 @@ mod cost;
 mod goals;
 mod held;
 mod load;
-mod machine;
+pub(crate) mod machine;
 mod page;
 mod policies;
 mod replay;

@@ -9,6 +9,7 @@ pub mod mutants;
 pub mod packages;
 pub mod play;
 pub mod plugin;
+pub mod reading;
 pub mod rules;
 pub mod soak;
 pub mod stack;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{bench, demo, envoy, faults, mutants, packages, plugin, rules, soak, suite};
+use xtask::{bench, demo, envoy, faults, mutants, packages, plugin, reading, rules, soak, suite};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -73,7 +73,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Envoy => envoy::install(&workspace).map(|path| println!("{}", path.display())),
         Command::CheckDeps => rules::check(&workspace),
         Command::Demo { check } => demo::run(&workspace, *check),
-        Command::Guide => faults::write(&workspace),
+        Command::Guide => faults::write(&workspace).and_then(|()| reading::write(&workspace)),
         Command::Bench(options) => bench::run(&workspace, *options),
         Command::Mutants => mutants::run(&workspace),
         Command::Soak { rounds, seed } => soak::run(&workspace, &soak::Options::new(*rounds, *seed)),

@@ -160,6 +160,11 @@ impl Bearer {
 
     /// Whom a token names, `None` when there is no token for this source.
     pub(super) fn read(&self, reading: &Reading, now: UnixMillis) -> Result<Option<Found>, Denial> {
+        let found = self.verified(reading, now);
+        if self.header == AUTHORIZATION { found.map_err(Denial::of_token) } else { found }
+    }
+
+    fn verified(&self, reading: &Reading, now: UnixMillis) -> Result<Option<Found>, Denial> {
         let Some(text) = self.find(reading)? else { return Ok(None) };
         let says = |why: String| bad(format!("the token {why}"));
         let token = Token::parse(text).map_err(says)?;

@@ -143,7 +143,8 @@ impl Source {
     ) -> Result<Option<Found>, Denial> {
         match self {
             Self::Jwt { metadata, reader } => {
-                facts.claims.get(metadata).map(|payload| reader.read(payload)).transpose()
+                let found = facts.claims.get(metadata).map(|payload| reader.read(payload)).transpose();
+                found.map_err(Denial::of_token)
             }
             Self::Bearer(bearer) => bearer.read(reading, now),
             Self::PeerCertificate { trust_domain, ty } => {

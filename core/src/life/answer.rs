@@ -10,6 +10,9 @@ use crate::grpc::percent_encoded;
 /// Where a ticket's status can be read through the gateway, without its capability.
 pub const STATUS_PATH: &str = "/.well-known/countersign/tickets/";
 
+/// What a client is told whose token does not hold: it may get a fresh one (RFC 6750 section 3.1).
+const CHALLENGE: &str = "Bearer error=\"invalid_token\"";
+
 /// An answer in place of the upstream's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -75,6 +78,9 @@ impl Reply {
             None => ("application/problem+json", (status, Value::Object(problem).to_string())),
         };
         headers.splice(0..0, [("content-type", media.to_owned()), ("cache-control", "no-store".to_owned())]);
+        if denial.token {
+            headers.push(("www-authenticate", CHALLENGE.to_owned()));
+        }
         Self { reason: denial.reason, status, headers, body }
     }
 

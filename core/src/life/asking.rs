@@ -72,7 +72,7 @@ fn gates(
     facts: &RequestFacts,
 ) -> Result<Vec<Gate>, Denial> {
     // A gate can apply only where `Policies::gated` said so, and there the body was awaited.
-    if facts.body.is_none() {
+    if facts.body.is_none() && !judged.reading.opens_tunnel() {
         return Err(Denial::new(Reason::PolicyError, "a gate is shut and the body was not read"));
     }
     if let Some(denial) = judged.reading.upgrade() {

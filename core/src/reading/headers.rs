@@ -176,6 +176,19 @@ impl Fields {
         Rule::Upgrades.refuse_if(wanted, relaxed, "`upgrade` where a gate applies").err()
     }
 
+    /// Whether all that follows the head is of another protocol (RFC 9110 section 7.8). A request that says how long its
+    /// body is has one.
+    pub(super) fn opens_tunnel(&self) -> bool {
+        let switches = self.values("connection").any(|value| {
+            value
+                .split(|&byte| byte == b',')
+                .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        });
+        let framed = ["content-length", "transfer-encoding"];
+        let framed = framed.iter().any(|name| self.values(name).next().is_some());
+        switches && !framed && self.values("upgrade").next().is_some()
+    }
+
     fn no_twins(&self, name: &str, relaxed: &Relaxed) -> Result<(), Denial> {
         let twin = self.0.iter().any(|(key, _)| key != name && same_to_cgi(key, name));
         Rule::HeaderTwins.refuse_if(twin, relaxed, format_args!("another spelling of `{name}`"))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_protocol::UnixMillis;
 
-use super::facts::MAX_STRING;
+use super::types::MAX_STRING;
 use super::types::{Type, ip_text};
 use crate::clock::Zone;
 use crate::denial::{Denial, Reason};

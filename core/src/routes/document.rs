@@ -2,9 +2,8 @@
 
 use serde_json::Value as Document;
 
-use super::facts::MAX_STRING;
 use super::json::{Json, Pointer};
-use super::types::{MAX_SET, Type};
+use super::types::{Type, excess, has_nul};
 use crate::denial::Reason;
 use crate::reading::Relaxed;
 use crate::value::Value;
@@ -74,25 +73,12 @@ impl Typed {
     pub(crate) fn read(&self, document: &Document) -> Result<Value, String> {
         let value =
             self.ty.of_json(&json(document)).ok_or_else(|| format!("is not {}", self.ty.article()))?;
-        bounded(&value)?;
-        Ok(value)
-    }
-}
-
-fn bounded(value: &Value) -> Result<(), String> {
-    let text = match value {
-        Value::String(text) => text,
-        Value::Entity(entity) => &entity.id,
-        Value::Set(members) if members.len() > MAX_SET => {
-            return Err(format!("has {} members, at most {MAX_SET} are read", members.len()));
+        match excess(&value) {
+            Some(excess) => Err(excess),
+            None if has_nul(&value) => Err("has a NUL".to_owned()),
+            None => Ok(value),
         }
-        Value::Set(members) => return members.iter().try_for_each(bounded),
-        _ => return Ok(()),
-    };
-    if text.len() > MAX_STRING {
-        return Err(format!("has {} bytes, at most {MAX_STRING} are read", text.len()));
     }
-    if text.contains('\0') { Err("has a NUL".to_owned()) } else { Ok(()) }
 }
 
 /// The same value in the terms of routes.

@@ -6,13 +6,10 @@ use std::fmt;
 use super::body::{Body, Format};
 use super::json::{Json, Pointer};
 use super::pattern::Params;
-use super::types::{MAX_SET, Type};
+use super::types::{Type, excess, has_nul};
 use crate::denial::{Denial, Reason};
-use crate::reading::{Part, PartContent, Reading, Rule};
+use crate::reading::{Part, PartContent, Reading, Relaxed, Rule};
 use crate::value::Value;
-
-/// The longest string that policy reads, bytes.
-pub(super) const MAX_STRING: usize = 8 * 1024;
 
 /// Where a fact comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,33 +194,16 @@ impl Fact {
             Raw::Json(json) => ty.of_json(json),
         };
         let value = value.ok_or_else(|| self.bad(format_args!("is not {}", ty.article())))?;
-        self.check(&value)?;
+        self.check(&value, inputs.reading.relaxed())?;
         Ok(Some(value))
     }
 
-    fn check(&self, value: &Value) -> Result<(), Denial> {
-        match value {
-            Value::String(text) => self.check_text(text),
-            Value::Entity(entity) => self.check_text(&entity.id),
-            Value::Set(members) if members.len() > MAX_SET => {
-                Err(self.bad(format_args!("has {} members, at most {MAX_SET} are read", members.len())))
-            }
-            Value::Set(members) => members.iter().try_for_each(|member| self.check(member)),
-            _ => Ok(()),
+    fn check(&self, value: &Value, relaxed: &Relaxed) -> Result<(), Denial> {
+        if let Some(excess) = excess(value) {
+            return Err(self.bad(excess));
         }
-    }
-
-    fn check_text(&self, text: &str) -> Result<(), Denial> {
-        if text.len() > MAX_STRING {
-            return Err(self.bad(format_args!("has {} bytes, at most {MAX_STRING} are read", text.len())));
-        }
-        // A parser in C ends the string there.
-        let nul = text.contains('\0');
-        if nul {
-            Err(Rule::ControlCharacters.broken(format_args!("`{}` has a NUL", self.written)))
-        } else {
-            Ok(())
-        }
+        let place = format_args!("`{}` has a NUL", self.written);
+        Rule::ControlCharacters.refuse_if(has_nul(value), relaxed, place)
     }
 
     /// The denial for a fact that is there and unusable.

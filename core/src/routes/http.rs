@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::MAX_STRING;
+use super::types::MAX_STRING;
 use super::{Mapped, SchemaView};
 use crate::denial::{Denial, Reason};
 use crate::entity::EntityName;

@@ -6,10 +6,10 @@ mod uri;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::Body;
-use super::facts::{Fact, Inputs, MAX_STRING};
+use super::facts::{Fact, Inputs};
 use super::fields::{self, Field};
 use super::json::Pointer;
-use super::types::is_id;
+use super::types::{excess_text, is_id};
 use super::{Mapped, Parts};
 use crate::denial::{Denial, Reason};
 use crate::dialect::Dialect;
@@ -199,8 +199,8 @@ fn name(message: &Message, verb: Verb, member: &str, reading: &Reading) -> Resul
     if !is_id(text) {
         return Err(fact.bad("is empty or has control characters"));
     }
-    if text.len() > MAX_STRING {
-        return Err(fact.bad(format_args!("has {} bytes, at most {MAX_STRING} are read", text.len())));
+    if let Some(excess) = excess_text(text) {
+        return Err(fact.bad(excess));
     }
     if verb == Verb::Read {
         uri::check(text, reading.relaxed(), format_args!("`params.{member}`"))?;

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::facts::{Fact, Inputs, MAX_STRING, Other, Raw};
+use super::facts::{Fact, Inputs, Other, Raw};
 use super::json::Json;
 use super::pattern::Params;
-use super::types::is_id;
+use super::types::{excess_text, is_id};
 use crate::denial::Denial;
 use crate::entity::EntityName;
 
@@ -103,8 +103,8 @@ impl Template {
         if !is_id(&text) {
             return Err(fact.bad("is empty or has control characters"));
         }
-        if text.len() > MAX_STRING {
-            return Err(fact.bad(format_args!("has {} bytes, at most {MAX_STRING} are read", text.len())));
+        if let Some(excess) = excess_text(&text) {
+            return Err(fact.bad(excess));
         }
         // The tail of a path has nothing after it that it could run into.
         let last = fact.tail && self.facts().last() == Some(fact);

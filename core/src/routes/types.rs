@@ -9,7 +9,38 @@ pub(super) use crate::types::Type;
 use crate::value::Value;
 
 /// The largest set that policy reads.
-pub(super) const MAX_SET: usize = 1000;
+const MAX_SET: usize = 1000;
+
+/// The longest string that policy reads, bytes.
+pub(super) const MAX_STRING: usize = 8 * 1024;
+
+/// What of a value is more than policy reads, as the end of a sentence.
+pub(super) fn excess(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => excess_text(text),
+        Value::Entity(entity) => excess_text(&entity.id),
+        Value::Set(members) if members.len() > MAX_SET => {
+            Some(format!("has {} members, at most {MAX_SET} are read", members.len()))
+        }
+        Value::Set(members) => members.iter().find_map(excess),
+        _ => None,
+    }
+}
+
+/// The same for a text.
+pub(super) fn excess_text(text: &str) -> Option<String> {
+    (text.len() > MAX_STRING).then(|| format!("has {} bytes, at most {MAX_STRING} are read", text.len()))
+}
+
+/// Whether a value has a NUL in a text: a parser in C ends the text there.
+pub(super) fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Entity(entity) => entity.id.contains('\0'),
+        Value::Set(members) => members.iter().any(has_nul),
+        _ => false,
+    }
+}
 
 impl Type {
     /// The type as it is written in the file; anything that is no built-in type names an entity type.

@@ -289,6 +289,8 @@ fn a_token_that_ends_while_people_answer_ends_the_request_and_not_its_approval()
     assert!(step.tell.is_empty(), "the approval was taken back: {:?}", step.tell);
     let reply = reply(step);
     assert_eq!((reply.reason, reply.status), (Reason::BadIdentity, 401));
+    let challenge = ("www-authenticate", "Bearer error=\"invalid_token\"".to_owned());
+    assert!(reply.headers.contains(&challenge), "{:?}", reply.headers);
 
     // Another token of the same person asks the same question.
     world.now -= 600_000;

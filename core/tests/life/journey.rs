@@ -9,7 +9,7 @@ use countersign_protocol::evidence::Lane;
 use serde_json::json;
 
 use crate::fixture::{
-    IDENTITIES, World, approved, configuration, load, reply, request, signed, verdict, won,
+    IDENTITIES, World, approved, configuration, load, reply, request, signed, verdict, with_header, won,
 };
 
 #[test]
@@ -211,4 +211,28 @@ fn an_allow_that_must_be_on_record_waits_until_it_is() {
     let Next::Keep(keeping) = world.decide(request("GET", "/things/ledger")).next else { panic!("not kept") };
     let step = keeping.on_deadline(&mut world.journal, world.now + 5_000);
     assert_eq!(crate::fixture::reply(step).status, 503);
+}
+
+#[test]
+fn what_follows_an_upgrade_is_no_body_to_be_waited_for() {
+    let upgrade = |more: &[(&str, &str)]| {
+        let fields = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
+        let facts = RequestFacts { body: None, ..request("POST", "/things/a/deploy") };
+        fields.iter().chain(more).fold(facts, |facts, (name, value)| with_header(facts, name, value))
+    };
+    let relaxed = || World::with(json!({"relax": ["upgrades"]}));
+    assert_eq!(reply(World::new().decide(upgrade(&[]))).reason, Reason::Ambiguous);
+    let (enquiry, _) = relaxed().hold(upgrade(&[]));
+    let whole = RequestFacts { body: Some(Vec::new()), ..upgrade(&[]) };
+    assert_eq!(enquiry.digest, relaxed().hold(whole).0.digest);
+    for framing in [("content-length", "9"), ("transfer-encoding", "chunked")] {
+        let next = relaxed().decide(upgrade(&[framing])).next;
+        assert!(matches!(next, Next::NeedBody(_)), "{framing:?}: {next:?}");
+    }
+    let plain = with_header(
+        RequestFacts { body: None, ..request("POST", "/things/a/deploy") },
+        "upgrade",
+        "websocket",
+    );
+    assert!(matches!(relaxed().decide(plain).next, Next::NeedBody(_)));
 }

@@ -184,6 +184,20 @@ fn a_caller_who_cannot_be_told_apart_from_approvers_is_not_asked_about() {
 }
 
 #[test]
+fn only_a_token_is_asked_for_anew() {
+    for (reason, reply) in all() {
+        let asked = reply.headers.iter().any(|(name, _)| *name == "www-authenticate");
+        assert!(!asked, "{reason:?}: no token was there, and {:?}", reply.headers);
+    }
+    let claims = json!({ "identity": [{ "kind": "jwt", "metadata": "m", "principal": { "type": "User" } }] });
+    let mut facts = deploy();
+    facts.claims.insert("m".into(), json!({ "sub": 7 }));
+    let reply = reply(World::with(claims).decide(facts));
+    assert_eq!(reply.status, 401);
+    assert!(reply.headers.contains(&("www-authenticate", "Bearer error=\"invalid_token\"".into())));
+}
+
+#[test]
 fn codes_are_unique_and_statuses_are_errors() {
     let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.meaning().code).collect();
     assert_eq!(codes.len(), Reason::ALL.len());

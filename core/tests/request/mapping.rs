@@ -1,8 +1,9 @@
 //! Routes: the most specific wins, hosts are closed, facts are typed.
 
 use countersign_core::clock::Zone;
-use countersign_core::denial::Reason;
+use countersign_core::denial::{Denial, Reason};
 use countersign_core::facts::Peer;
+use countersign_core::reading::{Reading, Relaxed, Rule};
 use countersign_core::routes::{COMMON_FACTS, Routes, common_facts};
 use countersign_core::value::Value;
 
@@ -121,6 +122,20 @@ fn facts_are_typed() {
     let all = export(body, &fields).unwrap();
     let few = export(r#"{"table":7,"limit":-1,"to":null}"#, &[]).unwrap();
     insta::assert_snapshot!(format!("{all}\n{few}"));
+}
+
+#[test]
+fn a_nul_is_read_only_where_that_is_relaxed() {
+    let mut facts = request("POST", "/export", &[("content-type", "application/json")]);
+    facts.body = Some(br#"{"table":"t","limit":1,"to":["a\u0000b"]}"#.to_vec());
+    let read = |relaxed: &Relaxed| {
+        let reading = Reading::of(&facts, relaxed)?;
+        let mapped = routes(ROUTES).find(&reading)?.map(&reading, facts.body.as_deref())?;
+        Ok::<_, Denial>(format!("{:?}", mapped.first.context))
+    };
+    assert_eq!(read(&Relaxed::default()).unwrap_err().rule, Some(Rule::ControlCharacters));
+    let context = read(&Relaxed::from_iter([Rule::ControlCharacters])).unwrap();
+    assert!(context.contains(r"a\0b"), "{context}");
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn a_justification_is_short_text() {
 
 #[test]
 fn rules_are_documented() {
-    let page = include_str!("../../../docs/routes.md");
+    let page = include_str!("../../../docs/one-reading.md");
     for rule in Rule::ALL {
         assert!(page.contains(&format!("| `{}` |", rule.name())), "{}", rule.name());
     }

@@ -124,7 +124,7 @@ pub(super) fn stand_back(process: u32) -> Result<()> {
 ///
 /// # Errors
 /// When it is gone.
-pub(super) fn memory(process: u32) -> Result<u64> {
+pub(crate) fn memory(process: u32) -> Result<u64> {
     kilobytes(&field(&format!("/proc/{process}/status"), "VmRSS")?)
 }
 

@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use super::process::Process;
 use super::until;
+use crate::bench::machine;
 
 /// How a gateway is started.
 #[derive(Debug, Clone)]
@@ -100,6 +101,14 @@ impl Gateway {
         let named = |line: &str| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned);
         let number = stats.lines().find_map(named);
         number.with_context(|| format!("there is no `{name}`"))?.parse().context("no number")
+    }
+
+    /// Its memory that is in use now, bytes.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn memory(&self) -> Result<u64> {
+        machine::memory(self.process.id().context("the gateway is gone")?)
     }
 
     /// Tells its console to do something.

@@ -18,6 +18,7 @@ mod meddler;
 mod metrics;
 mod people;
 mod raw;
+mod reading;
 mod reloadable;
 mod rows;
 mod scene;
@@ -25,6 +26,7 @@ mod soak;
 mod starter;
 mod tokens;
 mod trapping;
+mod uploads;
 mod upstreams;
 mod world;
 
@@ -103,6 +105,8 @@ fn main() -> Result<ExitCode> {
     loading::add(&mut trials);
     metrics::add(&mut trials);
     differential::add(&mut trials);
+    reading::add(&mut trials);
+    uploads::add(&mut trials);
     mcp::add(&mut trials);
     grpc::add(&mut trials);
     graphql::add(&mut trials);
