@@ -2,4 +2,6 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| countersign_fuzz_targets::run("jwt", input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    countersign_fuzz_targets::run("jwt", input);
+});

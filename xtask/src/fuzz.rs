@@ -62,7 +62,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     let found = results.iter().filter(|(_, result)| result.finding.is_some()).count();
     if found > 0 {
-        bail!("{found} findings: mend each, and keep its input in `fuzz/corpus/<target>/`, which the tests run");
+        bail!(
+            "{found} findings: mend each, and keep its input in `fuzz/corpus/<target>/`, which the tests run"
+        );
     }
     Ok(())
 }
@@ -73,7 +75,9 @@ fn require(workspace: &Workspace) -> Result<()> {
     if !toolchains.lines().any(|name| name.starts_with("nightly-") || name == "nightly") {
         bail!("libFuzzer needs Rust's nightly toolchain: rustup toolchain install nightly --profile minimal");
     }
-    if output(workspace.cargo().args(["install", "--list"]))?.lines().any(|line| line.starts_with("cargo-fuzz "))
+    if output(workspace.cargo().args(["install", "--list"]))?
+        .lines()
+        .any(|line| line.starts_with("cargo-fuzz "))
     {
         return Ok(());
     }

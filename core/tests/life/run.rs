@@ -155,9 +155,7 @@ impl Run {
                 receipt.nonce = Token([0; 16]);
                 Ok(won(claim, &receipt))
             }
-            Event::Lost(state) => {
-                Ok(ClaimAnswer { nonce: claim.nonce, result: ClaimResult::Lost { state } })
-            }
+            Event::Lost(state) => Ok(ClaimAnswer { nonce: claim.nonce, result: ClaimResult::Lost { state } }),
             _ => Err(NoAnswer),
         };
         self.yes.receipted = matches!(event, Event::Honest);

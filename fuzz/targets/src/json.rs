@@ -19,17 +19,17 @@ const OWN_KEY: &[u8] = b"$serde_json::private::";
 const LONGEST: usize = 8 * 1024;
 
 /// An input is the body.
-pub(crate) fn run(body: &[u8]) {
+pub(crate) fn run(body: &[u8]) -> bool {
     static ANY: LazyLock<Takes> =
         LazyLock::new(|| Takes::new(&[("POST", "/", "body:/nowhere/at/all", "Bool")]));
     let facts = request("POST", b"/", &[TYPE], body);
     // An empty body holds no facts, and is no JSON to anybody.
     if ANY.from(&facts).is_err() || body.is_empty() {
-        return;
+        return false;
     }
     // By a key of this name `serde_json` tells itself something, wherever it came from.
     if body.windows(OWN_KEY.len()).any(|bytes| bytes == OWN_KEY) {
-        return;
+        return false;
     }
     let whole: Value = serde_json::from_slice(body).expect("`serde_json` reads what is accepted");
     assert_eq!(colons(body), keys(&whole), "a key is there twice");
@@ -42,6 +42,7 @@ pub(crate) fn run(body: &[u8]) {
         assert_eq!(whole.pointer(pointer), Some(*found), "a pointer of this target");
         compare(pointer, found, &facts);
     }
+    true
 }
 
 /// That the place has this value to policy, whatever type it is wanted in.

@@ -48,7 +48,7 @@ pub(crate) fn source() -> Value {
 
 /// An input is the header, a line feed and the claims of a token that is then signed; or, without a line feed, the
 /// value of `authorization`.
-pub(crate) fn run(input: &[u8]) {
+pub(crate) fn run(input: &[u8]) -> bool {
     match input.contains(&b'\n') {
         true => signed(input),
         false => whole(input),
@@ -72,9 +72,9 @@ fn named(authorization: &[u8]) -> Option<(String, String)> {
 }
 
 /// Without the keys, nobody makes a token that holds.
-fn whole(authorization: &[u8]) {
+fn whole(authorization: &[u8]) -> bool {
     if named(authorization).is_none() {
-        return;
+        return false;
     }
     let known = CORPUS["cases"].as_array().unwrap().iter();
     // Here an actor is configured.
@@ -83,18 +83,22 @@ fn whole(authorization: &[u8]) {
     let text = str::from_utf8(authorization).expect("an accepted value is text");
     let ours = good.map(|case| case[1].as_str().unwrap()).any(|token| text.trim().ends_with(token));
     assert!(ours, "a token that nobody signed");
+    true
 }
 
 /// A signed token says what it must.
-fn signed(input: &[u8]) {
+fn signed(input: &[u8]) -> bool {
     let (header, claims) = line(input);
     let parts = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
     let signature = URL_SAFE_NO_PAD.encode(key().sign(parts.as_bytes()).to_bytes());
-    let Some(principal) = named(format!("Bearer {parts}.{signature}").as_bytes()) else { return };
+    let Some(principal) = named(format!("Bearer {parts}.{signature}").as_bytes()) else { return false };
     let [header, claims] =
         [header, claims].map(|part| serde_json::from_slice::<Value>(part).expect("what is accepted is JSON"));
     assert!(["EdDSA", "Ed25519"].contains(&header["alg"].as_str().unwrap()), "{header}");
-    assert!(header.get("crit").is_none() && header["kid"].as_str().is_none_or(|kid| kid == "own"), "{header}");
+    assert!(
+        header.get("crit").is_none() && header["kid"].as_str().is_none_or(|kid| kid == "own"),
+        "{header}"
+    );
     assert_eq!(claims["iss"], ISSUER);
     let audiences = claims["aud"].as_array().map_or(std::slice::from_ref(&claims["aud"]), Vec::as_slice);
     assert!(audiences.iter().any(|audience| audience == AUDIENCE), "{claims}");
@@ -110,4 +114,5 @@ fn signed(input: &[u8]) {
         None => ("User".to_owned(), claims["sub"].as_str().expect("a subject has a name").to_owned()),
     };
     assert_eq!(principal, expected, "{claims}");
+    true
 }

@@ -9,7 +9,7 @@ use crate::message::fields;
 use crate::world::request;
 
 /// An input is header fields, an empty line and the body.
-pub(crate) fn run(input: &[u8]) {
+pub(crate) fn run(input: &[u8]) -> bool {
     let (more, body) = fields(input);
     let known: [(&str, &[u8]); 2] = [("x-agent", b"robot"), ("content-type", b"application/json")];
     let mut facts = request("POST", b"/mcp", &known, body);
@@ -17,12 +17,14 @@ pub(crate) fn run(input: &[u8]) {
     let decide = || world().decide(facts.clone()).next;
     let next = decide();
     assert_eq!(format!("{next:?}"), format!("{:?}", decide()), "two answers to one request");
+    let on = matches!(next, Next::Continue(_));
     match next {
         Next::Continue(_) => assert!(is_harmless(body), "went on without a yes"),
         Next::Reply(reply) => check(&reply, body),
         Next::Ask(..) => assert!(!is_harmless(body), "people are asked for nothing"),
         other => panic!("neither a yes nor a no nor a question: {other:?}"),
     }
+    on
 }
 
 /// Whether policy permits all messages without a person.

@@ -33,20 +33,21 @@ struct Part {
 }
 
 /// An input is the content type, a line feed, and the body.
-pub(crate) fn run(input: &[u8]) {
+pub(crate) fn run(input: &[u8]) -> bool {
     let (ty, body) = line(input);
     // An empty body holds no facts, and is no form to anybody.
     if body.is_empty() {
-        return;
+        return false;
     }
     let facts = |method: &str| request(method, b"/", &[("content-type", ty)], body);
     let taken = |method: &str| FACTS.texts(&facts(method));
-    let Ok(names) = taken("GET") else { return };
+    let Ok(names) = taken("GET") else { return false };
     let parts = by_multer(&facts("GET")).expect("`multer` reads what is accepted");
     assert_eq!(names, of(&parts, |part| Some(part.name.clone())), "other names");
     let called: Vec<_> = parts.into_iter().filter(|part| part.name == "a").collect();
     if let Ok(texts) = taken("PUT") {
-        let found = |part: &Part| part.file.is_none().then(|| String::from_utf8(part.content.clone()).ok())?;
+        let found =
+            |part: &Part| part.file.is_none().then(|| String::from_utf8(part.content.clone()).ok())?;
         assert_eq!(texts, of(&called, found), "other texts");
     }
     if let Ok(files) = taken("POST") {
@@ -59,6 +60,7 @@ pub(crate) fn run(input: &[u8]) {
     if let Ok(sizes) = taken("DELETE") {
         assert_eq!(sizes, of(&called, |part| Some(part.content.len().to_string())), "other sizes");
     }
+    true
 }
 
 /// Names and texts of a request's fields that are no files; none when the body is not read.

@@ -11,11 +11,11 @@ use url::Url;
 use crate::world::{Takes, request};
 
 /// An input is `:path`.
-pub(crate) fn run(path: &[u8]) {
+pub(crate) fn run(path: &[u8]) -> bool {
     let facts = request("GET", path, &[], b"");
     let reading = Reading::of(&facts, &Relaxed::default());
     assert_eq!(reading, Reading::of(&facts, &Relaxed::default()), "read in two ways");
-    let Ok(reading) = reading else { return };
+    let Ok(reading) = reading else { return false };
     let whole = format!("https://api.test{}", str::from_utf8(path).expect("an accepted path is text"));
     assert_eq!(reading.segments, by_url(&whole), "`url` reads other segments");
     // A query may have a `%` that escapes nothing, as long as policy does not read it.
@@ -28,6 +28,7 @@ pub(crate) fn run(path: &[u8]) {
     if let Ok(Some(tail)) = TAIL.from(&facts) {
         assert_eq!(tail, Value::String(reading.segments.join("/")), "policy reads another path");
     }
+    true
 }
 
 /// The segments of a URL as browsers read it (WHATWG URL), decoded.

@@ -8,17 +8,16 @@ use crate::world::request;
 const NAMES: [&str; 3] = ["a", "tag", "é"];
 
 /// An input is what stands behind the `?`.
-pub(crate) fn run(query: &[u8]) {
+pub(crate) fn run(query: &[u8]) -> bool {
     let facts = request("GET", &[b"/q?", query].concat(), &[], b"");
-    let Ok(reading) = Reading::of(&facts, &Relaxed::default()) else { return };
+    let Ok(reading) = Reading::of(&facts, &Relaxed::default()) else { return false };
     let all: Vec<_> = form_urlencoded::parse(query).into_owned().collect();
-    for name in NAMES {
+    let mut read = NAMES.into_iter().map(|name| {
         let values = reading.query(name);
         assert_eq!(values, reading.query(name), "read in two ways");
-        if let Ok(values) = values {
-            agree(name, &values, &all);
-        }
-    }
+        values.map(|values| agree(name, &values, &all)).is_ok()
+    });
+    read.all(|read| read)
 }
 
 /// That `values` are all that stand under `name` in `all`, and that no other name is taken for it.

@@ -12,12 +12,8 @@ use countersign_core::value::Value;
 
 /// A request to `api.test` by somebody on this machine.
 pub(crate) fn request(method: &str, path: &[u8], fields: &[(&str, &[u8])], body: &[u8]) -> RequestFacts {
-    let own: [(&str, &[u8]); 4] = [
-        (":method", method.as_bytes()),
-        (":scheme", b"https"),
-        (":authority", b"api.test"),
-        (":path", path),
-    ];
+    let own: [(&str, &[u8]); 4] =
+        [(":method", method.as_bytes()), (":scheme", b"https"), (":authority", b"api.test"), (":path", path)];
     let all = own.iter().chain(fields);
     RequestFacts {
         headers: all.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect(),

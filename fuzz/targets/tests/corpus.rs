@@ -21,12 +21,12 @@ fn what_must_hold_holds_for_the_corpus() {
     assert_eq!(names, TARGETS.map(|(name, _)| name), "a folder for each target");
     for (name, target) in TARGETS {
         let inputs = inside(&corpus.join(name));
-        assert!(inputs.len() >= 8, "few inputs for `{name}`");
-        for input in inputs {
-            let bytes = std::fs::read(&input).unwrap();
+        let accepted = inputs.iter().filter(|input| {
             // Shown when the target fails.
             println!("{}", input.display());
-            target(&bytes);
-        }
+            target(&std::fs::read(input).unwrap())
+        });
+        let accepted = accepted.count();
+        assert!(accepted >= 4 && inputs.len() - accepted >= 8, "{accepted} of {} for `{name}`", inputs.len());
     }
 }

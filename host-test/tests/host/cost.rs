@@ -42,7 +42,9 @@ forbid (principal, action in MCP::Action::"call", resource == MCP::Tool::"github
 /// Eight facts from a kind of place.
 fn facts(kind: &str) -> String {
     let types = ["String", "Long", "Set<String>", "String", "String", "String", "String", "String"];
-    let fact = |(name, ty): (char, &str)| format!("      {name}: {{ from: \"{kind}{name}\", type: {ty}, optional: true }}\n");
+    let fact = |(name, ty): (char, &str)| {
+        format!("      {name}: {{ from: \"{kind}{name}\", type: {ty}, optional: true }}\n")
+    };
     ('a'..).zip(types).map(fact).collect()
 }
 
@@ -144,29 +146,51 @@ fn big_token() -> Request {
 fn worst() -> Vec<(&'static str, Request, u16)> {
     let keys = |key: &str| format!("{{{}}}", many(49_000, |n| format!("\"{key}{n}\":1")));
     let deep = |inside: String| format!("{}{inside}{}", "[".repeat(31), "]".repeat(31));
-    let pairs = |count: usize| (1..count).map(|n| format!("%C3%A9{n}=%41%42%43&")).collect::<String>() + "a=x";
+    let pairs =
+        |count: usize| (1..count).map(|n| format!("%C3%A9{n}=%41%42%43&")).collect::<String>() + "a=x";
     let wide = (0..1000).fold(request("/headers"), |all, n| all.header(&format!("x_long_name_{n}"), "value"));
     let calls = |count: usize, tool: &str, title: &str| many(count, |n| call(n, tool, title));
     let batch = |tool: &str, title: &str| {
-        json_body("/mcp", format!("[{}]", calls(32, tool, title))).header("mcp-protocol-version", "2025-03-26")
+        json_body("/mcp", format!("[{}]", calls(32, tool, title)))
+            .header("mcp-protocol-version", "2025-03-26")
     };
     vec![
         ("an empty body", request("/json"), 200),
-        ("json: 50,000 numbers", json_body("/json", format!("{{\"x\":[{}]}}", many(49_000, |n| n.to_string()))), 200),
-        ("json: 1 MiB in one text", json_body("/json", format!("{{\"x\":\"{}\"}}", "\\u00e9".repeat(170_000))), 200),
+        (
+            "json: 50,000 numbers",
+            json_body("/json", format!("{{\"x\":[{}]}}", many(49_000, |n| n.to_string()))),
+            200,
+        ),
+        (
+            "json: 1 MiB in one text",
+            json_body("/json", format!("{{\"x\":\"{}\"}}", "\\u00e9".repeat(170_000))),
+            200,
+        ),
         ("json: 49,000 keys", json_body("/json", keys("key")), 200),
         ("json: 49,000 keys beyond ASCII", json_body("/json", keys("é")), 200),
-        ("json: small objects", json_body("/json", format!("{{\"x\":[{}]}}", many(24_000, |n| format!("{{\"É{n}\":[]}}")))), 200),
+        (
+            "json: small objects",
+            json_body("/json", format!("{{\"x\":[{}]}}", many(24_000, |n| format!("{{\"É{n}\":[]}}")))),
+            200,
+        ),
         ("json: 31 levels", json_body("/json", deep(many(49_000, |_| "[]".into()))), 200),
         ("json: a twin at the end", json_body("/json", keys("key").replace("\"key48999\"", "\"KEY0\"")), 400),
         ("json: gated", json_body("/gated", format!("{{\"x\":\"{}\"}}", "\\u00e9".repeat(170_000))), 503),
-        ("json: gated, all to be escaped", json_body("/gated", format!("{{\"x\":\"{}\"}}", "\\\"".repeat(520_000))), 503),
+        (
+            "json: gated, all to be escaped",
+            json_body("/gated", format!("{{\"x\":\"{}\"}}", "\\\"".repeat(520_000))),
+            503,
+        ),
         ("mcp: a batch of 32", batch("create_issue", "broken"), 200),
         ("mcp: a batch of 32, 1 MiB", batch("create_issue", &"x".repeat(8_000)), 200),
         ("mcp: a batch of 32, gated", batch("merge", &"x".repeat(30_000)), 200),
         ("mcp: 49,000 keys beyond ASCII", json_body("/mcp", keys("é")), 400),
         ("token: RSA, 4,096 bits", big_token(), 401),
-        ("token: 16 KB of nothing", request("/json").header("authorization", format!("Bearer {}", "W1tb".repeat(4_000))), 401),
+        (
+            "token: 16 KB of nothing",
+            request("/json").header("authorization", format!("Bearer {}", "W1tb".repeat(4_000))),
+            401,
+        ),
         ("query: 1,000 parameters", request(&format!("/query?{}", pairs(1000))), 200),
         ("form: 1,000 fields", form(pairs(1000)), 200),
         ("form: 1 MiB in one field", form(format!("x=1&a={}", "%41".repeat(349_000))), 400),
@@ -202,7 +226,11 @@ fn no_request_costs_more_than_50_ms() {
             best = best.min(processor() - since);
             instructions = gateway.usage()[0].instructions - before;
             if outcome.status() != status {
-                slow.push(format!("{name}: {} instead of {status}: {:?}", outcome.status(), outcome.response));
+                slow.push(format!(
+                    "{name}: {} instead of {status}: {:?}",
+                    outcome.status(),
+                    outcome.response
+                ));
             }
         }
         println!("{name:44} {status:>6} {:>9.3} {instructions:>12}", best.as_secs_f64() * 1000.0);
