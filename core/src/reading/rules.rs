@@ -217,3 +217,27 @@ impl From<Relaxed> for Vec<String> {
         relaxed.names().map(str::to_owned).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_fold_to_one_are_found_by_letters_too() {
+        let cases = [
+            ("name", "NAME", true),
+            ("k", "\u{212a}", true),
+            ("s", "ſ", true),
+            ("ß", "SS", true),
+            ("οδος", "ΟΔΟΣ", true),
+            ("é", "É", true),
+            ("é", "e", false),
+            ("ab", "a", false),
+            ("é1", "é12", false),
+        ];
+        for (one, other, same) in cases {
+            assert_eq!((folds_to(one, other), folds_to(other, one)), (same, same), "{one} {other}");
+            assert_eq!(fold(one) == fold(other), same, "{one} {other}");
+        }
+    }
+}
