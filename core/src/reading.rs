@@ -14,8 +14,8 @@ pub(crate) use headers::host as host_of;
 pub(crate) use media::{MediaType, is_grpc};
 pub(crate) use multipart::{Part, PartContent, Parts};
 pub(crate) use query::Parameters;
-pub(crate) use rules::fold;
 pub use rules::{NotRelaxable, Relaxed, Rule};
+pub(crate) use rules::{fold, folds_to};
 pub use strip::to_strip;
 
 use crate::denial::{Denial, Reason};

@@ -71,6 +71,8 @@ pub struct Usage {
     pub requests: usize,
     /// Bytes of bodies that are held back for them, outside the VMs.
     pub held: usize,
+    /// Instructions that callbacks took so far; copying a byte between host and filter counts as one.
+    pub instructions: u64,
 }
 
 /// How the gateway is set up, besides its filter.

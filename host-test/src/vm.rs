@@ -25,6 +25,8 @@ const FUEL: u64 = 20_000_000_000;
 pub(crate) struct Vm {
     store: Store<Host>,
     exports: Exports,
+    /// Instructions that its callbacks took so far.
+    pub(crate) spent: u64,
     /// Most bytes of a body that are held back.
     pub(crate) buffer_limit: usize,
     pub(crate) teardown: Teardown,
@@ -42,7 +44,7 @@ impl Vm {
         let started = Self::initialise(&mut store, filter);
         let exports = started.map_err(|error| format!("`_initialize`: {}", why(&error)))?;
         store.data_mut().initialising = false;
-        Ok(Self { store, exports, buffer_limit: 1 << 20, teardown: Teardown::default() })
+        Ok(Self { store, exports, spent: 0, buffer_limit: 1 << 20, teardown: Teardown::default() })
     }
 
     fn initialise(store: &mut Store<Host>, filter: &Filter) -> Result<Exports> {
@@ -103,6 +105,7 @@ impl Vm {
         let before = (host.current, host.effective);
         (host.current, host.effective) = (context, VM);
         let called = self.store.set_fuel(FUEL).and_then(|()| function.call(&mut self.store, parameters));
+        self.spent += FUEL.saturating_sub(self.store.get_fuel().unwrap_or_default());
         let host = self.store.data_mut();
         (host.current, host.effective) = before;
         called.map_err(|error| host.failed = Some(format!("`{name}`: {}", why(&error)))).ok()

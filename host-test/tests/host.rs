@@ -14,6 +14,8 @@ mod answers;
 mod calls;
 #[path = "host/configure.rs"]
 mod configure;
+#[path = "host/cost.rs"]
+mod cost;
 #[path = "host/excess.rs"]
 mod excess;
 #[path = "host/failures.rs"]

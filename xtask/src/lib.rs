@@ -5,6 +5,7 @@ pub mod demo;
 pub mod envoy;
 pub mod example;
 pub mod faults;
+pub mod fuzz;
 pub mod mutants;
 pub mod packages;
 pub mod play;

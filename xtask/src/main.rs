@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{bench, demo, envoy, faults, mutants, packages, plugin, reading, rules, soak, suite};
+use xtask::{bench, demo, envoy, faults, fuzz, mutants, packages, plugin, reading, rules, soak, suite};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -48,6 +48,8 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Looks for inputs for which something that must hold does not; needs Rust's nightly toolchain.
+    Fuzz(fuzz::Options),
     /// Everything that must hold before a change is taken.
     #[command(after_help = packages::help())]
     Test,
@@ -75,6 +77,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Demo { check } => demo::run(&workspace, *check),
         Command::Guide => faults::write(&workspace).and_then(|()| reading::write(&workspace)),
         Command::Bench(options) => bench::run(&workspace, *options),
+        Command::Fuzz(options) => fuzz::run(&workspace, options),
         Command::Mutants => mutants::run(&workspace),
         Command::Soak { rounds, seed } => soak::run(&workspace, &soak::Options::new(*rounds, *seed)),
         Command::Test | Command::Ci => suite::test(&workspace),

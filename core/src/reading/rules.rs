@@ -135,7 +135,20 @@ impl Rule {
 
 /// As a parser that folds case would see a name: `ſ` and `K` (Kelvin) fold too, as they do in Go.
 pub(crate) fn fold(name: &str) -> String {
-    name.to_uppercase().to_lowercase()
+    if name.is_ascii() { name.to_ascii_lowercase() } else { name.to_uppercase().to_lowercase() }
+}
+
+/// Whether a parser that folds case would take two names for one. Looks no further than where they differ, so that many
+/// names cost little.
+pub(crate) fn folds_to(name: &str, other: &str) -> bool {
+    if name.is_ascii() && other.is_ascii() {
+        return name.eq_ignore_ascii_case(other);
+    }
+    folded(name).eq(folded(other))
+}
+
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 /// Whether some framework takes one folded name for the other: to many, `name[]` is a list and `name[key]` a map.
@@ -202,5 +215,29 @@ impl TryFrom<Vec<String>> for Relaxed {
 impl From<Relaxed> for Vec<String> {
     fn from(relaxed: Relaxed) -> Self {
         relaxed.names().map(str::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_fold_to_one_are_found_by_letters_too() {
+        let cases = [
+            ("name", "NAME", true),
+            ("k", "\u{212a}", true),
+            ("s", "ſ", true),
+            ("ß", "SS", true),
+            ("οδος", "ΟΔΟΣ", true),
+            ("é", "É", true),
+            ("é", "e", false),
+            ("ab", "a", false),
+            ("é1", "é12", false),
+        ];
+        for (one, other, same) in cases {
+            assert_eq!((folds_to(one, other), folds_to(other, one)), (same, same), "{one} {other}");
+            assert_eq!(fold(one) == fold(other), same, "{one} {other}");
+        }
     }
 }

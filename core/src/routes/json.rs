@@ -1,13 +1,14 @@
 //! A JSON body, read strictly: what two parsers could read differently is refused.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::denial::{Denial, Reason};
-use crate::reading::{Relaxed, Rule, fold};
+use crate::reading::{Relaxed, Rule, fold, folds_to};
 
 /// The deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 32;
@@ -130,13 +131,22 @@ impl Json {
     }
 }
 
-/// Whether a key differs from `token` only in case. Folding costs, and what is ASCII needs none.
+/// Whether a key differs from `token` only in case.
 fn has_twin(members: &BTreeMap<String, Json>, token: &str) -> bool {
-    let folded = fold(token);
-    members.keys().any(|key| match key.is_ascii() && token.is_ascii() {
-        true => key.eq_ignore_ascii_case(token),
-        false => fold(key) == folded,
-    })
+    members.keys().any(|key| folds_to(key, token))
+}
+
+/// A key that differs from another only in case. Small letters of ASCII are what they fold to: mostly there is nothing
+/// to compare.
+fn twin(members: &BTreeMap<String, Json>) -> Option<&str> {
+    let plain = |key: &String| key.is_ascii() && !key.bytes().any(|byte| byte.is_ascii_uppercase());
+    if members.keys().all(plain) {
+        return None;
+    }
+    let mut folded: Vec<_> = members.keys().map(|key| (fold(key), key)).collect();
+    folded.sort_unstable();
+    let twins = folded.array_windows().find(|[(one, _), (other, _)]| one == other);
+    twins.map(|[_, (_, key)]| key.as_str())
 }
 
 fn index(token: &str) -> Option<usize> {
@@ -169,22 +179,16 @@ impl Seed<'_> {
         E::custom("refused")
     }
 
-    fn check_key<E: Error>(self, key: &str, keys: &BTreeMap<String, Json>) -> Result<(), E> {
-        let twice = keys.contains_key(key);
-        Rule::JsonDuplicateKeys
-            .refuse_if(twice, self.relaxed, format_args!("the key `{}` twice", shown(key)))
+    fn check_case<E: Error>(self, members: &BTreeMap<String, Json>) -> Result<(), E> {
+        let Some(key) = twin(members) else { return Ok(()) };
+        Rule::JsonKeyCase
+            .refuse_if(true, self.relaxed, format_args!("two spellings of `{key}`"))
             .map_err(|denial| self.refuse(denial))
     }
 
-    fn check_case<E: Error>(self, keys: &BTreeMap<String, Json>) -> Result<(), E> {
-        let mut folded = BTreeSet::new();
-        let twin = keys.keys().find(|key| !folded.insert(fold(key)));
-        Rule::JsonKeyCase
-            .refuse_if(
-                twin.is_some(),
-                self.relaxed,
-                format_args!("two spellings of `{}`", twin.map_or("", |k| k)),
-            )
+    fn twice<E: Error>(self, key: &str) -> Result<(), E> {
+        Rule::JsonDuplicateKeys
+            .refuse_if(true, self.relaxed, format_args!("the key `{}` twice", shown(key)))
             .map_err(|denial| self.refuse(denial))
     }
 }
@@ -256,8 +260,16 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let seed = self.inside()?;
         let mut members = BTreeMap::new();
         while let Some(key) = map.next_key::<String>()? {
-            self.check_key(&key, &members)?;
-            members.insert(key, map.next_value_seed(seed)?);
+            let value = map.next_value_seed(seed)?;
+            match members.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(value);
+                }
+                Entry::Occupied(mut place) => {
+                    self.twice(place.key())?;
+                    place.insert(value);
+                }
+            }
         }
         self.check_case(&members)?;
         Ok(Json::Object(members))

@@ -115,7 +115,7 @@ impl World {
         Self::of(load(&configuration(changes)))
     }
 
-    fn of(engine: Arc<Engine>) -> Self {
+    pub(crate) fn of(engine: Arc<Engine>) -> Self {
         Self { engine, journal: Journal::new(Token([1; 16])), now: NOW, fresh: 0 }
     }
 

@@ -2,28 +2,12 @@
 //! same bytes; no grant for one request opens another.
 
 use countersign_core::facts::RequestFacts;
-use countersign_core::life::{Asking, Claiming, Enquiry, Held, Next, NoAnswer, Step};
-use countersign_protocol::approval::{AskAnswer, AskResult, Claim, ClaimAnswer, ClaimResult, State};
-use countersign_protocol::grant::Grant;
-use countersign_protocol::{Hash, Token};
+use countersign_core::life::{Next, Step};
+use countersign_protocol::approval::State;
 use proptest::prelude::*;
 
-use crate::fixture::{World, approved, open, request, request_of, signed, verdict, with_header, won};
-
-/// What may happen to a gated request; `Honest` alone is what a good service does at that point.
-#[derive(Debug, Clone, Copy)]
-enum Event {
-    Honest,
-    NoAnswer,
-    Refused,
-    ForgedGrant,
-    GrantForAnother,
-    Garbage,
-    OtherState(State),
-    ForgedReceipt,
-    Lost(State),
-    Time(i64),
-}
+use crate::fixture::{World, approved, request, request_of, signed, with_header};
+use crate::run::{Event, Ran};
 
 fn event() -> impl Strategy<Value = Event> {
     let state = || {
@@ -51,97 +35,11 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Whether people said yes and the service counted the use, for the question that is open now.
-#[derive(Debug, Default)]
-struct Yes {
-    granted: bool,
-    receipted: bool,
-}
-
-/// One run: the world, the question that is open and the grant that was last given, forged or not.
-struct Run {
-    world: World,
-    yes: Yes,
-    question: Option<Enquiry>,
-    grant: Option<Grant>,
-}
-
-/// Runs one request through `events` and gives back all evidence, and whether it went on.
-fn run(facts: RequestFacts, events: &[Event]) -> (Vec<String>, bool) {
-    let mut run = Run { world: World::new(), yes: Yes::default(), question: None, grant: None };
-    let mut lines = Vec::new();
-    let mut step = run.world.decide(facts);
-    for event in events {
-        lines.extend(step.audit.iter().map(|record| record.line.clone()));
-        if let Event::Time(passed) = event {
-            run.world.now += passed;
-        }
-        step = match step.next {
-            Next::Continue(_) | Next::Reply(_) => return (lines, went_on(&step.next, &run.yes)),
-            Next::NeedBody(_) | Next::Keep(_) => panic!("the body was there, and no record is waited for"),
-            Next::Ask(enquiry, asking) => run.asked(*enquiry, asking, event),
-            Next::Wait(held) => run.waited(held, event),
-            Next::Claim(claim, _, claiming) => run.claimed(&claim, *claiming, event),
-        };
-    }
-    lines.extend(step.audit.iter().map(|record| record.line.clone()));
-    (lines, went_on(&step.next, &run.yes))
-}
-
-impl Run {
-    fn asked(&mut self, enquiry: Enquiry, asking: Asking, event: &Event) -> Step {
-        self.yes = Yes::default();
-        let result = match event {
-            Event::NoAnswer | Event::Garbage => Err(NoAnswer),
-            Event::Refused => Ok(AskResult::Refused { code: "no".into(), detail: "no".into() }),
-            _ => Ok(open(None)),
-        };
-        let answer = result.map(|result| AskAnswer { nonce: enquiry.nonce, result });
-        self.question = Some(enquiry);
-        let at = self.world.at();
-        asking.on_reply(&self.world.engine, &mut self.world.journal, answer, at)
-    }
-
-    fn waited(&mut self, held: Held, event: &Event) -> Step {
-        let enquiry = self.question.clone().unwrap();
-        let mut good = self.world.grant(&enquiry, &["bo"]);
-        if matches!(event, Event::GrantForAnother) {
-            good.digest = Hash::of(b"another");
-        }
-        let honest = matches!(event, Event::Honest | Event::GrantForAnother);
-        let token = if honest { signed(&good) } else { "forged".into() };
-        self.yes.granted = matches!(event, Event::Honest);
-        self.grant = Some(good);
-        match event {
-            Event::OtherState(state) => self.world.verdict(held, verdict(&enquiry, *state)),
-            _ => self.world.verdict(held, approved(&enquiry, &token)),
-        }
-    }
-
-    fn claimed(&mut self, claim: &Claim, claiming: Claiming, event: &Event) -> Step {
-        let mut receipt = self.world.receipt(&self.grant.clone().unwrap(), claim);
-        let answer = match event {
-            Event::Honest => Ok(won(claim, &receipt)),
-            Event::ForgedReceipt => {
-                receipt.nonce = Token([0; 16]);
-                Ok(won(claim, &receipt))
-            }
-            Event::Lost(state) => {
-                Ok(ClaimAnswer { nonce: claim.nonce, result: ClaimResult::Lost { state: *state } })
-            }
-            _ => Err(NoAnswer),
-        };
-        self.yes.receipted = matches!(event, Event::Honest);
-        let at = self.world.at();
-        claiming.on_reply(&self.world.engine, &mut self.world.journal, answer, at)
-    }
-}
-
-/// A request that goes on without a yes fails the test, here and nowhere else.
-fn went_on(next: &Next, yes: &Yes) -> bool {
-    let on = matches!(next, Next::Continue(_));
-    assert!(!on || (yes.granted && yes.receipted), "went on without a yes: {yes:?}");
-    on
+/// Runs one request through `events`; it goes on only when people and service said yes.
+fn run(facts: RequestFacts, events: &[Event]) -> Ran {
+    let ran = crate::run::run(World::new(), facts, events);
+    assert!(!ran.on || ran.yes.is_whole(), "went on without a yes: {ran:?}");
+    ran
 }
 
 proptest! {
@@ -153,7 +51,7 @@ proptest! {
     #[test]
     fn three_honest_answers_let_it_go_on(noise in prop::collection::vec(Just(Event::OtherState(State::Pending)), 0..4)) {
         let events: Vec<_> = [Event::Honest].into_iter().chain(noise).chain([Event::Honest; 2]).collect();
-        prop_assert!(run(request("POST", "/things/a/deploy"), &events).1);
+        prop_assert!(run(request("POST", "/things/a/deploy"), &events).on);
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl Worker {
                 roots: vm.host().roots.len(),
                 requests: vm.host().streams.len(),
                 held: streams.map(|stream| held(&stream.request) + held(&stream.response)).sum(),
+                instructions: vm.spent,
             }
         };
         self.vms.iter().map(of).fold(Usage::default(), |all, vm| Usage {
@@ -62,6 +63,7 @@ impl Worker {
             roots: all.roots + vm.roots,
             requests: all.requests + vm.requests,
             held: all.held + vm.held,
+            instructions: all.instructions + vm.instructions,
         })
     }
 
