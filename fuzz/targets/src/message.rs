@@ -1,5 +1,8 @@
 //! An HTTP request as text, so that inputs can be read and written by hand.
 
+/// Names with their values.
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The bytes up to a line feed, and those behind it.
 pub(crate) fn line(input: &[u8]) -> (&[u8], &[u8]) {
     match input.iter().position(|byte| *byte == b'\n') {
@@ -9,7 +12,7 @@ pub(crate) fn line(input: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Header fields, `name: value` a line, whatever their bytes; and what follows the first empty line.
-pub(crate) fn fields(mut input: &[u8]) -> (Vec<(Vec<u8>, Vec<u8>)>, &[u8]) {
+pub(crate) fn fields(mut input: &[u8]) -> (Fields, &[u8]) {
     let mut fields = Vec::new();
     while !input.is_empty() {
         let (field, rest) = line(input);

@@ -6,7 +6,7 @@ use countersign_core::denial::Denial;
 use countersign_core::entity::EntityName;
 use countersign_core::facts::{Peer, RequestFacts};
 use countersign_core::reading::{Reading, Relaxed};
-use countersign_core::routes::{Routes, SchemaView};
+use countersign_core::routes::{Routes, SchemaView, Unfound};
 use countersign_core::types::{Attribute, Type};
 use countersign_core::value::Value;
 
@@ -86,7 +86,12 @@ impl Takes {
 
     fn once(&self, facts: &RequestFacts) -> Result<Option<Value>, Denial> {
         let reading = Reading::of(facts, &Relaxed::default())?;
-        let mapped = self.0.find(&reading)?.map(&reading, facts.body.as_deref())?;
+        let body = facts.body.as_deref();
+        let target = self.0.find(&reading, body).map_err(|unfound| match unfound {
+            Unfound::Denied(denial) => denial,
+            Unfound::NeedsBody => panic!("no route asks for a form"),
+        })?;
+        let mapped = target.map(&reading, body)?;
         Ok(mapped.first.context.get("x").cloned())
     }
 

@@ -84,7 +84,8 @@ fn hashes(report: &Report) -> Vec<(&'static str, String, String)> {
     let recordings =
         report.recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
     let all = named.into_iter().chain(recordings);
-    all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string())).collect()
+    all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string()))
+        .collect()
 }
 
 fn bars(report: &Report) -> Vec<Bar> {
