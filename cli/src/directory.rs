@@ -68,6 +68,9 @@ pub fn read_at(folder: &Path, revision: &str) -> Result<BTreeMap<String, String>
         why,
     };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| failed("not all of it is UTF-8".into()));
+    if !folder.is_dir() {
+        return Err(failed("there is no such folder now, and it is named by its place".into()));
+    }
     // In the folder: names are those below it then.
     let git = |words: &[&str]| {
         let output = Command::new("git").arg("-C").arg(folder).args(words).output();
@@ -76,7 +79,9 @@ pub fn read_at(folder: &Path, revision: &str) -> Result<BTreeMap<String, String>
             return text(output.stdout);
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(failed(format!("{said}: a shallow clone lacks it, `git fetch --unshallow` gets it")))
+        Err(failed(format!(
+            "{said}: check its name; a shallow clone may lack it, `git fetch --unshallow` gets it"
+        )))
     };
     let commit = format!("{revision}^{{commit}}");
     let commit = git(&["rev-parse", "--verify", "--end-of-options", &commit])?;

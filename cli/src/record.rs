@@ -51,6 +51,13 @@ impl Record {
     /// Writes the recording. The exit code is 1 when an entry was refused.
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         let mut scrubber = Scrubber::new(self.secrets()?, &self.key()?);
+        if let Some(input) = self.inputs.iter().find(|input| is_same(input, &self.output)) {
+            let message = format!(
+                "`--output` is the input `{}`, which would be lost: write to another file",
+                input.display()
+            );
+            return Err(Failure::Usage(message));
+        }
         // A secret may be in an entry before the one that tells that it is secret.
         if !self.inputs.iter().any(|input| is_stdin(input)) {
             let entries = self.items().filter_map(Result::ok);
@@ -126,6 +133,15 @@ impl Record {
     fn secrets(&self) -> Result<Secrets, Failure> {
         let mut secrets = Secrets::default();
         for name in &self.scrub_header {
+            // RFC 9110, section 5.1.
+            if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+                || name.is_empty()
+            {
+                let message = format!(
+                    "`--scrub-header {name}` is no name of a header field: write one such as `x-api-key`"
+                );
+                return Err(Failure::Usage(message));
+            }
             secrets = secrets.header(name);
         }
         for name in &self.scrub_name {
@@ -154,6 +170,11 @@ impl Record {
 
 fn unwritable(file: &Path, error: impl std::fmt::Display) -> Failure {
     Failure::Unreadable(format!("cannot write `{}`: {error}", file.display()))
+}
+
+/// Whether both name one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 fn is_stdin(input: &Path) -> bool {
@@ -211,6 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.har");
+        std::fs::write(&file, har("https://a.example/", "")).unwrap();
+        let other = folder.path().join(".").join("a.har");
+        assert_eq!(record(vec![file.clone()], other).run().unwrap_err().code(), ExitCode::from(USAGE));
+        assert_eq!(std::fs::read_to_string(file).unwrap(), har("https://a.example/", ""));
+    }
+
+    #[test]
     fn what_cannot_be_read_or_scrubbed_has_its_exit_code() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -224,6 +255,11 @@ mod tests {
         other.scrub_pointer = vec!["a".into()];
         assert_eq!(other.run().unwrap_err().code(), ExitCode::from(USAGE));
         other.scrub_pointer = vec![];
+        for name in [":path", "x y", ""] {
+            other.scrub_header = vec![name.into()];
+            assert_eq!(other.run().unwrap_err().code(), ExitCode::from(USAGE), "{name}");
+        }
+        other.scrub_header = vec![];
         other.key_file = Some(at("missing"));
         assert!(other.run().unwrap_err().to_string().contains("`--key-file`"));
         other.key_file = None;

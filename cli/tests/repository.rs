@@ -164,6 +164,7 @@ fn the_action_compares_with_the_base_and_fails_as_it_is_told() {
         let (output, summary) = repository.step("Diff", &inputs("HEAD~1", fail_on));
         assert_eq!(output.status.success(), !fails, "{fail_on}: {}", printed(&output));
         assert!(summary.contains("### Policy change: 1 weakened"), "{summary}");
+        assert_eq!(printed(&output).contains("1 weakened"), fails, "{fail_on}: {}", printed(&output));
     }
     let (output, _) = repository.step("Diff", &inputs("0123456789", ""));
     assert!(!output.status.success() && printed(&output).contains("fetch-depth"), "{}", printed(&output));

@@ -76,7 +76,11 @@ impl InputError {
     /// Whether the command line itself is wrong, and not what it names.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::NoId(_) | Self::Curl(_))
+        match self {
+            Self::NoId(_) => true,
+            Self::Curl(error) => !matches!(error, CurlError::File { .. }),
+            _ => false,
+        }
     }
 }
 

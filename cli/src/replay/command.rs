@@ -101,6 +101,10 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "write 1 to 1024".into())
 }
 
+/// What may be why things differ.
+const NOBODY: &str =
+    "no `--configuration` was given: without its `identity` nobody is known, and everybody is anonymous";
+
 /// The parts in which bodies come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ChunkingArgument {
@@ -142,6 +146,9 @@ pub fn run(arguments: &Arguments, bundle: &Bundle, rules: &Rules) -> Result<Exit
     match arguments.format {
         Format::Json => output::print_json(&report.render(Format::Json))?,
         format => output::print(&report.render(format))?,
+    }
+    if gateway.configuration.is_none() && !report.tally.is_clean() {
+        output::say(NOBODY);
     }
     if arguments.update && !updated {
         output::say("nothing was updated: what is broken is no expectation");
@@ -209,7 +216,10 @@ impl PeopleArguments {
             let text = std::fs::read(script)
                 .map_err(|error| Failure::Unreadable(format!("cannot read `{shown}`: {error}")))?;
             let acts = serde_json::from_slice(&text).map_err(|error| {
-                Failure::Unreadable(format!("`{shown}` is no array of what people do: {error}"))
+                Failure::Unreadable(format!(
+                    "`{shown}` is no array of what people do, such as `[{{\"after\": \"3s\", \"do\": \"approve\", \"by\": \"u1\"}}]` \
+                     (see docs/recordings.md): {error}"
+                ))
             })?;
             return Ok(Some(Otherwise::Acts(acts)));
         }

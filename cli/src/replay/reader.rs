@@ -97,6 +97,9 @@ impl Reader {
         let name = path.display().to_string();
         let file: Box<dyn Read> = match is_piped(path) {
             true => Box::new(std::io::stdin()),
+            false if path.is_dir() => {
+                return Err(ReadError::Other { path: name, why: "it is a folder: name its files" });
+            }
             false => {
                 Box::new(File::open(path).map_err(|error| ReadError::Open { path: name.clone(), error })?)
             }
@@ -120,6 +123,11 @@ impl Reader {
     pub fn entry(&mut self) -> Result<Option<Entry>, ReadError> {
         let entry = self.native.next().transpose().map_err(|error| self.explain(error))?;
         self.entries += u64::from(entry.is_some());
+        if self.entries == 0 {
+            let (path, why) =
+                (self.path.display().to_string(), "it has no entry: there is nothing to replay");
+            return Err(ReadError::Other { path, why });
+        }
         if let Some(entry) = &entry {
             self.check(entry.ts)?;
         }

@@ -61,6 +61,13 @@ proptest! {
     }
 
     #[test]
+    fn when_a_body_comes_makes_no_difference(events in prop::collection::vec(event(), 0..12)) {
+        let whole = run(request("POST", "/things/a/deploy"), &events);
+        let late = crate::run::run_late(World::new(), request("POST", "/things/a/deploy"), &events);
+        prop_assert_eq!((late.on, late.yes), (whole.on, whole.yes));
+    }
+
+    #[test]
     fn no_grant_for_one_request_opens_another(
         (left, right) in (variant(), variant()).prop_filter("different", |(left, right)| left != right)
     ) {

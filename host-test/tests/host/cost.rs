@@ -141,7 +141,8 @@ fn big_token() -> Request {
     let case = cases.iter().find(|case| case[0] == "good: RS256, 4096 bits").unwrap();
     let (head, signature) = case[1].as_str().unwrap().rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { "B" } else { "A" };
-    request("/json").header("authorization", format!("Bearer {head}.{other}{}", signature.get(1..).unwrap_or_default()))
+    request("/json")
+        .header("authorization", format!("Bearer {head}.{other}{}", signature.get(1..).unwrap_or_default()))
 }
 
 /// Each with the status that it ends with.

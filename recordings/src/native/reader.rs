@@ -104,9 +104,9 @@ fn explain(error: &serde_json::Error) -> String {
     let column = error.column();
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
-    format!(
-        "column {column}: {text}: correct it, `protocol/recording.schema.json` says what an entry looks like"
-    )
+    // Serde counts the line feed behind what is cut short as a line.
+    let place = if column == 0 { "at its end".to_owned() } else { format!("column {column}") };
+    format!("{place}: {text}: correct it, `protocol/recording.schema.json` says what an entry looks like")
 }
 
 impl<R: BufRead> Iterator for Reader<R> {

@@ -52,7 +52,8 @@ pub(super) struct Replays {
     pub(super) replays: Vec<Replay>,
 }
 
-/// Replays a hundredth, a tenth and all of `requests`, on one processor and on all.
+/// Replays a tenth of `requests` without bodies on one processor and on all, a twentieth with bodies on both, and all
+/// without bodies on one.
 pub(super) fn measure(workspace: &Workspace, requests: u64, processors: &Processors) -> Result<Replays> {
     let folder = tempfile::tempdir()?;
     let bench = Bench { workspace, folder: folder.path(), processors };
@@ -70,6 +71,7 @@ pub(super) fn measure(workspace: &Workspace, requests: u64, processors: &Process
         ("headers only", Traffic::Headers, requests / 10, 1),
         ("headers only", Traffic::Headers, requests / 10, all),
         ("JSON body of 2 KB, read by a route", Traffic::Body, requests / 20, 1),
+        ("JSON body of 2 KB, read by a route", Traffic::Body, requests / 20, all),
         ("headers only", Traffic::Headers, requests, 1),
     ];
     let replay = |(name, traffic, requests, jobs)| {

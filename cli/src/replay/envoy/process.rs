@@ -56,8 +56,10 @@ pub(super) async fn start(
     log: mpsc::UnboundedSender<Logged>,
 ) -> std::result::Result<Process, EnvoyError> {
     let (errors, place) = (folder.join("envoy.log"), folder.join("envoy.admin"));
-    let mut child = launch(binary, folder, workers, configuration)
-        .map_err(|error| EnvoyError::Io { what: format!("start `{}`", binary.display()), error })?;
+    let mut child = launch(binary, folder, workers, configuration).map_err(|error| EnvoyError::Io {
+        what: format!("start `{}` (`--envoy` names the program)", binary.display()),
+        error,
+    })?;
     let said = |why: &str| EnvoyError::Start { why: why.into(), log: tail(&errors) };
     if let Some(stdout) = child.stdout.take() {
         tokio::spawn(async move {
