@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
@@ -12,7 +11,8 @@ use crate::reading::{Relaxed, Rule, fold, folds_to};
 
 /// The deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 32;
-/// Most values in a body, keys not counted: more would take longer than a request may.
+/// Most values in a body; of keys, only those beyond ASCII count, which take long to fold: more would take longer than a
+/// request may.
 const MAX_VALUES: usize = 50_000;
 
 /// A JSON value (RFC 8259) whose objects have each key once.
@@ -173,6 +173,15 @@ impl Seed<'_> {
         Ok(Self { depth: self.depth + 1, ..self })
     }
 
+    /// One more value.
+    fn count<E: Error>(self) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1);
+        left.map(|left| self.left.set(left)).ok_or_else(|| {
+            let detail = format!("the body has more than {MAX_VALUES} values");
+            self.refuse(Denial::new(Reason::BadFact, detail))
+        })
+    }
+
     /// Keeps the denial aside, because a parser's error holds only text.
     fn refuse<E: Error>(self, denial: Denial) -> E {
         self.denial.set(Some(denial));
@@ -203,13 +212,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Json;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
-        match self.left.get().checked_sub(1) {
-            Some(left) => self.left.set(left),
-            None => {
-                let detail = format!("the body has more than {MAX_VALUES} values");
-                return Err(self.refuse(Denial::new(Reason::BadFact, detail)));
-            }
-        }
+        self.count()?;
         deserializer.deserialize_any(self)
     }
 }
@@ -261,8 +264,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
         let seed = self.inside()?;
         let mut members = Vec::new();
-        while let Some(member) = map.next_entry_seed(PhantomData::<String>, seed)? {
-            members.push(member);
+        while let Some(key) = map.next_key::<String>()? {
+            if !key.is_ascii() {
+                seed.count()?;
+            }
+            members.push((key, map.next_value_seed(seed)?));
         }
         // Sorted once: to look for each key where it belongs as it comes takes several times as long.
         members.sort_by(|(key, _), (other, _)| key.cmp(other));

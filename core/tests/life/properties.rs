@@ -7,7 +7,7 @@ use countersign_protocol::approval::State;
 use proptest::prelude::*;
 
 use crate::fixture::{World, approved, request, request_of, signed, with_header};
-use crate::run::{Event, Ran};
+use crate::run::{Event, Ran, run_late};
 
 fn event() -> impl Strategy<Value = Event> {
     let state = || {
@@ -58,6 +58,13 @@ proptest! {
     fn the_same_input_gives_the_same_bytes(events in prop::collection::vec(event(), 0..12)) {
         let once = run(request("POST", "/things/a/deploy"), &events);
         prop_assert_eq!(once, run(request("POST", "/things/a/deploy"), &events));
+    }
+
+    #[test]
+    fn a_body_that_comes_late_changes_nothing(events in prop::collection::vec(event(), 0..12)) {
+        let late = run_late(World::new(), request("POST", "/things/a/deploy"), &events);
+        let whole = run(request("POST", "/things/a/deploy"), &events);
+        prop_assert_eq!((late.on, late.yes), (whole.on, whole.yes));
     }
 
     #[test]
