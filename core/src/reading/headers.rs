@@ -53,7 +53,10 @@ pub(super) struct Fields(Vec<(String, Vec<u8>)>);
 pub(super) fn split(facts: &RequestFacts, relaxed: &Relaxed) -> Result<(Pseudo, Fields), Denial> {
     let mut all = Vec::with_capacity(facts.headers.len());
     for (name, value) in &facts.headers {
-        all.push((field_name(name, relaxed)?, value.trim_ascii().to_vec()));
+        let name = field_name(name, relaxed)?;
+        // White space around a field is no part of its value; of the request line, every byte counts.
+        let value = if name.starts_with(':') { value.as_slice() } else { value.trim_ascii() };
+        all.push((name, value.to_vec()));
     }
     let (pseudo, fields): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| name.starts_with(':'));
     let fields = Fields(fields);

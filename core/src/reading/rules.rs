@@ -135,20 +135,22 @@ impl Rule {
 
 /// As a parser that folds case would see a name: `ſ` and `K` (Kelvin) fold too, as they do in Go.
 pub(crate) fn fold(name: &str) -> String {
-    if name.is_ascii() { name.to_ascii_lowercase() } else { name.to_uppercase().to_lowercase() }
+    folded(name).collect()
 }
 
-/// Whether a parser that folds case would take two names for one. Looks no further than where they differ, so that many
-/// names cost little.
+/// Whether two names fold to one. Looks no further than where they differ, so that many names cost little.
 pub(crate) fn folds_to(name: &str, other: &str) -> bool {
-    if name.is_ascii() && other.is_ascii() {
-        return name.eq_ignore_ascii_case(other);
-    }
     folded(name).eq(folded(other))
 }
 
+/// Letter by letter, so that a sigma is one wherever it stands.
 fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+    let rest = |c: char| c.to_uppercase().flat_map(char::to_lowercase);
+    name.chars().flat_map(move |c| {
+        let (plain, rest) =
+            if c.is_ascii() { (Some(c.to_ascii_lowercase()), None) } else { (None, Some(rest(c))) };
+        plain.into_iter().chain(rest.into_iter().flatten())
+    })
 }
 
 /// Whether some framework takes one folded name for the other: to many, `name[]` is a list and `name[key]` a map.

@@ -59,6 +59,15 @@ impl SchemaView for Schema {
     }
 }
 
+/// A text in YAML (1.2.2 section 5.7), whatever its characters.
+fn quoted(text: &str) -> String {
+    let one = |c: char| match c {
+        ' ' | '!' | '#'..='[' | ']'..='~' => c.to_string(),
+        _ => format!("\\U{:08x}", u32::from(c)),
+    };
+    format!("\"{}\"", text.chars().map(one).collect::<String>())
+}
+
 /// Routes that take one fact each from requests of every path, method by method.
 pub(crate) struct Takes(Routes);
 
@@ -66,8 +75,7 @@ impl Takes {
     /// `wanted`: method, path template, where the fact comes from, and its type.
     pub(crate) fn new(wanted: &[(&str, &str, &str, &str)]) -> Self {
         let route = |(method, path, from, ty): &(&str, &str, &str, &str)| {
-            // A text in JSON is one in YAML.
-            let from = serde_json::Value::from(*from);
+            let from = quoted(from);
             format!(
                 "  - match: {{ host: api.test, method: {method}, path: \"{path}\" }}\n    action: Action::\"{ty}\"\n    \
                  resource: Thing::\"it\"\n    context: {{ x: {{ from: {from}, type: {ty}, optional: true }} }}\n"

@@ -45,8 +45,8 @@ pub(super) const ALL: [Mutant; 9] = [
         name: "unread-body",
         removes: "judges without the body that a gate needs",
         file: "core/src/judge.rs",
-        old: "facts.body.is_none() && (target.needs_body() || engine.policies.gated(target.action()))",
-        new: "false",
+        old: "facts.body.is_none() && (target.needs_body() || bound)",
+        new: "bound && false",
     },
     Mutant {
         name: "any-peer",
