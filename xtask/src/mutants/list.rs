@@ -5,6 +5,7 @@ mod grants;
 mod life;
 mod policy;
 mod reading;
+mod routes;
 mod waiting;
 
 use super::Mutant;
@@ -12,7 +13,7 @@ use super::Mutant;
 /// Every mutant, in the order of reports.
 #[must_use]
 pub fn all() -> Vec<Mutant> {
-    let parts: [&[Mutant]; 6] =
-        [&grants::ALL, &life::ALL, &waiting::ALL, &policy::ALL, &reading::ALL, &binding::ALL];
+    let parts: [&[Mutant]; 7] =
+        [&grants::ALL, &life::ALL, &waiting::ALL, &policy::ALL, &routes::ALL, &reading::ALL, &binding::ALL];
     parts.concat()
 }
