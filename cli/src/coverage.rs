@@ -18,6 +18,9 @@ use crate::output::word;
 use crate::replay::Recording;
 use crate::replay::report::Named;
 
+/// What a report says in place of a filter's hash when no filter was asked.
+const WITHOUT: &str = "judged without a filter";
+
 /// What traffic exercised, and what it was.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -81,15 +84,18 @@ impl Report {
         self.disagreements.iter().map(found).chain(self.faults.iter().cloned()).collect()
     }
 
-    /// All that was used: what it is, where, and its hash.
+    /// All that was used: what it is, where, and its hash; that there was no filter, too.
     fn hashes(&self) -> Vec<(&'static str, String, String)> {
+        let without = self.filter.is_none().then(|| ("filter", "none".to_owned(), WITHOUT.to_owned()));
         let filter = self.filter.iter().map(|filter| ("filter", &filter.path, filter.sha256));
         let bundle = [("policies", &self.bundle.path, self.bundle.sha256)];
         let recordings =
             self.recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
         let all = filter.chain(bundle).chain(recordings);
-        all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string()))
-            .collect()
+        let all = all.map(|(what, path, hash)| {
+            (what, word(&path.display().to_string()).into_owned(), hash.to_string())
+        });
+        without.into_iter().chain(all).collect()
     }
 
     /// For programs.

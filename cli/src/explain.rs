@@ -22,6 +22,7 @@ use countersign_core::explain::{Explainer, Explanation, Obstacles};
 use countersign_protocol::UnixMillis;
 use countersign_protocol::recording::{Decision, Entry};
 
+use crate::replay::report::Named;
 use crate::replay::request::facts;
 use crate::replay::word;
 
@@ -33,6 +34,8 @@ pub struct Report<'a> {
     pub folder: PathBuf,
     /// What was asked.
     pub entry: &'a Entry,
+    /// The file that it is in, and its hash.
+    pub file: Option<Named>,
     /// As of when.
     pub at: UnixMillis,
     /// What is decided, and why.
@@ -47,7 +50,13 @@ impl<'a> Report<'a> {
     pub fn new(explainer: &'a Explainer, folder: PathBuf, entry: &'a Entry, at: UnixMillis) -> Self {
         let explanation = explainer.explain(&facts(entry), at);
         let obstacles = explainer.obstacles(&explanation);
-        Self { explainer, folder, entry, at, explanation, obstacles }
+        Self { explainer, folder, entry, file: None, at, explanation, obstacles }
+    }
+
+    /// The same of an entry that is in this file.
+    #[must_use]
+    pub fn of(self, file: Option<Named>) -> Self {
+        Self { file, ..self }
     }
 
     /// What the recording expects, if that is something else.

@@ -183,6 +183,21 @@ fn coverage_says_what_was_exercised_and_what_never() {
     );
 }
 
+#[test]
+fn every_form_names_what_was_judged() {
+    let hash = countersign_protocol::Hash::of(&std::fs::read(example().join("recording.jsonl")).unwrap());
+    let hash = hash.to_string();
+    let first = format!("recording.jsonl#{}", entries().first().unwrap().id);
+    for form in ["terminal", "json", "markdown"] {
+        let said = out(&countersign(&["explain", "policies", "--entry", &first, "--format", form]));
+        assert!(said.contains(&hash) && said.contains("recording.jsonl"), "{form}: {said}");
+    }
+    for form in ["terminal", "junit", "github", "markdown", "html"] {
+        let said = out(&countersign(&["coverage", "policies", "recording.jsonl", "--format", form]));
+        assert!(said.contains("judged without a filter"), "{form}: {said}");
+    }
+}
+
 /// Every block of the guide that begins with `$ ` is what that command prints, in the example's folder.
 #[test]
 fn the_guide_shows_what_is_printed() {

@@ -285,8 +285,15 @@ fn a_gate_that_is_gone_is_found_by_diff() {
     let output = countersign(&["diff", &old, &new, &recording, "--fail-on", "gained,ungated"]);
     let said = printed(&output);
     assert_eq!(code(&output), 1, "{said}");
-    for line in ["ask -> allow: 11, ungated", "security: 12 before, 1 after"] {
-        assert!(said.contains(line), "{said}");
+    let sample = format!("such as {recording}#rotate-a-signing-key: ");
+    for line in ["ask -> allow: 11, ungated", "security: 12 before, 1 after", " resources)", &sample] {
+        assert!(said.contains(line), "no `{line}` in {said}");
+    }
+    for form in ["junit", "github", "markdown", "html", "json"] {
+        let output = countersign(&["diff", &old, &new, &recording, "--format", form, "--fail-on", "ungated"]);
+        let said = printed(&output);
+        let named = said.contains("recording.jsonl") && said.contains("rotate-a-signing-key");
+        assert!(named && said.contains("/v1/keys/"), "{form}: {said}");
     }
     // The gate is back, and asks for less.
     let weaker = text_of

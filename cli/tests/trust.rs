@@ -242,6 +242,18 @@ fn a_trap_has_its_own_exit_code_wherever_it_is_found() {
 }
 
 #[test]
+#[ignore = "needs COUNTERSIGN_ENVOY"]
+fn a_trap_in_a_real_envoy_has_that_exit_code_too() {
+    let (lies, policies) = (Lies { first: "unreachable", ..Lies::default() }, policies());
+    let (code, said) = lies.replayed(&["replay", &policies, "--gateway", "envoy"]);
+    assert_eq!(code, 3, "{said}");
+    says(&said, &["the filter traps in `proxy_on_request_headers`: ", "unreachable"]);
+    // One that does not trap is broken otherwise: what it says of itself is not true.
+    let (code, said) = Lies::default().replayed(&["replay", &policies, "--gateway", "envoy"]);
+    assert_eq!(code, 1, "{said}");
+}
+
+#[test]
 fn what_is_broken_is_no_expectation() {
     let (code, said) = Lies::default().replayed(&["replay", &policies(), "--update"]);
     assert_eq!(code, 1, "{said}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::workspace::{Workspace, run};
-use crate::{demo, mutants, packages, plugin, rules};
+use crate::{demo, envoy, mutants, packages, plugin, rules};
 
 /// One step: its name, and what it does.
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
@@ -73,11 +73,13 @@ fn alerts(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Runs the released filter in the harness: its start, and the recordings of the examples.
+/// Runs the released filter in the harness: its start, and the recordings of the examples; and one that traps in a
+/// real Envoy.
 fn start(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
-    let tests = ["host", "replay", "explain", "repository"].map(|name| ["--test", name]).concat();
+    let tests = ["host", "replay", "explain", "repository", "trust"].map(|name| ["--test", name]).concat();
     cargo.args(["test", "--workspace"]).args(tests).args(["--", "--ignored"]);
+    cargo.env("COUNTERSIGN_ENVOY", envoy::install(workspace)?);
     run(cargo.env("COUNTERSIGN_WASM", workspace.target("countersign.wasm")))
 }
 

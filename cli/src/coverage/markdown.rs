@@ -2,7 +2,7 @@
 
 use std::fmt::{Result, Write as _};
 
-use super::Report;
+use super::{Report, WITHOUT};
 use crate::replay::report::markdown_text as escaped;
 
 pub(super) fn render(report: &Report) -> String {
@@ -37,8 +37,9 @@ fn write(out: &mut String, report: &Report) -> Result {
         writeln!(out, "\n**Fault:** {}", escaped(fault))?;
     }
     writeln!(out, "\n<details><summary>What was judged</summary>\n\n- policies `{}`", report.bundle.sha256)?;
-    if let Some(filter) = &report.filter {
-        writeln!(out, "- filter `{}`", filter.sha256)?;
+    match &report.filter {
+        Some(filter) => writeln!(out, "- filter `{}`", filter.sha256)?,
+        None => writeln!(out, "- filter none: {WITHOUT}")?,
     }
     for recording in &report.recordings {
         writeln!(out, "- {} `{}`", escaped(&recording.path.display().to_string()), recording.sha256)?;

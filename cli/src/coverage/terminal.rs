@@ -4,7 +4,7 @@ use std::fmt::Result;
 
 use countersign_core::policy::ClauseKind;
 
-use super::{Kind, PolicyCount, Report};
+use super::{Kind, PolicyCount, Report, WITHOUT};
 use crate::output::{line, para};
 
 pub(super) fn render(report: &Report) -> String {
@@ -86,8 +86,9 @@ fn summary(out: &mut String, report: &Report) -> Result {
         let (kind, exercised, of) = (covered.kind.word(), covered.exercised, covered.of);
         line!(out, "  {kind:9} {percent:5.1} %  {exercised} of {of}")?;
     }
-    if let Some(filter) = &report.filter {
-        line!(out, "  filter     {}  {}", filter.sha256, filter.path.display())?;
+    match &report.filter {
+        Some(filter) => line!(out, "  filter     {}  {}", filter.sha256, filter.path.display())?,
+        None => line!(out, "  filter     none: {WITHOUT}")?,
     }
     line!(out, "  bundle     {}  {}", report.bundle.sha256, report.bundle.path.display())?;
     for recording in &report.recordings {

@@ -1,7 +1,7 @@
 //! `countersign diff`: what a change of policies would do to recorded traffic.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ impl Sides {
         &mut self,
         options: &Options,
         (old, new): (&Setting, &Setting),
-        path: &std::path::Path,
+        path: &Path,
         progress: impl Fn(u64),
     ) -> Result<(Recording, u64), RunError> {
         let mut reader = Reader::open(path)?;
@@ -129,7 +129,7 @@ impl Sides {
             }
             let Some([before, after]) = &mut stages else { continue };
             let played = [before.play(number, entry.clone()), after.play(number, entry)];
-            self.meet(played);
+            self.meet(path, played);
             number += 1;
             progress(reader.bytes());
         }
@@ -142,7 +142,7 @@ impl Sides {
             if let Some(place) = sides.get_mut(side) {
                 *place = played;
             }
-            self.meet(sides);
+            self.meet(path, sides);
         }
         Ok((reader.recording(), reader.bytes()))
     }
@@ -156,7 +156,7 @@ impl Sides {
     }
 
     /// Counts the requests of which both sides are known.
-    fn meet(&mut self, played: [Vec<Played>; 2]) {
+    fn meet(&mut self, path: &Path, played: [Vec<Played>; 2]) {
         for (name, played) in NAMES.into_iter().zip(&played) {
             for played in played {
                 let id = &played.entry.id;
@@ -170,7 +170,7 @@ impl Sides {
         let both: Vec<_> = old.keys().filter(|number| new.contains_key(number)).copied().collect();
         for number in both {
             if let (Some(before), Some(after)) = (old.remove(&number), new.remove(&number)) {
-                self.table.add(&before, &after);
+                self.table.add(path, &before, &after);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Cell, Change, Kind, Table, html, junit};
+use super::{Cell, Change, Kind, Table, groups, html, junit};
 use crate::output::{line, para, word};
 use crate::replay::Recording;
 use crate::replay::report::{Named, github_text, markdown_text};
@@ -242,12 +242,8 @@ impl Report {
 
 /// What is known of a cell: who does what, which policies decided, and samples.
 pub(super) fn lines(cell: &Cell) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut groups: Vec<_> = cell.groups.iter().collect();
-    groups.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    for (about, count) in groups.iter().take(SHOWN) {
-        lines.push(format!("{count} × {} {} {}", about.principal, about.action, about.resource));
-    }
+    let groups = groups::lines(&cell.groups);
+    let mut lines: Vec<_> = groups.iter().take(SHOWN).cloned().collect();
     if groups.len() > SHOWN {
         lines.push(format!("… and {} more", groups.len() - SHOWN));
     }
@@ -258,8 +254,6 @@ pub(super) fn lines(cell: &Cell) -> Vec<String> {
     for (terms, count) in cell.terms.iter().take(SHOWN) {
         lines.push(format!("{count} × {terms}"));
     }
-    if !cell.samples.is_empty() {
-        lines.push(format!("such as {}", cell.samples.join(", ")));
-    }
+    lines.extend(cell.samples.iter().map(|sample| format!("such as {sample}")));
     lines
 }

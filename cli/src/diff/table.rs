@@ -1,16 +1,22 @@
 //! Decisions before and after a change of policies, counted against each other.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
 
 use countersign_protocol::UnixMillis;
-use countersign_protocol::recording::Decision;
+use countersign_protocol::recording::{Decision, Entry};
 use serde::Serialize;
 
 use super::terms::Shift;
+use crate::output::word;
 use crate::replay::{About, Played};
 
 /// Requests that are kept as samples of a cell.
 const SAMPLES: usize = 3;
+
+/// Characters of a sample's path that people are shown.
+const LONGEST: usize = 200;
 
 /// Most groups and policy changes that are kept for each cell.
 const GROUPS: usize = 10_000;
@@ -129,13 +135,50 @@ impl Change {
     }
 }
 
+/// A request, named so that it can be found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sample {
+    /// The recording.
+    pub recording: String,
+    /// Its id there.
+    pub id: String,
+    /// Its method.
+    pub method: String,
+    /// Its path with its query.
+    pub path: String,
+}
+
+impl Sample {
+    fn of(recording: &Path, entry: &Entry) -> Self {
+        let field = |name: &str| {
+            let found = entry.request.headers.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| String::from_utf8_lossy(&value.0).into_owned()).unwrap_or_default()
+        };
+        Self {
+            recording: recording.display().to_string(),
+            id: entry.id.clone(),
+            method: field(":method"),
+            path: field(":path"),
+        }
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [recording, id, method, path] =
+            [&self.recording, &self.id, &self.method, &self.path].map(|part| word(part));
+        let more = if path.chars().nth(LONGEST).is_some() { "…" } else { "" };
+        write!(f, "{recording}#{id}: {method} {path:.LONGEST$}{more}")
+    }
+}
+
 /// Requests with the same decision before and the same after.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Cell {
     /// How many.
     pub count: u64,
-    /// The first of them, by id; only where the decision changed.
-    pub samples: Vec<String>,
+    /// The first of them; only where the decision changed.
+    pub samples: Vec<Sample>,
     /// How many by principal, action and resource; only where the decision changed.
     #[serde(serialize_with = "groups")]
     pub groups: BTreeMap<About, u64>,
@@ -162,8 +205,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Counts a request.
-    pub fn add(&mut self, old: &Played, new: &Played) {
+    /// Counts a request of a recording.
+    pub fn add(&mut self, recording: &Path, old: &Played, new: &Played) {
         let kinds = (Kind::of(old), Kind::of(new));
         let ts = old.entry.ts;
         let (first, last) = self.span.unwrap_or((ts, ts));
@@ -173,7 +216,7 @@ impl Table {
         let cell = self.cells.entry((kinds.0, kinds.1, change)).or_default();
         cell.count += 1;
         if kinds.0 != kinds.1 || change.is_some() {
-            cell.add(old, new);
+            cell.add(recording, old, new);
         }
         if let Some(shift) = shift.filter(|_| change.is_some()) {
             let words = shift.words();
@@ -233,9 +276,9 @@ impl Table {
 }
 
 impl Cell {
-    fn add(&mut self, old: &Played, new: &Played) {
+    fn add(&mut self, recording: &Path, old: &Played, new: &Played) {
         if self.samples.len() < SAMPLES {
-            self.samples.push(old.entry.id.clone());
+            self.samples.push(Sample::of(recording, &old.entry));
         }
         let known = |about: About| (!about.principal.is_empty() || !about.action.is_empty()).then_some(about);
         if let Some(about) = known(new.about()).or_else(|| known(old.about()))

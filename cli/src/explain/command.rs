@@ -88,7 +88,7 @@ fn claims(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
 /// When there is no report; see [`Failure`].
 pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode, Failure> {
     let explainer = native::load(bundle, arguments.configuration.as_deref())?;
-    let Asked { mut entry, at } = arguments.request.source().read()?;
+    let Asked { mut entry, at, file } = arguments.request.source().read()?;
     entry.claims = arguments.claims.clone().unwrap_or(entry.claims);
     entry.peer.address = arguments.peer.or(entry.peer.address);
     entry.peer.uri_san = arguments.uri_san.clone().or(entry.peer.uri_san);
@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode, Failure> 
         (None, Some(at)) => at,
         (None, None) => now()?,
     };
-    let report = Report::new(&explainer, arguments.policies.clone(), &entry, at);
+    let report = Report::new(&explainer, arguments.policies.clone(), &entry, at).of(file);
     match arguments.format {
         Format::Terminal => output::print(&report.terminal())?,
         Format::Json => output::print_json(&format!("{:#}\n", report.json()))?,

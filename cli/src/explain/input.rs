@@ -5,13 +5,14 @@ use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use countersign_protocol::UnixMillis;
 use countersign_protocol::recording::{Bytes, Entry, Fidelity, Request, VERSION};
+use countersign_protocol::{Hash, UnixMillis};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::curl::{self, CurlError};
 use super::url::{Url, UrlError};
+use crate::replay::report::Named;
 use crate::replay::{ReadError, Reader};
 
 /// Where a request is found.
@@ -32,6 +33,8 @@ pub struct Asked {
     pub entry: Entry,
     /// When it was asked, where that is known.
     pub at: Option<UnixMillis>,
+    /// The file that it is in, and its hash; nothing when it was on the command line.
+    pub file: Option<Named>,
 }
 
 /// Why there is no request to explain.
@@ -92,7 +95,7 @@ impl Source {
     pub fn read(&self) -> Result<Asked, InputError> {
         match self {
             Self::Entry(name) => entry(name),
-            Self::Curl(line) => Ok(Asked { entry: sent(curl::request(line)?), at: None }),
+            Self::Curl(line) => Ok(Asked { entry: sent(curl::request(line)?), at: None, file: None }),
             Self::Json(path) => json(path),
         }
     }
@@ -106,7 +109,8 @@ fn entry(name: &str) -> Result<Asked, InputError> {
     let mut reader = Reader::open(&PathBuf::from(&recording))?;
     while let Some(entry) = reader.entry()? {
         if entry.id == id {
-            return Ok(Asked { at: Some(entry.ts), entry });
+            let file = Some(Named { path: recording.into(), sha256: reader.hash()? });
+            return Ok(Asked { at: Some(entry.ts), entry, file });
         }
     }
     Err(InputError::NoEntry { recording, id: id.into() })
@@ -141,14 +145,15 @@ fn json(path: &str) -> Result<Asked, InputError> {
         path => std::fs::read(Path::new(path)),
     };
     let text = text.map_err(|error| InputError::File { path: path.into(), error })?;
-    parse(&text).map_err(|error| InputError::Form { path: path.into(), error })
+    let asked = parse(&text).map_err(|error| InputError::Form { path: path.into(), error })?;
+    Ok(Asked { file: Some(Named { path: path.into(), sha256: Hash::of(&text) }), ..asked })
 }
 
 fn parse(text: &[u8]) -> Result<Asked, String> {
     let value: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     if value.get("request").is_some() {
         let entry: Entry = serde_json::from_value(value).map_err(|error| error.to_string())?;
-        return Ok(Asked { at: Some(entry.ts), entry });
+        return Ok(Asked { at: Some(entry.ts), entry, file: None });
     }
     let brief: Brief = serde_json::from_value(value).map_err(|error| error.to_string())?;
     brief.asked()
@@ -228,7 +233,7 @@ impl Brief {
         let request = Request { headers, body: body.map(Bytes), ..Request::default() };
         let mut entry = sent(request);
         (entry.claims, entry.peer.address, entry.peer.uri_san) = (self.claims, self.peer, self.uri_san);
-        Ok(Asked { entry, at: self.ts })
+        Ok(Asked { entry, at: self.ts, file: None })
     }
 }
 
@@ -240,7 +245,7 @@ mod tests {
     fn a_request_may_be_written_in_few_words() {
         let text = r#"{"method":"POST","url":"https://a.example/b?c","body":{"d":1},"peer":"10.0.0.1","ts":5,
             "claims":{"agents":{"sub":"x"}},"headers":{"x-y":"z"}}"#;
-        let Asked { entry, at } = parse(text.as_bytes()).unwrap();
+        let Asked { entry, at, .. } = parse(text.as_bytes()).unwrap();
         let text = |(name, value): &(String, Bytes)| format!("{name}={}", str::from_utf8(&value.0).unwrap());
         let headers: Vec<_> = entry.request.headers.iter().map(text).collect();
         let expected = [

@@ -17,6 +17,7 @@ pub(super) fn render(report: &Report<'_>) -> Value {
     let missed = explanation.missed.iter().map(|(route, miss)| json!({"route": route, "misses": miss}));
     json!({
         "bundle": {"path": report.folder, "sha256": report.explainer.bundle_hash()},
+        "recording": report.file,
         "id": report.entry.id,
         "at": rfc3339(report.at),
         "partial": !report.entry.is_whole(),

@@ -160,6 +160,17 @@ impl Reader {
         Err(ReadError::Time { file, line, ts, why })
     }
 
+    /// SHA-256 of the whole file, the rest of which is read as it is, whatever it holds.
+    ///
+    /// # Errors
+    /// When it cannot be read on.
+    pub fn hash(self) -> Result<Hash, ReadError> {
+        let path = self.path.display().to_string();
+        let mut rest = self.native.into_inner();
+        std::io::copy(&mut rest, &mut std::io::sink()).map_err(|error| ReadError::Open { path, error })?;
+        Ok(Hash(self.hash.borrow().clone().finalize().into()))
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -59,6 +59,11 @@ impl<R: BufRead> Reader<R> {
         self.line
     }
 
+    /// What was not read yet.
+    pub fn into_inner(self) -> R {
+        self.input
+    }
+
     fn read(&mut self) -> Result<Option<Entry>, ReadError> {
         loop {
             self.text.clear();

@@ -79,10 +79,14 @@ impl Run {
         self.faults.extend(self.evidence.rest());
         self.played.sort_by_key(|played| played.number);
         let breaks = self.site.service.lock().approvals.breaks();
+        let traps = self.site.process.traps().unwrap_or_else(|error| {
+            self.faults.push(format!("cannot read Envoy's log, so whether the filter trapped: {error}"));
+            Vec::new()
+        });
         if let Some(site) = Arc::into_inner(self.site) {
             site.process.stop().await;
         }
-        (self.played, Ending { breaks, traps: Vec::new(), faults: self.faults, memory: Vec::new() })
+        (self.played, Ending { breaks, traps, faults: self.faults, memory: Vec::new() })
     }
 
     async fn together(&mut self, followers: Vec<Follower>) {

@@ -1,8 +1,9 @@
 //! Envoy, running: started, waited for, its access log read, and ended when it is dropped.
 
+use std::collections::BTreeSet;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(super) struct Process {
     child: Child,
     /// Where clients connect to: in plain text, and by TLS.
     pub(super) addresses: Vec<SocketAddr>,
+    /// What it says of itself.
+    log: PathBuf,
 }
 
 /// What its access log says of a request.
@@ -79,7 +82,7 @@ pub(super) async fn start(
             && ready(admin).await
         {
             let addresses = listeners(admin).await.map_err(|error| said(&error.to_string()))?;
-            return Ok(Process { child, addresses });
+            return Ok(Process { child, addresses, log: errors });
         }
         sleep(Duration::from_millis(25)).await;
     }
@@ -87,6 +90,16 @@ pub(super) async fn start(
 }
 
 impl Process {
+    /// Why the filter trapped so far, each reason once: the callback, and what the virtual machine said of it.
+    ///
+    /// # Errors
+    /// When its log cannot be read: nobody knows then.
+    pub(super) fn traps(&self) -> Result<Vec<String>> {
+        let text = std::fs::read(&self.log)?;
+        let traps: BTreeSet<_> = String::from_utf8_lossy(&text).lines().filter_map(trap).collect();
+        Ok(traps.into_iter().collect())
+    }
+
     /// Ends it, and waits until it is gone.
     pub(super) async fn stop(mut self) {
         let _gone = self.child.kill().await;
@@ -104,6 +117,14 @@ fn launch(binary: &Path, folder: &Path, workers: usize, configuration: &Value) -
     command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(std::fs::File::create(folder.join("envoy.log"))?);
     command.spawn()
+}
+
+/// What a line of the log says of a trap: Envoy 1.40 writes `Function: CALLBACK failed: WHY` of each, as an error of
+/// its part `wasm` (`Envoy::Extensions::Common::Wasm::EnvoyWasmVmIntegration::error`).
+fn trap(line: &str) -> Option<String> {
+    let (head, said) = line.split_once("Function: ")?;
+    let (callback, why) = said.split_once(" failed: ")?;
+    head.contains("[error][wasm]").then(|| format!("`{callback}`: {}", why.trim_end_matches("\\n")))
 }
 
 fn tail(log: &Path) -> String {

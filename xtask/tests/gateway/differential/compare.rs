@@ -28,7 +28,7 @@ pub(crate) fn view(played: &Played) -> View {
     let problem: Value = serde_json::from_slice(&seen.response.body).unwrap_or_default();
     let member = |name: &str| problem.get(name).map(Value::to_string).unwrap_or_default();
     let mut view = vec![
-        ("ended", ended(&seen.ended).into()),
+        ("ended", own_answer(played).map_or_else(|| ended(&seen.ended).into(), |own| format!("by `{own}`"))),
         ("decision", word(played.decision()).into()),
         ("status", seen.response.status().to_string()),
         ("reason", played.reason().unwrap_or_default().into()),
@@ -51,7 +51,8 @@ pub(crate) fn differences(here: &View, there: &View) -> Vec<String> {
     pairs.map(|((name, one), (_, other))| format!("{name}: `{one}` and `{other}`")).collect()
 }
 
-/// The answer that Envoy gave before any filter saw the request, if it did: what it calls it.
+/// The answer of Envoy of which no filter said anything: what Envoy calls it. Before any filter saw the request, or
+/// because the filter trapped.
 pub(crate) fn own_answer(in_envoy: &Played) -> Option<&str> {
     match &in_envoy.seen.ended {
         Ended::Local(details) if in_envoy.seen.summary.is_none() && in_envoy.records.is_empty() => {
@@ -70,17 +71,21 @@ fn ended(ended: &Ended) -> &'static str {
     }
 }
 
-/// Each record's kind, reason, policies and digest, in order. A grant that is refused is looked at again when other
-/// requests are being asked about at that moment, so how often does not count.
+/// Each record's kind, reason, policies and digest, in order.
 fn records(played: &Played) -> String {
     let said = played.records.iter().map(|said| {
         let digest = said.digest.map(|digest| digest.to_string()).unwrap_or_default();
         let reason = [&said.reason, &said.detail].map(|part| part.clone().unwrap_or_default()).join(" ");
         format!("{} ({reason}) {:?} {digest}", said.kind, said.policies)
     });
-    let mut said: Vec<_> = said.collect();
+    once(said.collect()).join(", ")
+}
+
+/// A grant that is refused is looked at again when other requests are being asked about at that moment, so how often
+/// does not count.
+pub(crate) fn once(mut said: Vec<String>) -> Vec<String> {
     said.dedup_by(|one, other| one == other && one.starts_with("grant_refused"));
-    said.join(", ")
+    said
 }
 
 fn upstream(forwarded: Option<&Forwarded>) -> View {
