@@ -8,8 +8,11 @@ pub(crate) fn line(input: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// Header fields in order.
+pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Header fields, `name: value` a line, whatever their bytes; and what follows the first empty line.
-pub(crate) fn fields(mut input: &[u8]) -> (Vec<(Vec<u8>, Vec<u8>)>, &[u8]) {
+pub(crate) fn fields(mut input: &[u8]) -> (Fields, &[u8]) {
     let mut fields = Vec::new();
     while !input.is_empty() {
         let (field, rest) = line(input);
