@@ -1,8 +1,5 @@
 //! An HTTP request as text, so that inputs can be read and written by hand.
 
-/// Names with their values.
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
 /// The bytes up to a line feed, and those behind it.
 pub(crate) fn line(input: &[u8]) -> (&[u8], &[u8]) {
     match input.iter().position(|byte| *byte == b'\n') {
@@ -10,6 +7,9 @@ pub(crate) fn line(input: &[u8]) -> (&[u8], &[u8]) {
         None => (input, b""),
     }
 }
+
+/// Header fields in order.
+pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Header fields, `name: value` a line, whatever their bytes; and what follows the first empty line.
 pub(crate) fn fields(mut input: &[u8]) -> (Fields, &[u8]) {

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::AT;
 use super::released::filter;
 
-/// What fits into 50 ms: the engine of the harness, which counts them, runs some 13,000 a microsecond of what a request
-/// makes the filter do, on a virtual processor of 2025; V8 a quarter more. Counted and not timed, it is the same on every
-/// machine, however busy.
+/// What fits into 50 ms: where this was measured, the engine of the harness runs 11 to 14 million a millisecond of what a
+/// request makes the filter do, and it is slower than a gateway's because it counts. Counted and not timed, it is the same
+/// on every machine, however busy.
 const MOST: u64 = 500_000_000;
 
 const SCHEMA: &str = r#"
@@ -140,9 +140,9 @@ fn big_token() -> Request {
     let cases = corpus["cases"].as_array().unwrap();
     let case = cases.iter().find(|case| case[0] == "good: RS256, 4096 bits").unwrap();
     let (head, signature) = case[1].as_str().unwrap().rsplit_once('.').unwrap();
-    let other = if signature.starts_with('A') { "B" } else { "A" };
-    request("/json")
-        .header("authorization", format!("Bearer {head}.{other}{}", signature.get(1..).unwrap_or_default()))
+    let (first, rest) = signature.split_at(1);
+    let other = if first == "A" { "B" } else { "A" };
+    request("/json").header("authorization", format!("Bearer {head}.{other}{rest}"))
 }
 
 /// Each with the status that it ends with.
@@ -175,7 +175,7 @@ fn worst() -> Vec<(&'static str, Request, u16)> {
         ("json: 49,000 keys beyond ASCII", json_body("/json", keys("É")), 400),
         (
             "json: small objects",
-            json_body("/json", format!("{{\"x\":[{}]}}", many(24_000, |n| format!("{{\"É{n}\":[]}}")))),
+            json_body("/json", format!("{{\"x\":[{}]}}", many(16_000, |n| format!("{{\"É{n}\":[]}}")))),
             200,
         ),
         ("json: 31 levels", json_body("/json", deep(many(49_000, |_| "[]".into()))), 200),
@@ -229,11 +229,7 @@ fn no_request_costs_more_than_50_ms() {
             best = best.min(processor() - since);
             instructions = gateway.usage()[0].instructions - before;
             if outcome.status() != status {
-                slow.push(format!(
-                    "{name}: {} instead of {status}: {:?}",
-                    outcome.status(),
-                    outcome.response
-                ));
+                slow.push(format!("{name}: {} instead of {status}", outcome.status()));
             }
         }
         println!("{name:44} {status:>6} {:>9.3} {instructions:>12}", best.as_secs_f64() * 1000.0);
