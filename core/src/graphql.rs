@@ -3,6 +3,7 @@
 //! <https://spec.graphql.org/September2025/>, and for the transport
 //! <https://graphql.github.io/graphql-over-http/draft/>.
 
+mod budget;
 mod document;
 mod literal;
 mod posted;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use apollo_parser::cst::{Definition, Selection, SelectionSet};
 use apollo_parser::{Lexer, Parser, TokenKind, cst};
 
+use super::budget::Budget;
 use super::literal::{self, Variables};
 use super::{MAX_FIELDS, Operation, RootField, bad};
 use crate::denial::Denial;
@@ -15,9 +16,6 @@ use crate::routes::json::Json;
 /// The deepest nesting of selections, lists and objects.
 const MAX_DEPTH: usize = 32;
 
-/// Most tokens of a request, blanks and commas too: more would take longer than a request may.
-const MAX_TOKENS: usize = 20_000;
-
 /// A document that was read.
 pub(super) struct Document {
     operations: Vec<(Operation, cst::OperationDefinition)>,
@@ -25,10 +23,10 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// Reads a document. `tokens` counts what was read of a request so far.
-    pub(super) fn parse(text: &str, tokens: &mut usize) -> Result<Self, Denial> {
-        check(text, tokens)?;
-        let tree = Parser::new(text).recursion_limit(2 * MAX_DEPTH).token_limit(MAX_TOKENS + 2).parse();
+    /// Reads a document.
+    pub(super) fn parse(text: &str, budget: &Budget) -> Result<Self, Denial> {
+        check(text, budget)?;
+        let tree = Parser::new(text).recursion_limit(2 * MAX_DEPTH).parse();
         if let Some(error) = tree.errors().next() {
             let line = 1 + text.bytes().take(error.index()).filter(|&byte| byte == b'\n').count();
             return Err(bad(format!("the document is no GraphQL at its line {line}")));
@@ -65,16 +63,21 @@ impl Document {
     }
 
     /// The root fields of all operations: which of them runs, the server decides.
-    pub(super) fn root_fields(&self, values: &BTreeMap<String, Json>) -> Result<Vec<RootField>, Denial> {
+    pub(super) fn root_fields(
+        &self,
+        values: &BTreeMap<String, Json>,
+        budget: &Budget,
+    ) -> Result<Vec<RootField>, Denial> {
         let mut fields = Vec::new();
         for (operation, definition) in &self.operations {
-            let variables = Variables::of(definition, values)?;
+            let variables = Variables::of(definition, values, budget)?;
             let selections =
                 definition.selection_set().ok_or_else(|| bad("an operation without selection"))?;
             let mut walk = Walk {
                 document: self,
                 operation: *operation,
                 variables,
+                budget,
                 depth: 0,
                 spread: Vec::new(),
                 seen: BTreeSet::new(),
@@ -94,21 +97,27 @@ fn kind(operation: &cst::OperationDefinition) -> Operation {
 }
 
 /// Counts tokens and open brackets, without recursion.
-fn check(text: &str, tokens: &mut usize) -> Result<(), Denial> {
+fn check(text: &str, budget: &Budget) -> Result<(), Denial> {
+    // Where a line ends decides what is in a comment. Some end it at these too (section 2.1.4).
+    let returns = text.split('\r').skip(1).all(|rest| rest.starts_with('\n'));
+    if !returns {
+        return Err(bad("the document has a carriage return that no line feed follows"));
+    }
     let mut depth = 0_usize;
     for token in Lexer::new(text) {
         let token = token.map_err(|_| bad("the document is no GraphQL"))?;
-        *tokens += 1;
+        budget.token()?;
+        let breaks = |c: char| (c.is_control() && !"\t\r\n".contains(c)) || "\u{2028}\u{2029}".contains(c);
         match token.kind() {
+            TokenKind::Comment if token.data().contains(breaks) => {
+                return Err(bad("a comment has a character that ends a line to some servers"));
+            }
             TokenKind::LCurly | TokenKind::LBracket | TokenKind::LParen => depth += 1,
             TokenKind::RCurly | TokenKind::RBracket | TokenKind::RParen => depth = depth.saturating_sub(1),
             _ => {}
         }
         if depth > MAX_DEPTH {
             return Err(bad(format!("the document is nested more than {MAX_DEPTH} deep")));
-        }
-        if *tokens > MAX_TOKENS {
-            return Err(bad(format!("more than {MAX_TOKENS} tokens")));
         }
     }
     Ok(())
@@ -119,6 +128,7 @@ struct Walk<'a> {
     document: &'a Document,
     operation: Operation,
     variables: Variables<'a>,
+    budget: &'a Budget,
     /// How many selections are open.
     depth: usize,
     /// Fragments that are open.
@@ -139,6 +149,7 @@ impl Walk<'_> {
     }
 
     fn one(&mut self, selection: Selection, fields: &mut Vec<RootField>) -> Result<(), Denial> {
+        self.budget.value()?;
         match selection {
             Selection::Field(field) => {
                 if fields.len() == MAX_FIELDS {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use apollo_parser::cst::{self, CstNode as _, Value};
 
 use super::bad;
+use super::budget::Budget;
 use super::document::shown;
 use crate::denial::Denial;
 use crate::routes::json::Json;
@@ -14,21 +15,23 @@ pub(super) struct Variables<'a> {
     /// What each is if the request does not say; nothing when it is left out then.
     defaults: BTreeMap<String, Option<Json>>,
     given: &'a BTreeMap<String, Json>,
+    budget: &'a Budget,
 }
 
 impl<'a> Variables<'a> {
     pub(super) fn of(
         operation: &cst::OperationDefinition,
         given: &'a BTreeMap<String, Json>,
+        budget: &'a Budget,
     ) -> Result<Self, Denial> {
-        let mut variables = Self { defaults: BTreeMap::new(), given };
+        let mut variables = Self { defaults: BTreeMap::new(), given, budget };
         let declared = operation.variable_definitions();
         for definition in declared.into_iter().flat_map(|list| list.variable_definitions()) {
             let name = definition.variable().and_then(|variable| variable.name());
             let name = name.ok_or_else(|| bad("a variable without name"))?.text().to_string();
             let default = match definition.default_value().and_then(|default| default.value()) {
                 // A constant: no variable is known in it.
-                Some(constant) => value(&constant, &Self { defaults: BTreeMap::new(), given })?,
+                Some(constant) => value(&constant, &Self { defaults: BTreeMap::new(), given, budget })?,
                 None => None,
             };
             if variables.defaults.insert(name, default).is_some() {
@@ -41,12 +44,15 @@ impl<'a> Variables<'a> {
     fn get(&self, name: &str) -> Result<Option<Json>, Denial> {
         let undeclared = || bad(format!("`${}` is not declared", shown(name)));
         let default = self.defaults.get(name).ok_or_else(undeclared)?;
-        Ok(self.given.get(name).cloned().or_else(|| default.clone()))
+        let value = self.given.get(name).or(default.as_ref());
+        value.map_or(Ok(()), |value| self.budget.copy(value))?;
+        Ok(value.cloned())
     }
 }
 
 /// The value; nothing for a variable that is left out. Brackets were counted before.
 pub(super) fn value(value: &Value, variables: &Variables<'_>) -> Result<Option<Json>, Denial> {
+    variables.budget.value()?;
     let text = || value.syntax().text().to_string();
     Ok(Some(match value {
         Value::Variable(variable) => {
@@ -54,6 +60,8 @@ pub(super) fn value(value: &Value, variables: &Variables<'_>) -> Result<Option<J
             return variables.get(name.text().as_str());
         }
         Value::StringValue(string) => Json::Text(string.into()),
+        // To some servers an `ID` of `-0` is the text, to others the number.
+        Value::IntValue(_) if text().trim() == "-0" => Json::Big,
         Value::IntValue(_) => text().trim().parse().map_or(Json::Big, Json::Int),
         Value::FloatValue(_) => text().trim().parse().map_or(Json::Big, Json::Float),
         Value::BooleanValue(boolean) => Json::Bool(boolean.true_token().is_some()),

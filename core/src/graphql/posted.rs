@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::budget::Budget;
 use super::document::Document;
 use super::{MAX_FIELDS, RootField, bad};
 use crate::denial::Denial;
@@ -12,11 +13,20 @@ use crate::routes::json::Json;
 /// Every member that a request has. Others name a document that the gateway does not see, or mean nothing.
 const MEMBERS: [&str; 4] = ["query", "variables", "operationName", "extensions"];
 
-/// Members by which some servers find a document that they keep.
-const KEPT: [&str; 4] = ["id", "documentId", "doc_id", "hash"];
-
-/// The extension by which most do.
-const PERSISTED: &str = "persistedQuery";
+/// Members, parameters and extensions by which some servers find a document that they keep.
+const KEPT: [&str; 11] = [
+    "persistedQuery",
+    "id",
+    "documentId",
+    "document_id",
+    "docId",
+    "doc_id",
+    "operationId",
+    "operation_id",
+    "queryId",
+    "query_id",
+    "hash",
+];
 
 /// Every root field of every operation, in their order.
 ///
@@ -26,9 +36,9 @@ const PERSISTED: &str = "persistedQuery";
 pub(crate) fn read(reading: &Reading, body: &[u8]) -> Result<Vec<RootField>, Denial> {
     let requests =
         if reading.method == "GET" { vec![from_query(reading, body)?] } else { from_body(reading, body)? };
-    let (mut tokens, mut fields) = (0, Vec::new());
+    let (budget, mut fields) = (Budget::default(), Vec::new());
     for request in requests {
-        fields.extend(of_request(&request, reading.relaxed(), &mut tokens)?);
+        fields.extend(of_request(&request, reading.relaxed(), &budget)?);
         if fields.len() > MAX_FIELDS {
             return Err(bad(format!("more than {MAX_FIELDS} root fields")));
         }
@@ -79,13 +89,16 @@ fn from_body(reading: &Reading, body: &[u8]) -> Result<Vec<Json>, Denial> {
     }
 }
 
-fn of_request(request: &Json, relaxed: &Relaxed, tokens: &mut usize) -> Result<Vec<RootField>, Denial> {
+fn of_request(request: &Json, relaxed: &Relaxed, budget: &Budget) -> Result<Vec<RootField>, Denial> {
     let Json::Object(members) = request else { return Err(bad("a request is an object")) };
     // Also looks whether there is another spelling of a name that is not there.
     for name in MEMBERS {
         request.member(&[name], relaxed)?;
     }
-    let persisted = request.member(&["extensions", PERSISTED], relaxed)?.is_some();
+    let mut persisted = false;
+    for name in KEPT {
+        persisted |= request.member(&["extensions", name], relaxed)?.is_some();
+    }
     let text = match request.get(&["query"]) {
         Some(Json::Text(text)) if !persisted => text,
         _ if persisted || KEPT.iter().any(|name| members.contains_key(*name)) => {
@@ -109,5 +122,5 @@ fn of_request(request: &Json, relaxed: &Relaxed, tokens: &mut usize) -> Result<V
     if !matches!(members.get("extensions"), None | Some(Json::Null | Json::Object(_))) {
         return Err(bad("`extensions` is no object"));
     }
-    Document::parse(text, tokens)?.root_fields(variables)
+    Document::parse(text, budget)?.root_fields(variables, budget)
 }

@@ -153,9 +153,17 @@ fn folded(name: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// Whether some framework takes one folded name for the other: to many, `name[]` is a list and `name[key]` a map.
+/// Whether some framework takes one folded name for the other: to many, `name[]` is a list and `name[key]` a map; PHP
+/// drops blanks in front and takes `_` for `.`, for blanks and for a `[` that is not closed.
 pub(crate) fn is_taken_for(name: &str, wanted: &str) -> bool {
-    name.split('[').next() == Some(wanted) || name == wanted
+    let own = name.trim_start_matches(' ');
+    let base = own.split('[').next().unwrap_or(own);
+    base == wanted || own == wanted || is_mangled(own, wanted) || is_mangled(base, wanted)
+}
+
+fn is_mangled(name: &str, wanted: &str) -> bool {
+    let mangled = |byte: u8| if b". [".contains(&byte) { b'_' } else { byte };
+    name.len() == wanted.len() && name.bytes().map(mangled).eq(wanted.bytes().map(mangled))
 }
 
 /// Why a name is no rule that can be relaxed.

@@ -59,6 +59,15 @@ impl<'a> Asked<'a> {
         Err(Rule::RepeatedParameters.broken(format_args!("`{name}` is in query and form")).into())
     }
 
+    /// To upstreams that join query and form, a parameter is as good as the field by which routes are chosen.
+    pub(super) fn refuse_in_query(&self, name: &str) -> Result<(), Unfound> {
+        if self.reading.query(name)?.is_empty() {
+            return Ok(());
+        }
+        let place = format_args!("`{name}` is in the query, and the routes of this path are chosen by it in a form");
+        Err(Rule::RepeatedParameters.broken(place).into())
+    }
+
     /// Some upstreams take any body for a form, whatever it is called: where routes are chosen by form, no other is
     /// left to a route that does not ask what it is.
     pub(super) fn refuse_other_body(&self) -> Result<(), Unfound> {

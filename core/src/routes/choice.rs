@@ -24,7 +24,7 @@ pub(super) struct Choice {
 
 /// Routes that ask about the same keys in the same way, by the values that they want.
 #[derive(Debug)]
-struct Group {
+pub(super) struct Group {
     keys: Vec<(Key, Kind)>,
     routes: BTreeMap<Vec<String>, Arc<Route>>,
 }
@@ -77,19 +77,24 @@ impl Choice {
         !self.fields.is_empty()
     }
 
+    /// Names that are asked for in a form.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(String::as_str)
+    }
+
     /// Names that are asked for in query or form.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().chain(&self.parameters).map(String::as_str)
     }
 
-    /// The most specific route that fits a request, and whether it asks what the body is. Of all that fit, each asks for
+    /// The most specific route that fits a request, and the group that it is of. Of all that fit, each asks for
     /// less than the one before.
-    pub(super) fn find(&self, asked: &Asked<'_>) -> Result<Option<(&Arc<Route>, bool)>, Unfound> {
+    pub(super) fn find(&self, asked: &Asked<'_>) -> Result<Option<(&Arc<Route>, &Group)>, Unfound> {
         for group in &self.groups {
             if let Some(values) = group.values(asked)?
                 && let Some(route) = group.routes.get(&values)
             {
-                return Ok(Some((route, group.kind(&Key::ContentType).is_some())));
+                return Ok(Some((route, group)));
             }
         }
         Ok(None)
@@ -102,6 +107,11 @@ fn rank(keys: &[(Key, Kind)]) -> (Reverse<usize>, usize) {
 }
 
 impl Group {
+    /// Whether its routes ask about this.
+    pub(super) fn asks(&self, key: &Key) -> bool {
+        self.kind(key).is_some()
+    }
+
     fn rank(&self) -> (Reverse<usize>, usize) {
         rank(&self.keys)
     }

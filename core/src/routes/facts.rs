@@ -127,6 +127,11 @@ impl Fact {
             Source::Path(place) => inputs.captured.get(*place).map(|text| Raw::Text(text.into())),
             Source::Query(name) => self.one_or_list(reading.query(name)?, list)?,
             Source::Form(name) => match &inputs.body {
+                _ if !reading.query(name)?.is_empty() => {
+                    // Some upstreams join the two.
+                    let place = format_args!("`{}` is in the query too", self.written);
+                    return Err(Rule::RepeatedParameters.broken(place));
+                }
                 Some(Body::Form(form)) => self.one_or_list(form.values(name, reading.relaxed())?, list)?,
                 _ => None,
             },

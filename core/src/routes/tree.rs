@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::asked::{Asked, Unfound};
 use super::choice::{Choice, Tie};
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Key};
 use super::file::Fallback;
 use super::pattern::Step;
 use super::route::Route;
@@ -156,10 +156,13 @@ impl Methods {
             choices().flat_map(Choice::names).try_for_each(|name| asked.refuse_in_both(name))?;
         }
         for choice in choices() {
-            if let Some((route, asks_body)) = choice.find(asked)? {
-                if asks_form && !asks_body {
+            if let Some((route, group)) = choice.find(asked)? {
+                if asks_form && !group.asks(&Key::ContentType) {
                     asked.refuse_other_body()?;
                 }
+                let names = choices().flat_map(Choice::fields);
+                let mut names = names.filter(|name| !group.asks(&Key::Query((*name).to_owned())));
+                names.try_for_each(|name| asked.refuse_in_query(name))?;
                 return Ok(Some(route));
             }
         }
