@@ -44,7 +44,8 @@ impl Budget {
     }
 
     fn values(&self, count: usize) -> Result<(), Denial> {
-        take(&self.values, count).ok_or_else(|| bad("arguments, variables and fragments come to too many values"))
+        take(&self.values, count)
+            .ok_or_else(|| bad("arguments, variables and fragments come to too many values"))
     }
 }
 

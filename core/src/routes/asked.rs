@@ -64,7 +64,8 @@ impl<'a> Asked<'a> {
         if self.reading.query(name)?.is_empty() {
             return Ok(());
         }
-        let place = format_args!("`{name}` is in the query, and the routes of this path are chosen by it in a form");
+        let place =
+            format_args!("`{name}` is in the query, and the routes of this path are chosen by it in a form");
         Err(Rule::RepeatedParameters.broken(place).into())
     }
 

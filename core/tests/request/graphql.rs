@@ -54,7 +54,7 @@ const PLACES: &[(&str, &str, &Fields, &str, &str)] = &[
     ("GET", "/acme/graphql?query=%7Ba%7D&Query=%7Bb%7D", &[], "", "ambiguous_request query-key-case"),
     ("GET", "/acme/graphql?query={a+b}", &[], "", "ambiguous_request"),
     ("GET", "/acme/graphql?documentId=x", &[], "", "bad_message the document is kept"),
-    ("GET", "/acme/graphql?query=%7Ba%7D&operationId=x", &[], "", "bad_message the document is kept"),
+    ("GET", "/acme/graphql?query=%7Ba%7D&operationId=x", &[], "", "bad_message a request has no member"),
     ("GET", "/acme/graphql?query=%7Ba%7D&%20query=%7Bb%7D", &[], "", "ambiguous_request query-key-case"),
     ("GET", "/acme/graphql?query=%7Ba%7D", JSON, POST, "bad_message a GET has no body"),
     (
@@ -253,12 +253,20 @@ fn what_is_used_often_counts_as_often() {
     for (query, variables, denied) in [
         (format!("query ($v: [Int]) {{ a(x: [{uses}]) }}"), json!({ "v": values }), true),
         (format!("query ($v: [Int]) {{ a(x: [{uses}]) }}"), json!({ "v": [1, 2] }), false),
-        (format!("{operations} fragment f on Q {{ a(x: [{numbers} {numbers} {numbers} {numbers}]) }}"), json!({}), true),
+        (
+            format!("{operations} fragment f on Q {{ a(x: [{numbers} {numbers} {numbers} {numbers}]) }}"),
+            json!({}),
+            true,
+        ),
         (format!("{operations} fragment f on Q {{ a(x: [{numbers}]) }}"), json!({}), false),
     ] {
         let mut facts = request("POST", "/acme/graphql", JSON);
         facts.body = Some(json!({ "query": query, "variables": variables }).to_string().into_bytes());
         let said = parts(&routes(ROUTES), &facts);
-        assert_eq!(said.is_err_and(|denial| denial.detail.contains("too many values")), denied, "{query:.60}");
+        assert_eq!(
+            said.is_err_and(|denial| denial.detail.contains("too many values")),
+            denied,
+            "{query:.60}"
+        );
     }
 }

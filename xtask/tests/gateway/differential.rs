@@ -42,7 +42,6 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("differential: what is known to differ", pinned::all);
     trials.add("differential: the page about it", pinned::page);
     trials.add("differential: how often a grant is refused", pinned::dedup);
-    trials.add("differential: evidence that comes late", pinned::late);
     trials.add_ignored("differential: 2,000 generated requests", async |world| {
         let seed = std::env::var(xtask::soak::SEED).ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| fastrand::u64(..));

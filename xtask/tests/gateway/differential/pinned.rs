@@ -1,16 +1,13 @@
 //! Holds what is known to differ to what is written about it.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result, ensure};
-use countersign_cli::replay::Played;
 use countersign_protocol::recording::{Bytes, Entry};
 use xtask::stack::now;
 use xtask::workspace::Workspace;
 
 use super::compare::{ADDED, differences, once, own_answer, view};
 use super::rows::{ROWS, Row, entry};
-use super::{Both, LATE, Pair, recorded};
+use super::{Both, Pair};
 use crate::world::World;
 
 /// What is written about it, for people.
@@ -93,31 +90,4 @@ pub(super) async fn dedup(_: &World) -> Result<()> {
     let other = vec!["grant_refused (one)".to_owned(), "grant_refused (other)".to_owned()];
     ensure!(once(other).len() == 2, "refused for another reason");
     Ok(())
-}
-
-/// Alone, and until its service is well again: the ruling is the same, and nothing of it comes to the upstream.
-pub(super) async fn late(world: &World) -> Result<()> {
-    let folder = Workspace::find()?.root().join("examples/guards");
-    let entry = recorded(&folder.join("recording.jsonl"))?.into_iter().find(|entry| entry.id == LATE);
-    let mut entry = entry.with_context(|| format!("no `{LATE}`"))?;
-    entry.ts = now();
-    let both = guards(world, &folder)?.play(&[entry]).await?.pop().context("nothing was played")?;
-    for (gateway, played) in [("the harness", &both.here), ("Envoy", &both.there)] {
-        let said = (played.reason(), played.seen.response.status());
-        ensure!(said == (Some("service_unavailable"), 503), "{LATE}: {gateway} says {said:?}");
-        ensure!(played.seen.forwarded.is_none(), "{LATE}: it came to the upstream of {gateway}");
-    }
-    println!("differential: late: here {:?}, there {:?}", kinds(&both.here), kinds(&both.there));
-    ensure!(kinds(&both.here) == ["denied"], "{LATE}: the harness has {:?}", kinds(&both.here));
-    let found = differences(&view(&both.here), &view(&both.there));
-    ensure!(found.iter().all(|one| one.starts_with("records: ")), "{LATE}: {found:?}");
-    Ok(())
-}
-
-fn kinds(played: &Played) -> Vec<&str> {
-    played.records.iter().map(|said| said.kind.as_str()).collect()
-}
-
-fn guards(world: &World, folder: &Path) -> Result<Pair> {
-    Pair::new(world, xtask::example::files(&folder.join("policies"))?, &folder.join("configuration.json"))
 }
