@@ -74,8 +74,8 @@ pub(super) const ALL: [Mutant; 10] = [
         name: "upgrades",
         removes: "lets a request upgrade where a gate applies",
         file: "core/src/reading/headers.rs",
-        old: "Rule::Upgrades.refuse_if(wanted,",
-        new: "Rule::Upgrades.refuse_if(false && wanted,",
+        old: "Rule::Upgrades.refuse_if(wanted, relaxed, \"`upgrade` where a gate applies\")",
+        new: "{ let _ = wanted; Ok(()) }",
     },
     Mutant {
         name: "unaccountable",

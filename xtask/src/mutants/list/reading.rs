@@ -25,7 +25,7 @@ pub(super) const ALL: [Mutant; 8] = [
         name: "duplicate-keys",
         removes: "takes the last of two equal keys in JSON",
         file: "core/src/routes/json.rs",
-        old: "keys.contains_key(key)",
+        old: "key == next",
         new: "false",
     },
     Mutant {
