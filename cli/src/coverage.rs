@@ -14,9 +14,8 @@ pub use tally::{ConjunctCount, Covered, Kind, PolicyCount, RouteCount, Tally};
 
 use serde::Serialize;
 
-use crate::output::word;
 use crate::replay::Recording;
-use crate::replay::report::Named;
+use crate::replay::report::{Named, hashes};
 
 /// What a report says in place of a filter's hash when no filter was asked.
 const WITHOUT: &str = "judged without a filter";
@@ -87,14 +86,8 @@ impl Report {
     /// All that was used: what it is, where, and its hash; that there was no filter, too.
     fn hashes(&self) -> Vec<(&'static str, String, String)> {
         let without = self.filter.is_none().then(|| ("filter", "none".to_owned(), WITHOUT.to_owned()));
-        let filter = self.filter.iter().map(|filter| ("filter", &filter.path, filter.sha256));
-        let bundle = [("policies", &self.bundle.path, self.bundle.sha256)];
-        let recordings =
-            self.recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
-        let all = filter.chain(bundle).chain(recordings);
-        let all = all.map(|(what, path, hash)| {
-            (what, word(&path.display().to_string()).into_owned(), hash.to_string())
-        });
+        let filter = self.filter.iter().map(|filter| ("filter", filter));
+        let all = hashes(filter.chain([("policies", &self.bundle)]), &self.recordings);
         without.into_iter().chain(all).collect()
     }
 

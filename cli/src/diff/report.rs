@@ -7,9 +7,9 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{Cell, Change, Kind, Table, groups, html, junit};
-use crate::output::{line, para, word};
+use crate::output::{line, para};
 use crate::replay::Recording;
-use crate::replay::report::{Named, github_text, markdown_text};
+use crate::replay::report::{Named, github_text, hashes, markdown_text};
 
 /// Groups and policies that are shown for each cell.
 const SHOWN: usize = 5;
@@ -225,13 +225,7 @@ impl Report {
 
     /// All that was used: what it is, where, and its hash.
     pub(super) fn hashes(&self) -> Vec<(&'static str, String, String)> {
-        let named = [("filter", &self.filter), ("old", &self.old), ("new", &self.new)];
-        let named = named.map(|(what, named)| (what, &named.path, named.sha256));
-        let recordings =
-            self.recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
-        let all = named.into_iter().chain(recordings);
-        all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string()))
-            .collect()
+        hashes([("filter", &self.filter), ("old", &self.old), ("new", &self.new)], &self.recordings)
     }
 
     /// A file or folder that was used.

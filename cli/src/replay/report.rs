@@ -19,6 +19,7 @@ pub(crate) use markdown::escaped as markdown_text;
 
 use super::reader::Recording;
 use super::{Setting, Tally};
+use crate::output::word;
 
 /// The form of a report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -96,6 +97,18 @@ impl Places {
             None => id.into(),
         }
     }
+}
+
+/// All that was used: what it is, where, and its hash.
+pub(crate) fn hashes<'a>(
+    named: impl IntoIterator<Item = (&'static str, &'a Named)>,
+    recordings: &'a [Recording],
+) -> Vec<(&'static str, String, String)> {
+    let named = named.into_iter().map(|(what, named)| (what, &named.path, named.sha256));
+    let recordings = recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
+    let all = named.chain(recordings);
+    all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string()))
+        .collect()
 }
 
 impl Report {

@@ -77,7 +77,6 @@ impl Document {
                 document: self,
                 operation: *operation,
                 variables,
-                budget,
                 depth: 0,
                 spread: Vec::new(),
                 seen: BTreeSet::new(),
@@ -128,7 +127,6 @@ struct Walk<'a> {
     document: &'a Document,
     operation: Operation,
     variables: Variables<'a>,
-    budget: &'a Budget,
     /// How many selections are open.
     depth: usize,
     /// Fragments that are open.
@@ -149,7 +147,7 @@ impl Walk<'_> {
     }
 
     fn one(&mut self, selection: Selection, fields: &mut Vec<RootField>) -> Result<(), Denial> {
-        self.budget.value()?;
+        self.variables.budget.value()?;
         match selection {
             Selection::Field(field) => {
                 if fields.len() == MAX_FIELDS {

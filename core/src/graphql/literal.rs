@@ -15,7 +15,7 @@ pub(super) struct Variables<'a> {
     /// What each is if the request does not say; nothing when it is left out then.
     defaults: BTreeMap<String, Option<Json>>,
     given: &'a BTreeMap<String, Json>,
-    budget: &'a Budget,
+    pub(super) budget: &'a Budget,
 }
 
 impl<'a> Variables<'a> {

@@ -158,10 +158,10 @@ fn folded(name: &str) -> impl Iterator<Item = char> {
 pub(crate) fn is_taken_for(name: &str, wanted: &str) -> bool {
     let own = name.trim_start_matches(' ');
     let base = own.split('[').next().unwrap_or(own);
-    base == wanted || own == wanted || is_mangled(own, wanted) || is_mangled(base, wanted)
+    is_same_to_some(own, wanted) || is_same_to_some(base, wanted)
 }
 
-fn is_mangled(name: &str, wanted: &str) -> bool {
+fn is_same_to_some(name: &str, wanted: &str) -> bool {
     let mangled = |byte: u8| if b". [".contains(&byte) { b'_' } else { byte };
     name.len() == wanted.len() && name.bytes().map(mangled).eq(wanted.bytes().map(mangled))
 }
@@ -248,6 +248,18 @@ mod tests {
         for (one, other, same) in cases {
             assert_eq!((folds_to(one, other), folds_to(other, one)), (same, same), "{one} {other}");
             assert_eq!(fold(one) == fold(other), same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn names_are_taken_for_others_as_frameworks_do() {
+        for name in
+            ["user_id", " user_id", "user.id", "user id", "user[id", "user_id[]", "user_id[x]", " user.id[0]"]
+        {
+            assert!(is_taken_for(name, "user_id"), "{name}");
+        }
+        for name in ["user", "userid", "user-id", "user_id2", "x_user_id", "[user_id"] {
+            assert!(!is_taken_for(name, "user_id"), "{name}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::super::tally::{Decisions, Failure};
-use super::Report;
+use super::{Report, hashes};
 use crate::output::word;
 
 /// The plot's size.
@@ -72,20 +72,10 @@ pub(super) fn render(report: &Report) -> String {
         more: report.tally.failing - report.shown(),
         begin: time(times.first()),
         end: time(times.last()),
-        hashes: hashes(report),
+        hashes: hashes([("filter", &report.filter), ("policies", &report.bundle)], &report.recordings),
     };
     // A template that compiles and writes to a string does not fail.
     page.render().unwrap_or_default()
-}
-
-fn hashes(report: &Report) -> Vec<(&'static str, String, String)> {
-    let named = [("filter", &report.filter), ("policies", &report.bundle)];
-    let named = named.map(|(what, named)| (what, &named.path, named.sha256));
-    let recordings =
-        report.recordings.iter().map(|recording| ("recording", &recording.path, recording.sha256));
-    let all = named.into_iter().chain(recordings);
-    all.map(|(what, path, hash)| (what, word(&path.display().to_string()).into_owned(), hash.to_string()))
-        .collect()
 }
 
 fn bars(report: &Report) -> Vec<Bar> {
