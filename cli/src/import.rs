@@ -1,6 +1,7 @@
 //! Imports what an API says of itself: a Cedar schema, routes and suggested gates that load as they are.
 
 mod document;
+mod grpc;
 mod mcp;
 pub mod merge;
 mod model;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+pub use grpc::Arguments as GrpcArguments;
 pub use mcp::Arguments as McpArguments;
 use merge::{Change, Entry, Frame};
 
@@ -24,6 +26,8 @@ pub enum Import {
     Openapi(Arguments),
     /// Import the tools of an MCP server: what it answers to `tools/list`.
     Mcp(McpArguments),
+    /// Import gRPC services: a descriptor set, as `protoc` and `buf` write it.
+    Grpc(GrpcArguments),
 }
 
 /// How to import it.
@@ -83,6 +87,7 @@ impl Import {
         match self {
             Self::Openapi(arguments) => &arguments.into,
             Self::Mcp(arguments) => &arguments.into,
+            Self::Grpc(arguments) => &arguments.into,
         }
     }
 
@@ -101,6 +106,9 @@ impl Import {
             Self::Mcp(arguments) => {
                 let document = document::read(&arguments.file)?;
                 mcp::read(&document, arguments).with_context(|| format!("`{}`", arguments.file.display()))?
+            }
+            Self::Grpc(arguments) => {
+                grpc::read(arguments).with_context(|| format!("`{}`", arguments.file.display()))?
             }
         };
         generated.merge(existing(self.folder())?)

@@ -92,7 +92,7 @@ impl Shape {
                 format!("  - match: {{ {condition} }}\n    action: A::\"a\"\n    resource: B::\"b\"\n");
             text.push_str(&entry);
         }
-        Routes::load(Some(&text), &Anything).unwrap()
+        Routes::load(Some(&text), None, &Anything).unwrap()
     }
 
     /// A request that takes the route in the middle.

@@ -84,12 +84,11 @@ impl Bundle {
 
 fn is_known(path: &str) -> bool {
     let policy = [".cedar", ".cedarschema", ".jwks.json"].iter().any(|end| path.ends_with(end));
-    policy || ["entities.json", "routes.yaml", "identities.yaml"].contains(&path)
+    policy || ["entities.json", "routes.yaml", "messages.yaml", "identities.yaml"].contains(&path)
 }
 
 fn refuse(path: &str) -> LoadError {
-    let known =
-        "`*.cedar`, `*.cedarschema`, `entities.json`, `routes.yaml`, `identities.yaml`, `*.jwks.json`";
+    let known = "`*.cedar`, `*.cedarschema`, `entities.json`, `routes.yaml`, `messages.yaml`, `identities.yaml`, `*.jwks.json`";
     LoadError::in_file(path, format!("nothing reads a file of this name; a bundle holds {known}"))
 }
 
@@ -135,7 +134,7 @@ mod tests {
             (
                 json!({"v": 1, "files": {"sub/entities.json": ""}}),
                 "sub/entities.json: nothing reads a file of this name; a bundle holds `*.cedar`, \
-                 `*.cedarschema`, `entities.json`, `routes.yaml`, `identities.yaml`, `*.jwks.json`",
+                 `*.cedarschema`, `entities.json`, `routes.yaml`, `messages.yaml`, `identities.yaml`, `*.jwks.json`",
             ),
         ];
         for (document, message) in cases {

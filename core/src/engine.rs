@@ -156,7 +156,10 @@ impl Rules {
     ) -> Result<Self, Vec<LoadError>> {
         let policies = Policies::load(bundle, limits)?;
         let mut errors = Vec::new();
-        let routes = collect(&mut errors, Routes::load(bundle.get("routes.yaml"), &policies));
+        let routes = collect(
+            &mut errors,
+            Routes::load(bundle.get("routes.yaml"), bundle.get("messages.yaml"), &policies),
+        );
         let identities = collect(&mut errors, Identities::load(sources, bundle));
         let (Some(routes), Some(identities)) = (routes, identities) else { return Err(errors) };
         errors.extend(unmapped_groups(&policies, &identities));

@@ -1,7 +1,8 @@
 //! gRPC over HTTP/2: which requests are, what their framing says, and statuses as answers.
 
+use crate::denial::{Denial, Reason};
 use crate::facts::RequestFacts;
-use crate::reading::is_grpc;
+use crate::reading::{Rule, is_grpc};
 
 /// A message's prefix: whether it is compressed, and its length.
 const PREFIX: usize = 5;
@@ -33,9 +34,28 @@ pub(crate) fn timeout(facts: &RequestFacts) -> Option<i64> {
 
 /// Whether a whole body is exactly one message, as that of a unary call is.
 pub(crate) fn is_unary(body: &[u8]) -> bool {
-    let Some((prefix, message)) = body.split_first_chunk::<PREFIX>() else { return false };
-    let [_, length @ ..] = *prefix;
-    usize::try_from(u32::from_be_bytes(length)) == Ok(message.len())
+    unary(body).is_some()
+}
+
+/// The one message of a unary call, and whether it is compressed.
+fn unary(body: &[u8]) -> Option<(bool, &[u8])> {
+    let (prefix, message) = body.split_first_chunk::<PREFIX>()?;
+    let [flag, length @ ..] = *prefix;
+    (usize::try_from(u32::from_be_bytes(length)) == Ok(message.len())).then_some((flag != 0, message))
+}
+
+/// The one message of a unary call, in which policy reads.
+///
+/// # Errors
+/// [`Reason::BadFact`] when the body is something else, [`Reason::Ambiguous`] when the message is compressed.
+pub(crate) fn message(body: &[u8]) -> Result<&[u8], Denial> {
+    match unary(body) {
+        Some((false, message)) => Ok(message),
+        Some((true, _)) => {
+            Err(Rule::ContentEncodings.broken("the message is compressed, and policy reads it"))
+        }
+        None => Err(Denial::new(Reason::BadFact, "the body is not one gRPC message, and policy reads it")),
+    }
 }
 
 /// `Percent-Encoded` of the gRPC protocol: everything but visible ASCII without `%`.

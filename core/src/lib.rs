@@ -24,6 +24,7 @@ pub mod load;
 mod mcp;
 mod narrowing;
 pub mod policy;
+mod protobuf;
 pub mod reading;
 pub mod refusal;
 pub mod routes;

@@ -16,6 +16,7 @@ mod hidden;
 mod http;
 pub(crate) mod json;
 mod mcp;
+mod messages;
 mod pattern;
 mod route;
 mod template;
@@ -48,6 +49,7 @@ use build::Placed;
 use choice::Tie;
 use file::{FILE, Fallback, RoutesFile};
 use graphql::GraphqlRoute;
+use messages::Messages;
 use route::Route;
 use tree::{Found, Host};
 
@@ -144,11 +146,17 @@ impl From<Mapped> for Parts {
 }
 
 impl Routes {
-    /// Reads `routes.yaml`; without it every host is open and judged as plain HTTP.
+    /// Reads `routes.yaml`, and `messages.yaml` with what it takes from gRPC messages; without the first every host is open
+    /// and judged as plain HTTP.
     ///
     /// # Errors
-    /// All that is wrong with it, each with its line.
-    pub fn load(text: Option<&str>, schema: &dyn SchemaView) -> Result<Self, Vec<LoadError>> {
+    /// All that is wrong with them, each with its line.
+    pub fn load(
+        text: Option<&str>,
+        messages: Option<&str>,
+        schema: &dyn SchemaView,
+    ) -> Result<Self, Vec<LoadError>> {
+        let messages = Messages::load(messages)?;
         let file: RoutesFile = match text {
             Some(text) => yaml::read(FILE, text).map_err(|error| vec![error])?,
             None => RoutesFile::default(),
@@ -163,7 +171,9 @@ impl Routes {
             }
         }
         for entry in file.routes {
-            let Some(Placed { matching, route }) = build::route(entry, schema, &mut errors) else { continue };
+            let Some(Placed { matching, route }) = build::route(entry, &messages, schema, &mut errors) else {
+                continue;
+            };
             let mcp = route.mcp.as_deref();
             shares_call |= mcp.is_some_and(|mcp| mcp.own_actions().next().is_some());
             let route = Arc::new(route);
@@ -193,7 +203,9 @@ impl Routes {
         let (mut closed, mut fallback) = (false, None);
         let asked = Asked::new(reading, body);
         for host in self.covering(&reading.host) {
-            if let Some(Found { route, captured }) = host.find(&asked)? {
+            let found = host.find(&asked)?;
+            host.refuse_other_spelling(&asked, found.as_ref().map(|found| found.route))?;
+            if let Some(Found { route, captured }) = found {
                 let captured = route.folded(captured);
                 if let Some(graphql) = route.graphql.as_deref() {
                     return Ok(Target(Kind::Graphql { route, graphql, captured }));

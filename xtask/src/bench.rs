@@ -2,6 +2,7 @@
 //! in one run; writes `docs/performance.md`.
 
 mod cost;
+mod extractors;
 mod goals;
 mod held;
 mod load;
@@ -27,6 +28,7 @@ use crate::stack::Stack;
 use crate::workspace::{Workspace, run as run_command};
 use crate::{envoy, plugin};
 use cost::{Cost, Sizes};
+use extractors::Extractor;
 use goals::Goal;
 use held::Held;
 use load::Tool;
@@ -81,6 +83,7 @@ struct Figures {
     held: Held,
     replay: Replays,
     routes: Vec<Lookup>,
+    extractors: Vec<Extractor>,
     goals: Vec<Goal>,
 }
 
@@ -141,6 +144,7 @@ impl Bench<'_> {
             held,
             replay: replay::measure(self.workspace, self.scale.replayed, &self.processors)?,
             routes: routes::measure(self.workspace)?,
+            extractors: extractors::measure(self.workspace, stack.filter())?,
             goals: Vec::new(),
         };
         figures.goals = goals::all(&figures);
@@ -169,6 +173,9 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
     run_command(&mut cargo)?;
     let mut cargo = workspace.cargo();
     cargo.args(["bench", "--no-run", "--package", "countersign-core", "--bench", "routes"]);
+    run_command(&mut cargo)?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["bench", "--no-run", "--package", "countersign-host-test", "--bench", "extractors"]);
     run_command(&mut cargo)?;
     Ok(workspace.target(plugin::TARGET).join("plugin/floor.wasm"))
 }

@@ -26,14 +26,21 @@ pub(super) struct Operation {
     /// Tags, each a group of actions.
     pub(super) tags: Vec<String>,
     pub(super) hosts: Vec<String>,
-    pub(super) method: String,
-    /// Path template of the route.
-    pub(super) path: String,
+    pub(super) requests: Requests,
     pub(super) resource: Entity,
     pub(super) parents: Vec<Entity>,
     pub(super) context: Vec<Member>,
     /// Whether it deletes something.
     pub(super) destructive: bool,
+}
+
+/// The requests that an operation takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Requests {
+    /// Those of a method and a path template.
+    Http { method: String, path: String },
+    /// Calls of a gRPC method, `package.Service/Method`.
+    Grpc(String),
 }
 
 /// An entity as a route names it: type in the namespace, and template of the id.
@@ -57,4 +64,17 @@ pub(super) enum Content {
     /// A fact: where from, and its type.
     Fact(String, String),
     Record(Vec<Member>),
+}
+
+/// The entity types of all resources, with those that each may lie in.
+pub(super) fn types(operations: &[Operation]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for operation in operations {
+        let parents = operation.parents.iter().map(|parent| parent.ty.clone());
+        types.entry(operation.resource.ty.clone()).or_default().extend(parents);
+        for parent in &operation.parents {
+            types.entry(parent.ty.clone()).or_default();
+        }
+    }
+    types
 }

@@ -3,14 +3,14 @@
 mod hosts;
 mod operation;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::Arguments;
 use super::document::resolve;
-use super::model::{Api, Operation};
+use super::model::{Api, Operation, Requests, types};
 use super::names;
 
 /// The methods that an OpenAPI path item may have.
@@ -81,12 +81,13 @@ fn without_ties(operations: Vec<Operation>, skipped: &mut Skipped) -> Vec<Operat
             true => "{}".to_owned(),
             false => segment.to_owned(),
         };
-        let place = operation.path.split('/').map(nameless).collect::<Vec<_>>().join("/");
-        let places: Vec<_> = operation
-            .hosts
-            .iter()
-            .map(|host| (host.clone(), operation.method.clone(), place.clone()))
-            .collect();
+        let (method, path) = match &operation.requests {
+            Requests::Http { method, path } => (method.as_str(), path),
+            Requests::Grpc(path) => ("POST", path),
+        };
+        let place = path.split('/').map(nameless).collect::<Vec<_>>().join("/");
+        let places: Vec<_> =
+            operation.hosts.iter().map(|host| (host.clone(), method.to_owned(), place.clone())).collect();
         match places.iter().find_map(|place| taken.get(place)) {
             Some(other) => skipped.tell(&operation.key, format!("the same requests as `{other}`")),
             None => {
@@ -96,17 +97,4 @@ fn without_ties(operations: Vec<Operation>, skipped: &mut Skipped) -> Vec<Operat
         }
     }
     kept
-}
-
-/// The entity types of all resources, with those that each may lie in.
-fn types(operations: &[Operation]) -> BTreeMap<String, BTreeSet<String>> {
-    let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for operation in operations {
-        let parents = operation.parents.iter().map(|parent| parent.ty.clone());
-        types.entry(operation.resource.ty.clone()).or_default().extend(parents);
-        for parent in &operation.parents {
-            types.entry(parent.ty.clone()).or_default();
-        }
-    }
-    types
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Generation;
 use super::merge::{Entry, Frame};
-use super::model::{Api, Content, Entity, Member, Operation};
+use super::model::{Api, Content, Entity, Member, Operation, Requests};
 use super::names::{attribute, quoted};
 
 /// The context that every generated action has beside its own: facts that each request has anyway.
@@ -110,10 +110,12 @@ fn route(api: &Api, operation: &Operation) -> Entry {
         [host] => plain(host),
         hosts => format!("[{}]", hosts.iter().map(|host| plain(host)).collect::<Vec<_>>().join(", ")),
     };
+    let requests = match &operation.requests {
+        Requests::Http { method, path } => format!("method: {method}, path: {}", quoted(path)),
+        Requests::Grpc(method) => format!("grpc: {method}"),
+    };
     let mut text = format!(
-        "  - match: {{ host: {hosts}, method: {}, path: {} }}\n    action: {}\n    resource: {}",
-        operation.method,
-        quoted(&operation.path),
+        "  - match: {{ host: {hosts}, {requests} }}\n    action: {}\n    resource: {}",
         scalar(&format!("{}::Action::{}", api.namespace, quoted(&operation.action))),
         entity(api, &operation.resource),
     );

@@ -100,6 +100,7 @@ impl Reply {
             ("grpc-message", message),
             ("countersign-code", meaning.code.to_owned()),
         ];
+        headers.extend(denial.rule.map(|rule| ("countersign-rule", rule.name().to_owned())));
         headers.extend(asked.map(|asked| ("countersign-ticket", asked.ticket.to_string())));
         headers.extend(back.map(|back| ("countersign-status-url", link(back))));
         headers.extend(more);

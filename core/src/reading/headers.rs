@@ -33,6 +33,10 @@ const METHOD_OVERRIDE: [&str; 4] =
 
 const PATH_OVERRIDE: [&str; 4] = ["x-original-uri", "x-original-url", "x-override-url", "x-rewrite-url"];
 
+/// `forwarded` (RFC 7239) beside them names a host among other things.
+const HOST_OVERRIDE: [&str; 5] =
+    ["x-forwarded-host", "x-forwarded-server", "x-host", "x-http-host-override", "x-original-host"];
+
 /// Framing and connection control: meaningless, and sometimes obeyed, in trailers.
 const FRAMING: [&str; 6] = ["connection", "expect", "te", "trailer", "transfer-encoding", "upgrade"];
 
@@ -62,6 +66,7 @@ pub(super) fn split(facts: &RequestFacts, relaxed: &Relaxed) -> Result<(Pseudo, 
     let fields = Fields(fields);
     let pseudo = pseudo_headers(pseudo, &fields)?;
     fields.check(relaxed)?;
+    fields.check_host(&pseudo.authority, relaxed)?;
     check_trailers(facts, relaxed)?;
     Ok((pseudo, fields))
 }
@@ -220,6 +225,19 @@ impl Fields {
         Ok(())
     }
 
+    /// A proxy in front may say which host it was asked for, but not another.
+    fn check_host(&self, authority: &str, relaxed: &Relaxed) -> Result<(), Denial> {
+        let other = |host: &[u8]| !host.trim_ascii().eq_ignore_ascii_case(authority.as_bytes());
+        for (name, value) in &self.0 {
+            let odd = match name.as_str() {
+                "forwarded" => forwarded_hosts(value).any(other),
+                name => HOST_OVERRIDE.iter().any(|known| same_to_cgi(known, name)) && other(value),
+            };
+            Rule::HostOverride.refuse_if(odd, relaxed, format_args!("`{name}` names another host"))?;
+        }
+        Ok(())
+    }
+
     fn check_hops(&self, relaxed: &Relaxed) -> Result<(), Denial> {
         let only = |name: &str, allowed: &[&str]| {
             let words = self.values(name).flat_map(|value| value.split(|&byte| byte == b','));
@@ -255,6 +273,18 @@ impl Fields {
     }
 }
 
+/// The hosts of a `forwarded` (RFC 7239 section 4), whichever proxy said them.
+fn forwarded_hosts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| b";,".contains(byte)).filter_map(|pair| {
+        let place = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, rest) = pair.split_at_checked(place)?;
+        let host = rest.strip_prefix(b"=")?.trim_ascii();
+        let quoted = host.strip_prefix(b"\"").and_then(|host| host.strip_suffix(b"\""));
+        let host = quoted.unwrap_or(host);
+        name.trim_ascii().eq_ignore_ascii_case(b"host").then_some(host)
+    })
+}
+
 /// Whether a gateway to CGI (RFC 3875 section 4.1.18) takes two names in lower case for the same.
 fn same_to_cgi(one: &str, other: &str) -> bool {
     let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
@@ -270,7 +300,8 @@ fn visible<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, Denial> {
 fn check_trailers(facts: &RequestFacts, relaxed: &Relaxed) -> Result<(), Denial> {
     for (name, _) in &facts.trailers {
         let name = field_name(name, relaxed)?;
-        let names = SINGLE.iter().chain(&METHOD_OVERRIDE).chain(&PATH_OVERRIDE).chain(&FRAMING);
+        let overrides = METHOD_OVERRIDE.iter().chain(&PATH_OVERRIDE).chain(&HOST_OVERRIDE);
+        let names = SINGLE.iter().chain(overrides).chain(&FRAMING);
         let meant = name.starts_with(':') || names.into_iter().any(|header| same_to_cgi(&name, header));
         Rule::Trailers.refuse_if(meant, relaxed, format_args!("`{name}` as a trailer"))?;
     }

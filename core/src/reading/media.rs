@@ -36,6 +36,10 @@ impl MediaType {
         let mut parameters = BTreeMap::new();
         for part in parts.filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=')?;
+            // `boundary*=` and `boundary*0=` (RFC 2231) are the boundary to some, and nothing to others.
+            if name.contains('*') {
+                return None;
+            }
             let quoted = value.strip_prefix('"').map(|rest| rest.strip_suffix('"'));
             let value = match quoted {
                 Some(inside) => inside.filter(|inside| !inside.contains(['"', '\\']))?,
@@ -84,6 +88,8 @@ mod tests {
             ("application/json;charset=utf-8;CHARSET=utf-16", None),
             ("application/json;charset = utf-8", None),
             ("application/json;x=\"a;b\"", None),
+            ("multipart/form-data;boundary=a;boundary*0=b", None),
+            ("application/json;charset*=utf-8''utf-16", None),
             ("application/json x", None),
             ("json", None),
             ("", None),

@@ -3,6 +3,7 @@
 
 use super::headers::is_token;
 use super::media::MediaType;
+use super::query::is_override;
 use super::rules::{Relaxed, Rule, fold, is_taken_for};
 use crate::denial::{Denial, Reason};
 
@@ -82,6 +83,12 @@ impl Parts {
         let place = format_args!("the multipart body has another spelling of `{name}`");
         Rule::QueryKeyCase.refuse_if(twin, relaxed, place)?;
         Ok(self.0.iter().filter(|part| part.name == name).collect())
+    }
+
+    /// Refuses a part by which some frameworks take another method.
+    pub(crate) fn check_method(&self, relaxed: &Relaxed) -> Result<(), Denial> {
+        let other = self.0.iter().any(|part| is_override(&fold(&part.name)));
+        Rule::MethodOverride.refuse_if(other, relaxed, "the multipart body has a `_method`")
     }
 
     /// The names of all parts.

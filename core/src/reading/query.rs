@@ -50,8 +50,13 @@ pub(super) fn overrides_method(path: &str, relaxed: &Relaxed) -> bool {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     query.split(['&', ';']).any(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
-        decode(name, QUERY, relaxed, "the query").is_ok_and(|name| name.eq_ignore_ascii_case("_method"))
+        decode(name, QUERY, relaxed, "the query").is_ok_and(|name| is_override(&fold(&name)))
     })
+}
+
+/// Whether a parameter of this folded name tells some frameworks the method.
+pub(super) fn is_override(folded: &str) -> bool {
+    is_taken_for(folded, "_method")
 }
 
 impl Parameters {
@@ -88,7 +93,10 @@ impl Parameters {
             let name = kind.read(name, relaxed)?;
             Ok(Parameter { folded: fold(&name), name, value: value.to_owned() })
         };
-        Ok(Self { kind, all: text.split('&').map(parameter).collect::<Result<_, Denial>>()? })
+        let all: Vec<_> = text.split('&').map(parameter).collect::<Result<_, Denial>>()?;
+        let other = kind == Kind::Form && all.iter().any(|parameter| is_override(&parameter.folded));
+        Rule::MethodOverride.refuse_if(other, relaxed, "the form has a `_method`")?;
+        Ok(Self { kind, all })
     }
 
     /// All values of `name`, in order, decoded once. A parameter without `=` has the value ``.

@@ -52,6 +52,9 @@ rules! {
     RawBytes = "raw-bytes",
     /// Escapes for control characters, `%00` first of all.
     ControlCharacters = "control-characters",
+    /// A path that has another route in another case of ASCII letters, or with a `/` more or less at its end: some servers
+    /// take both for one.
+    PathSpelling = "path-spelling",
     /// Text that policy reads and that is not UTF-8.
     NotUtf8 = "not-utf8",
     /// `;` in a query or form that policy reads: some split there.
@@ -75,6 +78,8 @@ rules! {
     MethodOverride = "method-override",
     /// Headers by which some upstreams take another path than `:path`.
     PathOverride = "path-override",
+    /// Headers by which some upstreams take another host than `:authority`, where they name one.
+    HostOverride = "host-override",
     /// Trailers that would mean something as headers.
     Trailers = "trailers",
     /// A gate applies, and the request wants to switch to another protocol.
@@ -98,6 +103,9 @@ rules! {
     RepeatedParameters = "repeated-parameters",
     /// A multipart body that two parsers could split or name differently (RFC 7578, RFC 2046 section 5.1).
     MultipartParts = "multipart-parts",
+    /// A field of a gRPC message that two parsers could read differently: there twice, with another of its `oneof`, not
+    /// UTF-8, or a number beyond its type.
+    MessageFields = "message-fields",
 }
 
 impl Rule {
@@ -112,6 +120,7 @@ impl Rule {
                 | Self::ContentEncodings
                 | Self::RepeatedParameters
                 | Self::MultipartParts
+                | Self::MessageFields
         )
     }
 }

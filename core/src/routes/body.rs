@@ -2,6 +2,7 @@
 
 use super::json::Json;
 use crate::denial::{Denial, Reason};
+use crate::grpc;
 use crate::reading::{MediaType, Parameters, Parts, Reading, Rule};
 
 /// The format in which a route reads bodies.
@@ -12,6 +13,8 @@ pub(crate) enum Format {
     Form,
     /// `multipart/form-data`.
     Multipart,
+    /// One message of gRPC, in Protocol Buffers.
+    Message,
 }
 
 /// The media type of forms.
@@ -23,6 +26,8 @@ pub(super) enum Body {
     Json(Json),
     Form(Parameters),
     Multipart(Parts),
+    /// The message without its prefix.
+    Message(Vec<u8>),
 }
 
 impl Format {
@@ -36,7 +41,12 @@ impl Format {
         match self {
             Self::Json => Json::parse(bytes, reading.relaxed()).map(Body::Json),
             Self::Form => Parameters::of_form(bytes, reading.relaxed()).map(Body::Form),
-            Self::Multipart => Parts::read(bytes, &ty).map(Body::Multipart),
+            Self::Multipart => {
+                let parts = Parts::read(bytes, &ty)?;
+                parts.check_method(reading.relaxed())?;
+                Ok(Body::Multipart(parts))
+            }
+            Self::Message => grpc::message(bytes).map(|message| Body::Message(message.to_vec())),
         }
     }
 
@@ -55,6 +65,7 @@ impl Format {
                 Self::Json => "JSON",
                 Self::Form => "a form",
                 Self::Multipart => "`multipart/form-data`",
+                Self::Message => "gRPC with Protocol Buffers",
             };
             Denial::new(Reason::BadFact, format!("`content-type` is not {name}, and policy reads the body"))
         })?;
@@ -71,6 +82,7 @@ impl Format {
             }
             Self::Form => ty.essence == FORM,
             Self::Multipart => ty.essence == "multipart/form-data",
+            Self::Message => ["application/grpc", "application/grpc+proto"].contains(&ty.essence.as_str()),
         }
     }
 }

@@ -5,8 +5,9 @@ mod matching;
 
 use super::body::Format;
 use super::common::common_type;
-use super::facts::{Other, Source};
+use super::facts::{Fact, Other, Source};
 use super::file::{FILE, RouteEntry};
+use super::messages::Messages;
 use super::pattern::{self, Params};
 use super::route::Route;
 use super::template::{self, Template};
@@ -41,6 +42,7 @@ impl Errors<'_> {
 /// Builds one route; `None` when something is wrong with it, which is then in `errors`.
 pub(super) fn route(
     entry: Located<RouteEntry>,
+    messages: &Messages,
     schema: &dyn SchemaView,
     errors: &mut Vec<LoadError>,
 ) -> Option<Placed> {
@@ -52,7 +54,8 @@ pub(super) fn route(
     let mcp = entry.mcp.as_ref().and_then(|mcp| mcp::build::build(&entry, mcp, params, schema, &mut errors));
     let graphql = entry.graphql.as_ref();
     let graphql = graphql.map(|roots| graphql::build::build(&entry, roots, params, schema, &mut errors));
-    let known = (params, none());
+    let of_message = |text: &str| Fact::of_message(text, &entry.r#match.grpc.as_ref()?.value, messages);
+    let known: (_, Other<'_>) = (params, &of_message);
     let (action, resource) = match (&mcp, &graphql) {
         (_, Some(graphql)) => {
             matching.methods = graphql::build::METHODS.map(str::to_owned).to_vec();
@@ -72,15 +75,12 @@ pub(super) fn route(
     };
     let parents = parents(entry.parents.as_ref(), known, schema, &mut errors);
     let fold = folds(&entry.fold.0, params, line, &mut errors);
-    let context = context::fields(&entry.context, params, none(), &mut errors);
+    let context = context::fields(&entry.context, params, known.1, &mut errors);
     if let Some(action) = action.as_ref().filter(|_| mcp.is_none() && graphql.is_none()) {
         context::check(action, (&entry.context, &context), &common_type, line, schema, &mut errors);
         check_types(action, resource.as_ref(), &parents, lines(&entry), schema, &mut errors);
     }
-    for name in entry.volatile.0.iter().chain(&entry.redact.0) {
-        let known = pattern::is_header_name(name);
-        errors.require(line, known, || format!("`{name}`: write the header's name in lower case"));
-    }
+    check_names(entry.volatile.0.iter().chain(&entry.redact.0), line, &mut errors);
     if errors.0.len() > before {
         return None;
     }
@@ -105,7 +105,14 @@ pub(super) fn route(
     (errors.0.len() == before).then_some(Placed { matching, route })
 }
 
-/// A body has one format; nothing in a gRPC message is read.
+fn check_names<'a>(names: impl Iterator<Item = &'a String>, line: usize, errors: &mut Errors<'_>) {
+    for name in names {
+        let known = pattern::is_header_name(name);
+        errors.require(line, known, || format!("`{name}`: write the header's name in lower case"));
+    }
+}
+
+/// A body has one format, and that of a gRPC method is its message.
 fn format(route: &Route, matching: &Matching, errors: &mut Errors<'_>) -> Option<Format> {
     let mut formats = route.own_facts().filter_map(|fact| Some((fact, fact.format()?)));
     let (first, format) = formats.next()?;
@@ -118,8 +125,8 @@ fn format(route: &Route, matching: &Matching, errors: &mut Errors<'_>) -> Option
     errors.require(route.line, !matching.form || format == Format::Form, || {
         format!("the route asks for a form and reads `{}`, but a body has one format", first.written)
     });
-    errors.require(route.line, !matching.grpc, || {
-        format!("the route reads `{}`, but nothing is read in a gRPC message", first.written)
+    errors.require(route.line, matching.grpc == (format == Format::Message), || {
+        format!("the route reads `{}`, but in a gRPC message only `message:…` is read", first.written)
     });
     Some(format)
 }
@@ -163,11 +170,6 @@ fn lines(entry: &RouteEntry) -> (usize, usize) {
     (resource, entry.parents.as_ref().map_or(resource, |parents| parents.line))
 }
 
-/// Knows no other facts than all routes do.
-fn none() -> Other<'static> {
-    &|_| None
-}
-
 pub(super) fn action(text: &str, schema: &dyn SchemaView) -> Result<EntityName, String> {
     let (ty, id) = template::entity(text)?;
     let action = EntityName::new(ty, id);
@@ -182,6 +184,10 @@ pub(super) fn entity(
     errors: &mut Errors<'_>,
 ) -> Option<Template> {
     let template = errors.keep(line, Template::parse(text, known))?;
+    let list = template.facts().find(|fact| fact.is_list());
+    errors.require(line, list.is_none(), || {
+        format!("`{}` is a list, and an id is one text", list.map_or("", |fact| &fact.written))
+    });
     let ty = &template.ty;
     errors.require(line, schema.has_entity_type(ty), || format!("the schema has no entity type `{ty}`"));
     schema.has_entity_type(ty).then_some(template)

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::body::{Body, Format};
 use super::json::{Json, Pointer};
+use super::messages::{self, Messages, Unread};
 use super::pattern::Params;
 use super::types::{Type, excess, has_nul};
 use crate::denial::{Denial, Reason};
@@ -28,6 +29,8 @@ pub(super) enum Source {
     Part(String, Aspect),
     /// The names of all parts.
     Parts,
+    /// A field of the gRPC message that is the body.
+    Message(Box<messages::Path>),
 }
 
 /// Reads what only one kind of route knows of where a fact comes from.
@@ -96,12 +99,29 @@ impl Fact {
             _ => {
                 return Err(format!(
                     "`{written}` says not where it comes from: `path.x`, `query:x`, `header:x`, \
-                     `body:/pointer`, `form:x`, `part:x`, `filename:x`, `filetype:x`, `filesize:x` or `parts`"
+                     `body:/pointer`, `form:x`, `part:x`, `filename:x`, `filetype:x`, `filesize:x`, `parts` or, of a gRPC \
+                     method, `message:x.y`"
                 ));
             }
         };
         let tail = params.tail && source == Source::Path(params.all.len().saturating_sub(1));
         Ok(Self { source, written: written.to_owned(), tail })
+    }
+
+    /// A field of the request message of a gRPC method, when it is written as one: `message:total.units`.
+    pub(super) fn of_message(
+        written: &str,
+        method: &str,
+        messages: &Messages,
+    ) -> Option<Result<Self, String>> {
+        let path = messages.path(method, written.strip_prefix("message:")?);
+        Some(match path {
+            Ok(path) => {
+                let source = Source::Message(Box::new(path));
+                Ok(Self { source, written: written.to_owned(), tail: false })
+            }
+            Err(why) => Err(format!("`{written}`: {why}")),
+        })
     }
 
     /// A fact of a JSON message, under another name than a route's body has.
@@ -115,8 +135,19 @@ impl Fact {
             Source::Body(_) => Some(Format::Json),
             Source::Form(_) => Some(Format::Form),
             Source::Part(..) | Source::Parts => Some(Format::Multipart),
+            Source::Message(_) => Some(Format::Message),
             Source::Path(_) | Source::Query(_) | Source::Header(_) => None,
         }
+    }
+
+    /// Whether it is always a list, by its descriptor.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(&self.source, Source::Message(path) if path.is_list())
+    }
+
+    /// Whether what stands there can be of this type, as far as that is known.
+    pub(super) fn fits(&self, ty: &Type) -> bool {
+        !matches!(&self.source, Source::Message(path) if !path.fits(ty))
     }
 
     /// What is there, `None` when nothing is (JSON's `null` is nothing). `list`: whether several values are
@@ -125,17 +156,17 @@ impl Fact {
         let reading = inputs.reading;
         Ok(match &self.source {
             Source::Path(place) => inputs.captured.get(*place).map(|text| Raw::Text(text.into())),
-            Source::Query(name) => self.one_or_list(reading.query(name)?, list)?,
+            Source::Query(name) => {
+                self.refuse_in_body(name, inputs)?;
+                self.one_or_list(reading.query(name)?, list)?
+            }
             Source::Form(name) => match &inputs.body {
-                _ if !reading.query(name)?.is_empty() => {
-                    // Some upstreams join the two.
-                    let place = format_args!("`{}` is in the query too", self.written);
-                    return Err(Rule::RepeatedParameters.broken(place));
-                }
+                _ if !reading.query(name)?.is_empty() => return Err(self.in_both("query")),
                 Some(Body::Form(form)) => self.one_or_list(form.values(name, reading.relaxed())?, list)?,
                 _ => None,
             },
             Source::Part(name, aspect) => match &inputs.body {
+                _ if !reading.query(name)?.is_empty() => return Err(self.in_both("query")),
                 Some(Body::Multipart(parts)) => {
                     let parts = parts.named(name, reading.relaxed())?;
                     let texts = parts.into_iter().map(|part| self.aspect(part, *aspect));
@@ -145,6 +176,14 @@ impl Fact {
             },
             Source::Parts => match &inputs.body {
                 Some(Body::Multipart(parts)) => self.one_or_list(parts.names(), list)?,
+                _ => None,
+            },
+            Source::Message(path) => match &inputs.body {
+                Some(Body::Message(message)) => {
+                    let texts = path.find(message).map_err(|why| self.unread(why))?;
+                    // A list without members is there all the same.
+                    if path.is_list() { Some(Raw::Texts(texts)) } else { self.one_or_list(texts, list)? }
+                }
                 _ => None,
             },
             Source::Header(name) if list => {
@@ -174,6 +213,29 @@ impl Fact {
             (PartContent::File { size, .. }, Aspect::FileSize) => Ok(size.to_string()),
             (PartContent::File { .. }, Aspect::Text) => Err(self.bad("is a file")),
             (PartContent::Field(_), _) => Err(self.bad("is no file")),
+        }
+    }
+
+    /// Some upstreams join query and form, and let the one or the other win.
+    fn in_both(&self, other: &str) -> Denial {
+        Rule::RepeatedParameters.broken(format_args!("`{}` is in the {other} too", self.written))
+    }
+
+    /// The same where a form was read for something else.
+    fn refuse_in_body(&self, name: &str, inputs: &Inputs<'_>) -> Result<(), Denial> {
+        let relaxed = inputs.reading.relaxed();
+        let there = match &inputs.body {
+            Some(Body::Form(form)) => !form.values(name, relaxed)?.is_empty(),
+            Some(Body::Multipart(parts)) => !parts.named(name, relaxed)?.is_empty(),
+            _ => false,
+        };
+        if there { Err(self.in_both("form")) } else { Ok(()) }
+    }
+
+    fn unread(&self, why: Unread) -> Denial {
+        match why {
+            Unread::Ambiguous(why) => Rule::MessageFields.broken(format_args!("`{}` {why}", self.written)),
+            Unread::Malformed(why) => self.bad(why),
         }
     }
 

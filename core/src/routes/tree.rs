@@ -1,6 +1,7 @@
 //! The routes of one host as a tree over path segments: one walk finds the most specific.
 
 mod meeting;
+mod spelling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(super) struct Host {
 #[derive(Debug, Default)]
 struct Node {
     literals: BTreeMap<String, Node>,
+    /// The literals by what they are in lower case.
+    spelled: BTreeMap<String, Vec<String>>,
     param: Option<Box<Node>>,
     /// Routes whose tail starts here.
     tails: Methods,
@@ -112,6 +115,10 @@ impl Node {
             None => &mut self.ends,
             Some((Step::Tail, _)) => &mut self.tails,
             Some((Step::Literal(literal), rest)) => {
+                if !self.literals.contains_key(literal) {
+                    let spelled = self.spelled.entry(literal.to_ascii_lowercase()).or_default();
+                    spelled.push(literal.clone());
+                }
                 self.literals.entry(literal.clone()).or_default().place(rest)
             }
             Some((Step::Param, rest)) => self.param.get_or_insert_default().place(rest),
@@ -147,10 +154,16 @@ impl Node {
 }
 
 impl Methods {
+    /// The routes that name a method. HEAD does what GET does (RFC 9110 section 9.3.2), unless a route names it.
+    fn own(&self, method: &str) -> Option<&Choice> {
+        let named = self.named.get(method);
+        if method == "HEAD" { named.or_else(|| self.named.get("GET")) } else { named }
+    }
+
     /// The most specific route that fits; nothing when none is about this method.
     fn find(&self, asked: &Asked<'_>) -> Result<Option<&Arc<Route>>, Unfound> {
         let reading = asked.reading;
-        let choices = || self.named.get(&reading.method).into_iter().chain(&self.any);
+        let choices = || self.own(&reading.method).into_iter().chain(&self.any);
         let asks_form = choices().any(Choice::asks_form);
         if asks_form {
             choices().flat_map(Choice::names).try_for_each(|name| asked.refuse_in_both(name))?;

@@ -71,6 +71,15 @@ impl Node {
         }
     }
 
+    /// A whole number in decimal digits, as only few fields want one.
+    fn number(&self) -> Result<i64, Mistake> {
+        let number = match &self.kind {
+            Kind::Scalar { text, plain: true } => text.parse().ok().filter(|n: &i64| n.to_string() == *text),
+            _ => None,
+        };
+        number.ok_or_else(|| self.expected("a whole number"))
+    }
+
     fn text(&self) -> Result<&str, Mistake> {
         match &self.kind {
             Kind::Scalar { text, .. } if !self.is_nothing() => Ok(text),
@@ -107,6 +116,14 @@ impl<'de> Deserializer<'de> for &Node {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         visitor.visit_bool(self.boolean().ok_or_else(|| self.expected("`true` or `false`"))?)
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        visitor.visit_i64(self.number()?).map_err(|mistake: Mistake| mistake.or_at(self.line))
+    }
+
+    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.deserialize_u32(visitor)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
@@ -168,7 +185,7 @@ impl<'de> Deserializer<'de> for &Node {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
+        i8 i16 i64 u8 u16 u64 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
         identifier ignored_any
     }
 }

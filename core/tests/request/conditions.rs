@@ -219,7 +219,7 @@ proptest! {
             let pair = |one: &Asked, other: &Asked| beats_or_is(one, other) || other.beats(one);
             !fitting.iter().all(|one| fitting.iter().all(|other| pair(one, other)))
         };
-        match Routes::load(Some(&text), &Schema) {
+        match Routes::load(Some(&text), None, &Schema) {
             Err(errors) => {
                 prop_assert!(errors.iter().all(|error| error.message.ends_with("match the same requests")), "{errors:?}");
                 prop_assert!(requests().iter().any(tied), "{text}");

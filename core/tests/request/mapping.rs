@@ -86,7 +86,7 @@ fn the_more_specific_wins_and_the_rest_is_closed() {
 
 #[test]
 fn plain_http_has_its_prefixes_as_ancestors() {
-    let routes = Routes::load(None, &Schema).unwrap();
+    let routes = Routes::load(None, None, &Schema).unwrap();
     let (name, mapped) = map(&routes, &request("GET", "/a/b/c?d", &[])).unwrap();
     assert_eq!(name, "http");
     assert_eq!(mapped.action.to_string(), r#"Http::Action::"GET""#);

@@ -29,7 +29,7 @@ fn messages(folder: &str, load: impl Fn(&str) -> Vec<LoadError>) -> String {
 #[test]
 fn routes() {
     insta::assert_snapshot!(messages("bad-routes", |text| {
-        Routes::load(Some(text), &Schema).err().unwrap_or_default()
+        Routes::load(Some(text), None, &Schema).err().unwrap_or_default()
     }));
 }
 

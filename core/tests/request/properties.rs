@@ -150,7 +150,7 @@ proptest! {
 
     #[test]
     fn load_never_panics(text in "[a-z:{}\\[\\]\"&*<>| \n-]{0,60}") {
-        let _ = Routes::load(Some(&text), &crate::support::Schema);
+        let _ = Routes::load(Some(&text), None, &crate::support::Schema);
         let _ = Identities::load(&[], &bundle(&[("identities.yaml", &text)]));
     }
 

@@ -86,7 +86,7 @@ pub(crate) fn bundle(files: &[(&str, &str)]) -> Bundle {
 }
 
 pub(crate) fn routes(text: &str) -> Routes {
-    Routes::load(Some(text), &Schema).expect("the routes of a test load")
+    Routes::load(Some(text), None, &Schema).expect("the routes of a test load")
 }
 
 /// A request with `:authority` `api.example` and the given further fields, later ones replacing earlier

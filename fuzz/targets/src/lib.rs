@@ -16,12 +16,14 @@ mod decide;
 #[path = "../../../core/tests/life/fixture.rs"]
 mod fixture;
 mod form;
+mod graphql;
 mod json;
 mod jwt;
 mod mcp;
 mod message;
 mod multipart;
 mod path;
+mod protobuf;
 mod query;
 #[path = "../../../core/tests/life/run.rs"]
 mod run;
@@ -32,14 +34,16 @@ mod world;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     ("decide", decide::run),
     ("form", form::run),
+    ("graphql", graphql::run),
     ("json", json::run),
     ("jwt", jwt::run),
     ("mcp", mcp::run),
     ("multipart", multipart::run),
     ("path", path::run),
+    ("protobuf", protobuf::run),
     ("query", query::run),
 ];
 

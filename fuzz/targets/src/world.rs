@@ -6,7 +6,7 @@ use countersign_core::denial::Denial;
 use countersign_core::entity::EntityName;
 use countersign_core::facts::{Peer, RequestFacts};
 use countersign_core::reading::{Reading, Relaxed};
-use countersign_core::routes::{Routes, SchemaView, Unfound};
+use countersign_core::routes::{Mapped, Routes, SchemaView, Unfound};
 use countersign_core::types::{Attribute, Type};
 use countersign_core::value::Value;
 
@@ -41,6 +41,7 @@ impl SchemaView for Schema {
             "Long" => Type::Long,
             "String" => Type::String,
             "Set<String>" => Type::Set(Box::new(Type::String)),
+            "Set<Long>" => Type::Set(Box::new(Type::Long)),
             _ => return None,
         };
         Some([("x".to_owned(), Attribute { required: false, ty })].into())
@@ -82,7 +83,13 @@ impl Takes {
             )
         };
         let text = wanted.iter().map(route).collect::<String>();
-        Self(Routes::load(Some(&format!("routes:\n{text}")), &Schema).expect("the routes load"))
+        Self::of(&format!("routes:\n{text}"), None)
+    }
+
+    /// A whole `routes.yaml`, and `messages.yaml`.
+    pub(crate) fn of(routes: &str, messages: Option<&str>) -> Self {
+        let loaded = Routes::load(Some(routes), messages, &Schema);
+        Self(loaded.unwrap_or_else(|errors| panic!("the routes load: {errors:?}")))
     }
 
     /// The fact, nothing when there is none. Asked twice, it says the same twice.
@@ -93,6 +100,12 @@ impl Takes {
     }
 
     fn once(&self, facts: &RequestFacts) -> Result<Option<Value>, Denial> {
+        let mut parts = self.parts(facts)?.into_iter();
+        Ok(parts.next().and_then(|first| first.context.get("x").cloned()))
+    }
+
+    /// All that a request does.
+    pub(crate) fn parts(&self, facts: &RequestFacts) -> Result<Vec<Mapped>, Denial> {
         let reading = Reading::of(facts, &Relaxed::default())?;
         let body = facts.body.as_deref();
         let target = self.0.find(&reading, body).map_err(|unfound| match unfound {
@@ -100,7 +113,7 @@ impl Takes {
             Unfound::NeedsBody => panic!("no route asks for a form"),
         })?;
         let mapped = target.map(&reading, body)?;
-        Ok(mapped.first.context.get("x").cloned())
+        Ok(std::iter::once(mapped.first).chain(mapped.more).collect())
     }
 
     /// A fact that is a set of texts; empty when there is none.

@@ -71,7 +71,30 @@ fn routes() -> String {
                 tools:\n        create_issue:\n          action: Github::Action::\"create_issue\"\n          context:\n            \
                 title: { from: \"arg:/title\", type: String }\n            \
                 labels: { from: \"arg:/labels\", type: Set<String>, optional: true }\n";
-    format!("routes:\n{}{tail}", routes.concat())
+    let more = r#"  - match: { host: api.test, method: POST, path: /chosen, form: { Action: go } }
+    action: Action::"look"
+    resource: Thing::"it"
+  - match: { host: api.test, path: /graphql }
+    graphql:
+      query.*:
+        action: Action::"look"
+        resource: 'Thing::"{field}"'
+        context: { c: { from: "arg:/c", type: Set<String>, optional: true } }
+"#;
+    let message = format!(
+        "  - match: {{ host: api.test, grpc: a.S/M }}\n    action: Action::\"look\"\n    resource: Thing::\"it\"\n    context:\n{}",
+        facts("message:")
+    );
+    format!("routes:\n{}{tail}{more}{message}", routes.concat())
+}
+
+/// The eight facts as fields, each in a message of its own type.
+fn messages() -> String {
+    let types =
+        ["string", "int64", "string, repeated: true", "string", "string", "string", "string", "string"];
+    let field = |((number, name), ty)| format!("    {name}: {{ number: {number}, type: {ty} }}\n");
+    let fields: String = (1..).zip('a'..).zip(types).map(field).collect();
+    format!("methods: {{ a.S/M: M }}\nmessages:\n  M:\n{fields}")
 }
 
 /// Tokens and their keys: `core/tests/tokens/make.py`.
@@ -84,7 +107,7 @@ fn gateway() -> Gateway {
     let configuration = json!({
         "audience": "gateway",
         "bundle": { "v": 1, "files": {
-            "a.cedarschema": SCHEMA, "a.cedar": POLICIES, "routes.yaml": routes(),
+            "a.cedarschema": SCHEMA, "a.cedar": POLICIES, "routes.yaml": routes(), "messages.yaml": messages(),
             "identities.yaml": "people: { User: { issuer: local } }\ngroups: { sre: { issuer: local, id: sre } }\n",
             "idp.jwks.json": corpus()["keys"].to_string(),
         }},
@@ -130,8 +153,47 @@ fn parts(count: usize, content: &str) -> Request {
     request("/parts").header("content-type", "multipart/form-data; boundary=b").part(body)
 }
 
-fn form(body: String) -> Request {
-    request("/form").header("content-type", "application/x-www-form-urlencoded").part(body)
+fn form(path: &str, body: String) -> Request {
+    request(path).header("content-type", "application/x-www-form-urlencoded").part(body)
+}
+
+fn grpc(fields: &[u8]) -> Request {
+    let length = u32::try_from(fields.len()).unwrap().to_be_bytes();
+    request("/a.S/M").header("content-type", "application/grpc").part([&[0], &length[..], fields].concat())
+}
+
+fn graphql(document: &str, variables: Value) -> Request {
+    json_body("/graphql", json!({ "query": document, "variables": variables }).to_string())
+}
+
+/// A document of nearly as many tokens as are read, and one that makes as many values of them as may be.
+fn graphqls() -> Vec<(&'static str, Request, u16)> {
+    let one = |n: usize| format!("{{\"query\":\"{{a{n}(c:[\\\"x\\\"]){{b}}}}\"}}");
+    let uses = (0..18).map(|n| format!("f{n}(c:$v)")).collect::<Vec<_>>().join(" ");
+    let texts = vec!["x"; 1_000];
+    vec![
+        ("graphql: 7,900 tokens", graphql(&format!("{{a{{{}}}}}", "b ".repeat(7_900)), json!({})), 200),
+        (
+            "graphql: 18,000 values by a variable",
+            graphql(&format!("query($v:[String]){{{uses}}}"), json!({ "v": texts })),
+            200,
+        ),
+        ("graphql: a batch of 32", json_body("/graphql", format!("[{}]", many(32, one))), 200),
+        ("graphql: 1 MiB of brackets", graphql(&"{a".repeat(500_000), json!({})), 400),
+        ("graphql: 1 MiB of a comment", graphql(&format!("#{}", "x".repeat(1_000_000)), json!({})), 400),
+    ]
+}
+
+/// What is read twice: a form that chooses the route, and messages for each fact.
+fn grpcs() -> Vec<(&'static str, Request, u16)> {
+    let pairs = (1..999).map(|n| format!("%C3%A9{n}=%41%42%43&")).collect::<String>();
+    vec![
+        ("form: 1,000 fields, a route chosen by one", form("/chosen", pairs + "Action=go"), 200),
+        ("grpc: 49,000 fields", grpc(&b"\x78\x01".repeat(49_000)), 200),
+        ("grpc: 1 MiB of fields", grpc(&b"\x78\x01".repeat(500_000)), 400),
+        ("grpc: 1,000 texts in a list", grpc(&b"\x1a\x03abc".repeat(1_000)), 200),
+        ("grpc: 49,000 texts in a list", grpc(&b"\x1a\x01a".repeat(49_000)), 400),
+    ]
 }
 
 /// A token of 4,096 bits with a signature that does not hold, so that none is remembered.
@@ -145,21 +207,15 @@ fn big_token() -> Request {
     request("/json").header("authorization", format!("Bearer {head}.{other}{rest}"))
 }
 
-/// Each with the status that it ends with.
-fn worst() -> Vec<(&'static str, Request, u16)> {
-    let named = |count: usize, key: &str| format!("{{{}}}", many(count, |n| format!("\"{key}{n}\":1")));
+/// An object of so many keys.
+fn named(count: usize, key: &str) -> String {
+    format!("{{{}}}", many(count, |n| format!("\"{key}{n}\":1")))
+}
+
+fn jsons() -> Vec<(&'static str, Request, u16)> {
     let keys = |key: &str| named(49_000, key);
     let deep = |inside: String| format!("{}{inside}{}", "[".repeat(31), "]".repeat(31));
-    let pairs =
-        |count: usize| (1..count).map(|n| format!("%C3%A9{n}=%41%42%43&")).collect::<String>() + "a=x";
-    let wide = (0..1000).fold(request("/headers"), |all, n| all.header(&format!("x_long_name_{n}"), "value"));
-    let calls = |count: usize, tool: &str, title: &str| many(count, |n| call(n, tool, title));
-    let batch = |tool: &str, title: &str| {
-        json_body("/mcp", format!("[{}]", calls(32, tool, title)))
-            .header("mcp-protocol-version", "2025-03-26")
-    };
     vec![
-        ("an empty body", request("/json"), 200),
         (
             "json: 50,000 numbers",
             json_body("/json", format!("{{\"x\":[{}]}}", many(49_000, |n| n.to_string()))),
@@ -186,6 +242,21 @@ fn worst() -> Vec<(&'static str, Request, u16)> {
             json_body("/gated", format!("{{\"x\":\"{}\"}}", "\\\"".repeat(520_000))),
             503,
         ),
+    ]
+}
+
+/// Each with the status that it ends with.
+fn worst() -> Vec<(&'static str, Request, u16)> {
+    let pairs =
+        |count: usize| (1..count).map(|n| format!("%C3%A9{n}=%41%42%43&")).collect::<String>() + "a=x";
+    let wide = (0..1000).fold(request("/headers"), |all, n| all.header(&format!("x_long_name_{n}"), "value"));
+    let calls = |count: usize, tool: &str, title: &str| many(count, |n| call(n, tool, title));
+    let batch = |tool: &str, title: &str| {
+        json_body("/mcp", format!("[{}]", calls(32, tool, title)))
+            .header("mcp-protocol-version", "2025-03-26")
+    };
+    vec![
+        ("an empty body", request("/json"), 200),
         ("mcp: a batch of 32", batch("create_issue", "broken"), 200),
         ("mcp: a batch of 32, 1 MiB", batch("create_issue", &"x".repeat(8_000)), 200),
         ("mcp: a batch of 32, gated", batch("merge", &"x".repeat(30_000)), 200),
@@ -197,8 +268,8 @@ fn worst() -> Vec<(&'static str, Request, u16)> {
             401,
         ),
         ("query: 1,000 parameters", request(&format!("/query?{}", pairs(1000))), 200),
-        ("form: 1,000 fields", form(pairs(1000)), 200),
-        ("form: 1 MiB in one field", form(format!("x=1&a={}", "%41".repeat(349_000))), 400),
+        ("form: 1,000 fields", form("/form", pairs(1000)), 200),
+        ("form: 1 MiB in one field", form("/form", format!("x=1&a={}", "%41".repeat(349_000))), 400),
         ("headers: 1,000 pairs", wide, 200),
         ("parts: 1,000", parts(1000, &"x".repeat(900)), 200),
         ("parts: 1 MiB of line feeds", parts(1, &"\n".repeat((1 << 20) - 200)), 400),
@@ -207,6 +278,11 @@ fn worst() -> Vec<(&'static str, Request, u16)> {
         ("path: 20,000 escapes", request(&format!("/tail/{}", "%41".repeat(20_000))), 400),
         ("path: 4,000 segments", request(&format!("/tail{}", "/a".repeat(4_000))), 200),
     ]
+    .into_iter()
+    .chain(jsons())
+    .chain(graphqls())
+    .chain(grpcs())
+    .collect()
 }
 
 fn processor() -> Duration {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Figures;
+use super::extractors;
 use super::load::CONNECTIONS;
 use super::replay::{Replay, Replays};
 use super::routes;
@@ -19,6 +20,7 @@ pub(super) fn render(figures: &Figures) -> String {
         held(figures),
         replay(figures),
         routes::render(&figures.routes),
+        extractors::render(&figures.extractors),
         WHAT_IT_IS_NOT.to_owned(),
     ];
     sections.join("\n")
@@ -301,6 +303,7 @@ pub(super) mod tests {
                 }],
             },
             routes: super::super::routes::tests::some(),
+            extractors: super::super::extractors::tests::some(),
             goals: Vec::new(),
         }
     }

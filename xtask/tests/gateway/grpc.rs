@@ -1,5 +1,7 @@
 //! gRPC with a real client and server, tonic: what the client sees of each decision.
 
+mod messages;
+
 use std::convert::Infallible;
 use std::future::Ready;
 use std::net::SocketAddr;
@@ -16,21 +18,23 @@ use tonic::codegen::Service;
 use tonic::server::NamedService;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xtask::stack::gateway::Gateway;
+use xtask::stack::until;
 
 use crate::Trials;
 use crate::upstreams::send_to;
 use crate::world::{World, settings};
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.add("grpc: allowed, denied, held, pending, and a stream", every_decision);
+    trials.add("grpc: allowed, denied, held, pending, and streams", every_decision);
+    trials.add("grpc: fields of messages, as an import describes them", messages::judged);
 }
 
 const SCHEMA: &str = "
 entity User; entity Agent { owner: User }; entity Order;
-action place, cancel, purge, watch appliesTo { principal: [Agent], resource: Order };
+action place, cancel, purge, watch, follow appliesTo { principal: [Agent], resource: Order };
 ";
 
 const POLICIES: &str = r#"
@@ -45,7 +49,8 @@ routes:
   - { match: { host: orders.example, path: "/shop.Orders/Place" }, action: 'Action::"place"', resource: 'Order::"any"' }
   - { match: { host: orders.example, path: "/shop.Orders/Cancel" }, action: 'Action::"cancel"', resource: 'Order::"any"' }
   - { match: { host: orders.example, path: "/shop.Orders/Purge" }, action: 'Action::"purge"', resource: 'Order::"any"' }
-  - { match: { host: orders.example, path: "/shop.Orders/Watch" }, action: 'Action::"watch"', resource: 'Order::"any"' }
+  - { match: { host: orders.example, grpc: shop.Orders/Watch }, action: 'Action::"watch"', resource: 'Order::"any"' }
+  - { match: { host: orders.example, grpc: shop.Orders/Follow }, action: 'Action::"follow"', resource: 'Order::"any"' }
 "#;
 
 const IDENTITIES: &str = "
@@ -62,6 +67,8 @@ const ENTITIES: &str = r#"[{ "uid": { "type": "Agent", "id": "clerk" }, "parents
 struct Order {
     #[prost(string, tag = "1")]
     name: String,
+    #[prost(int64, tag = "2")]
+    amount: i64,
 }
 
 type Codec = ProstCodec<Order, Order>;
@@ -87,8 +94,31 @@ impl Service<Request<Order>> for Orders {
 
     fn call(&mut self, request: Request<Order>) -> Self::Future {
         let order = request.into_inner();
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(order.name.clone());
+        self.saw(&order);
         std::future::ready(Ok(Response::new(order)))
+    }
+}
+
+/// A method that takes a stream answers with its last order.
+impl Service<Request<Streaming<Order>>> for Orders {
+    type Response = Response<Order>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Order>, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Waking<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Streaming<Order>>) -> Self::Future {
+        let orders = self.clone();
+        Box::pin(async move {
+            let (mut stream, mut last) = (request.into_inner(), Order::default());
+            while let Some(order) = stream.message().await? {
+                orders.saw(&order);
+                last = order;
+            }
+            Ok(Response::new(last))
+        })
     }
 }
 
@@ -103,7 +133,14 @@ impl Service<http::Request<Body>> for Orders {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let orders = self.clone();
-        Box::pin(async move { Ok(tonic::server::Grpc::new(Codec::default()).unary(orders, request).await) })
+        let streams = request.uri().path().ends_with("/Follow");
+        Box::pin(async move {
+            let mut server = tonic::server::Grpc::new(Codec::default());
+            Ok(match streams {
+                true => server.client_streaming(orders, request).await,
+                false => server.unary(orders, request).await,
+            })
+        })
     }
 }
 
@@ -114,6 +151,10 @@ impl Orders {
         let server = Server::builder().add_service(self);
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
         Ok(address)
+    }
+
+    fn saw(&self, order: &Order) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(order.name.clone());
     }
 
     fn names(&self) -> Vec<String> {
@@ -154,7 +195,7 @@ async fn call(client: &Grpc<Channel>, path: &'static str, name: &str) -> Result<
     let mut client = client.clone();
     client.ready().await?;
     let path = http::uri::PathAndQuery::from_static(path);
-    let order = Order { name: name.into() };
+    let order = Order { name: name.into(), ..Order::default() };
     Ok(client.unary(request(order), path, Codec::default()).await.map(Response::into_inner))
 }
 
@@ -189,7 +230,7 @@ async fn every_decision(world: &World) -> Result<()> {
     });
     let ticket = world.stack.approvals.pending("/shop.Orders/Cancel").await?;
     world.stack.approvals.approve(&ticket, "ben").await?;
-    ensure!(held.await??? == Order { name: "three".into() }, "it came back as something else");
+    ensure!(held.await???.name == "three", "it came back as something else");
 
     let pending = call(&client, "/shop.Orders/Cancel", "four").await?.err().context("nobody approved it")?;
     ensure!(pending.code() == Code::FailedPrecondition, "{pending:?}");
@@ -202,8 +243,29 @@ async fn every_decision(world: &World) -> Result<()> {
     ensure!(call(&client, "/shop.Orders/Cancel", "four").await??.name == "four", "not the same again");
 
     stream_is_not_held(&client).await?;
-    ensure!(orders.names() == ["one", "three", "four"], "arrived: {:?}", orders.names());
+    stream_goes_on_while_it_lasts(&client, &orders).await?;
+    let arrived = ["one", "three", "four", "first", "second"];
+    ensure!(orders.names() == arrived, "arrived: {:?}", orders.names());
     gateway.stop().await
+}
+
+/// A stream under no gate is judged at its headers: what it says first arrives before it says more.
+async fn stream_goes_on_while_it_lasts(client: &Grpc<Channel>, orders: &Orders) -> Result<()> {
+    let (mut client, path) = (client.clone(), http::uri::PathAndQuery::from_static("/shop.Orders/Follow"));
+    client.ready().await?;
+    let seen = orders.clone();
+    let messages = futures_util::stream::unfold(0, move |count| {
+        let seen = seen.clone();
+        async move {
+            let name = *["first", "second"].get(count)?;
+            let arrived = async || Ok((count == 0 || seen.names().contains(&"first".into())).then_some(()));
+            until("the first message to arrive", arrived).await.ok()?;
+            Some((Order { name: name.into(), ..Order::default() }, count + 1))
+        }
+    });
+    let answer = client.client_streaming(request(Box::pin(messages)), path, Codec::default()).await?;
+    ensure!(answer.get_ref().name == "second", "{answer:?}");
+    Ok(())
 }
 
 /// A client that goes on talking: it cannot be shown to anybody, and the answer does not wait for its end.
@@ -212,7 +274,7 @@ async fn stream_is_not_held(client: &Grpc<Channel>) -> Result<()> {
     client.ready().await?;
     let orders = futures_util::stream::unfold(0, async |count| {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        Some((Order { name: count.to_string() }, count + 1))
+        Some((Order { name: count.to_string(), ..Order::default() }, count + 1))
     });
     let begun = tokio::time::Instant::now();
     let answer = client.streaming(request(Box::pin(orders)), path, Codec::default()).await;

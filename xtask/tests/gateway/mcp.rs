@@ -1,6 +1,6 @@
 //! The Model Context Protocol with the official clients and servers: what a client shows of each decision.
 
-mod packages;
+pub(crate) mod packages;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,7 +24,13 @@ use packages::Packages;
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("mcp: npm sdk 1, client and server, 2025-11-25", async |world| {
-        decisions(world, "npm1", Speaker::Npm("legacy"), Speaker::Npm("")).await
+        decisions(world, "npm1", Speaker::Npm("2025-11-25"), Speaker::Npm("2025-11-25")).await
+    });
+    trials.add("mcp: npm sdk 1.12, client and server, 2025-03-26", async |world| {
+        decisions(world, "npm0", Speaker::Npm("2025-03-26"), Speaker::Npm("2025-03-26")).await
+    });
+    trials.add("mcp: npm sdk 1.23, client and server, 2025-06-18", async |world| {
+        decisions(world, "npm-06", Speaker::Npm("2025-06-18"), Speaker::Npm("2025-06-18")).await
     });
     trials.add("mcp: python sdk, client and server, 2025-11-25", async |world| {
         decisions(world, "py", Speaker::Python("legacy"), Speaker::Python("")).await
@@ -38,7 +44,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("mcp: batches and headers, by hand", by_hand);
 }
 
-/// Which official SDK, and for a client which of its ways to connect.
+/// Which official SDK: of which protocol version, or for a client in Python which of its ways to connect.
 #[derive(Clone, Copy)]
 enum Speaker {
     Npm(&'static str),
@@ -82,7 +88,7 @@ impl Place {
         let log = folder.join(format!("mcp-{name}.done"));
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = speaker.command(packages, "server");
-        command.arg(free.port().to_string()).arg(&log).arg(&path);
+        command.arg(free.port().to_string()).arg(&log).arg(&path).arg(speaker.mode());
         let mut server = Process::start(&format!("mcp-{name}"), command, folder)?;
         until("the server to listen", async || {
             ensure!(server.ended()?.is_none(), "it ended\n{}", server.tail());
@@ -102,10 +108,17 @@ impl Place {
     }
 }
 
+/// One prompt is everybody's.
+const PROMPTS: &str = r#"
+@id("triage")
+permit (principal, action == MCP::Action::"get", resource == MCP::Prompt::"issues/triage");
+"#;
+
 /// With the policies of `examples/mcp-tools`, but a request is held for 8 s only.
 async fn gateway(world: &World, name: &str, path: &str, server: SocketAddr, hides: bool) -> Result<Gateway> {
     let files = files(&Workspace::find()?.root().join("examples/mcp-tools/policies"))?;
-    let files = edited(files, "tools.cedar", "@hold(\"25s\")", "@hold(\"8s\")")?;
+    let mut files = edited(files, "tools.cedar", "@hold(\"25s\")", "@hold(\"8s\")")?;
+    files.get_mut("tools.cedar").context("no policies")?.push_str(PROMPTS);
     let place = format!("host: 127.0.0.1, path: {path}");
     let files = edited(files, "routes.yaml", "host: mcp.example.com, path: /mcp", &place)?;
     let hiding = format!("server: issues\n      hide_unlisted: {hides}");
@@ -175,7 +188,10 @@ async fn decisions(world: &World, name: &str, client: Speaker, server: Speaker) 
     let hides = matches!(client, Speaker::Python(_));
     let place = Place::start(world, packages, name, server, hides).await?;
     let (mut client, version) = Client::connect(packages, client, &place).await?;
-    let expected = if name.ends_with("26") { "2026-07-28" } else { "2025-11-25" };
+    let expected = match client {
+        Speaker::Python("legacy") => "2025-11-25",
+        speaker => speaker.mode(),
+    };
     ensure!(said(&version, "/version") == expected, "another version: {version}");
 
     let list = client.step(json!({ "do": "list" })).await?;
@@ -196,6 +212,8 @@ async fn decisions(world: &World, name: &str, client: Speaker, server: Speaker) 
     ensure!(unread.get("code") == Some(&json!(403)), "{unread}");
     ensure!(said(&unread, "/thrown").contains("policy does not allow"), "{unread}");
 
+    prompts_and_ping(&mut client, expected).await?;
+
     client.tell(call("close_issue", json!({ "number": 1 }))).await?;
     let ticket = world.stack.approvals.pending(&place.path).await?;
     world.stack.approvals.approve(&ticket, "ben").await?;
@@ -211,16 +229,42 @@ async fn decisions(world: &World, name: &str, client: Speaker, server: Speaker) 
     let closed = client.step(call("close_issue", json!({ "number": 2 }))).await?;
     ensure!(closed == json!({ "is_error": false, "text": "did close 2" }), "{closed}");
 
+    let rejected = rejected(world, &mut client, &place).await?;
+    ensure!(rejected.contains("not now"), "the reason is not told: {rejected}");
+
     let done = place.done();
-    ensure!(done == ["create broken", "read handbook", "close 1", "close 2"], "really done: {done:?}");
+    let expected = ["create broken", "read handbook", "prompt triage", "close 1", "close 2"];
+    ensure!(done == expected, "really done: {done:?}");
     drop(client);
     place.gateway.stop().await
+}
+
+/// What a model reads of a call that somebody rejected.
+async fn rejected(world: &World, client: &mut Client, place: &Place) -> Result<String> {
+    client.tell(call("close_issue", json!({ "number": 3 }))).await?;
+    let ticket = world.stack.approvals.pending(&place.path).await?;
+    world.answer(&ticket, "ben", "reject", "not now").await?;
+    let said = client.read().await?;
+    Ok(failure(&said)?.to_owned())
+}
+
+async fn prompts_and_ping(client: &mut Client, version: &str) -> Result<()> {
+    let prompt = client.step(json!({ "do": "prompt", "name": "triage" })).await?;
+    ensure!(said(&prompt, "/text") == "did prompt triage", "{prompt}");
+    let denied = client.step(json!({ "do": "prompt", "name": "salaries" })).await?;
+    ensure!(denied.get("code") == Some(&json!(403)), "{denied}");
+    // The newest version has none.
+    if version < "2026" {
+        let pong = client.step(json!({ "do": "ping" })).await?;
+        ensure!(pong == json!({ "pong": true }), "{pong}");
+    }
+    Ok(())
 }
 
 /// What no official client sends any more, or never did.
 async fn by_hand(world: &World) -> Result<()> {
     let packages = Packages::install().await?;
-    let place = Place::start(world, packages, "hand", Speaker::Npm(""), false).await?;
+    let place = Place::start(world, packages, "hand", Speaker::Npm("2025-11-25"), false).await?;
     let http = reqwest::Client::new();
     let post = |headers: &[(&'static str, &str)], body: &Value| {
         let request = http.post(place.url()).header("x-agent", "helper");

@@ -129,13 +129,15 @@ fn check(played: &Played, outcome: Outcome, line: &Value, evidence: &Evidence) -
 
 /// The filter refused it: answer, access log and evidence name the rule.
 fn refused(played: &Played, rule: &str, line: &Value, evidence: &Evidence) -> Result<()> {
-    // To a client of MCP a refusal is an error of JSON-RPC, with the problem inside.
+    // To a client of MCP a refusal is an error of JSON-RPC, with the problem inside; to one of gRPC it is in the headers.
     let problem = played.answer.body.get("error").and_then(|error| error.get("data"));
-    let status = if problem.is_some() { 200 } else { 400 };
+    let grpc = played.request.fields.contains(&&b"content-type: application/grpc"[..]);
+    let status = if problem.is_some() || grpc { 200 } else { 400 };
     let told = problem.unwrap_or(&played.answer.body);
     let told = ["code", "rule"].map(|member| told.get(member).and_then(Value::as_str).unwrap_or_default());
+    let said = if grpc { played.answer.body.is_null() } else { told == ["ambiguous_request", rule] };
     ensure!(
-        played.answer.status == status && told == ["ambiguous_request", rule],
+        played.answer.status == status && said,
         "answered {} {}; {line}",
         played.answer.status,
         played.answer.body

@@ -1,5 +1,7 @@
 //! Tokens that the filter verifies itself, with keys of the bundle and keys that it fetches; and whose address counts.
 
+mod signed;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +27,10 @@ const AUDIENCE: &str = "deploy";
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("tokens: verified with keys of the bundle", keys_of_the_bundle);
     trials.add("tokens: keys are fetched, replaced, and kept when nothing good comes", fetched_keys);
+    trials
+        .add("tokens: by another implementation, of each algorithm, with groups and actors", async |world| {
+            signed::by_another_implementation(world).await
+        });
     trials.add("tokens: the address of a client is the gateway's word", whose_address);
 }
 

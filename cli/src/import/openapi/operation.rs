@@ -7,7 +7,7 @@ use super::Skipped;
 use super::hosts::{Base, bases};
 use crate::import::Arguments;
 use crate::import::document::resolve;
-use crate::import::model::{Content, Entity, Member, Operation};
+use crate::import::model::{Content, Entity, Member, Operation, Requests};
 use crate::import::names;
 use crate::import::schema::{Kind, Members, Shape, shape};
 
@@ -67,8 +67,10 @@ impl<'a> Source<'a> {
             action: id.map_or_else(|| key.clone(), str::to_owned),
             tags: tags.clone(),
             hosts,
-            method: self.method.to_ascii_uppercase(),
-            path: format!("{path}{}", template.text),
+            requests: Requests::Http {
+                method: self.method.to_ascii_uppercase(),
+                path: format!("{path}{}", template.text),
+            },
             resource: resource.clone(),
             parents: parents.clone(),
             context: context.clone(),

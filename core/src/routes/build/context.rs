@@ -43,7 +43,11 @@ fn content(
             let (fact, ty) = (errors.keep(line, fact), Type::parse(ty));
             let single = !matches!(ty, Type::Set(_)) || !from.starts_with("path");
             errors.require(line, single, || format!("`{name}`: a path parameter is no `{ty}`"));
-            Some(Content::Fact(fact?, ty))
+            let fact = fact?;
+            errors.require(line, fact.fits(&ty), || {
+                format!("`{name}`: by its descriptor, `{from}` is no `{ty}`")
+            });
+            Some(Content::Fact(fact, ty))
         }
         (None, None, Some(entries)) => Some(Content::Record(fields(entries, params, other, errors))),
         _ => {

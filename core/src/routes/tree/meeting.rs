@@ -52,6 +52,8 @@ impl Node {
 impl Methods {
     fn routes(&self) -> impl Iterator<Item = (Option<&str>, &Arc<Route>)> {
         let named = self.named.iter().map(|(method, choice)| (Some(method.as_str()), choice));
+        let head = self.own("HEAD").filter(|_| !self.named.contains_key("HEAD"));
+        let named = named.chain(head.map(|choice| (Some("HEAD"), choice)));
         let all = named.chain(self.any.iter().map(|choice| (None, choice)));
         all.flat_map(|(method, choice)| choice.routes().map(move |route| (method, route)))
     }

@@ -13,6 +13,7 @@ pub(super) const BODIES: Section = Section {
         CHARSETS,
         CONTENT_ENCODINGS,
         MULTIPART_PARTS,
+        MESSAGE_FIELDS,
     ],
 };
 
@@ -172,6 +173,25 @@ const MULTIPART_PARTS: Rule = Rule {
             MULTIPART,
             b"preamble\r\n--b1\r\ncontent-disposition: form-data; name=\"name\"\r\n\r\nann\r\n--b1--\r\n",
         ),
+    ],
+};
+
+const GRPC: &[&[u8]] = &[b"content-type: application/grpc", b"te: trailers"];
+
+const MESSAGE_FIELDS: Rule = Rule {
+    name: "message-fields",
+    attack: "By the specification the last of two values counts, but not every reader holds to it: one that looks for a field stops \
+             at the first, and one that merges takes both. Of two members of a `oneof`, or of a number that its type cannot hold, \
+             readers keep different parts.",
+    relaxed: None,
+    references: &[(
+        "Protocol Buffers, encoding: last one wins",
+        "https://protobuf.dev/programming-guides/encoding/#last-one-wins",
+    )],
+    requests: &[
+        fixed(b"POST /read.Orders/Name", GRPC, b"\0\0\0\0\x0a\x0a\x03ann\x0a\x03bob"),
+        fixed(b"POST /read.Orders/Name", GRPC, b"\0\0\0\0\x0a\x0a\x03ann\x12\x03bob"),
+        fixed(b"POST /read.Orders/Name", GRPC, b"\0\0\0\0\x04\x0a\x02\xc3("),
     ],
 };
 

@@ -5,7 +5,15 @@ use super::CODEC;
 
 pub(super) const HEADERS: Section = Section {
     title: "Header fields",
-    rules: &[REPEATED_HEADERS, JOINED_HEADERS, HEADER_TWINS, HEADER_NAMES, METHOD_OVERRIDE, PATH_OVERRIDE],
+    rules: &[
+        REPEATED_HEADERS,
+        JOINED_HEADERS,
+        HEADER_TWINS,
+        HEADER_NAMES,
+        METHOD_OVERRIDE,
+        PATH_OVERRIDE,
+        HOST_OVERRIDE,
+    ],
 };
 
 pub(super) const MESSAGE: Section = Section {
@@ -128,6 +136,21 @@ const PATH_OVERRIDE: Rule = Rule {
     relaxed: Some("the header is one like any other"),
     references: &[("CVE-2018-14773", "https://nvd.nist.gov/vuln/detail/CVE-2018-14773")],
     requests: &[with(&[b"x-original-url: /admin"]), with(&[b"X-Rewrite-URL: /admin"])],
+};
+
+const HOST_OVERRIDE: Rule = Rule {
+    name: "host-override",
+    attack: "Frameworks that expect a proxy in front take the host from a header: the gateway judges `public.example`, the server \
+             serves `admin.example`. A header that says the same as `:authority` passes.",
+    relaxed: Some("the header is one like any other"),
+    references: &[
+        ("RFC 7239 §5.3", "https://www.rfc-editor.org/rfc/rfc7239#section-5.3"),
+        ("CWE-644", "https://cwe.mitre.org/data/definitions/644.html"),
+    ],
+    requests: &[
+        with(&[b"x-forwarded-host: admin.example"]),
+        with(&[b"forwarded: for=192.0.2.1;host=\"admin.example\""]),
+    ],
 };
 
 const PSEUDO_HEADERS: Rule = Rule {

@@ -18,6 +18,11 @@ async def step(client, step):
             return {"is_error": bool(result.is_error), "text": result.content[0].text}
         if step["do"] == "list":
             return {"tools": [tool.name for tool in (await client.list_tools()).tools]}
+        if step["do"] == "prompt":
+            return {"text": (await client.get_prompt(step["name"])).messages[0].content.text}
+        if step["do"] == "ping":
+            await client.send_ping()
+            return {"pong": True}
         result = await client.read_resource(step["uri"])
         return {"text": result.contents[0].text}
     except Exception as error:

@@ -8,14 +8,21 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 use xtask::workspace::{Workspace, output, run};
 
-/// The first line of the TypeScript SDK (up to 2025-11-25), and the client of its second (2026-07-28).
-const NPM: [&str; 3] = ["@modelcontextprotocol/sdk@1.32.2", "@modelcontextprotocol/client@2.4.0", "zod@4"];
+/// The first line of the TypeScript SDK (up to 2025-11-25) with two of its past, each the last of its protocol version,
+/// and the client of its second (2026-07-28).
+const NPM: [&str; 5] = [
+    "@modelcontextprotocol/sdk@1.32.2",
+    "sdk-2025-03-26@npm:@modelcontextprotocol/sdk@1.12.3",
+    "sdk-2025-06-18@npm:@modelcontextprotocol/sdk@1.23.0",
+    "@modelcontextprotocol/client@2.4.0",
+    "zod@4",
+];
 
-/// The Python SDK (all versions of the protocol).
-const PIP: &str = "mcp==2.3.0";
+/// The Python SDK (all versions of the protocol), and the library that it signs tokens with.
+const PIP: [&str; 2] = ["mcp==2.3.0", "pyjwt[crypto]==2.15.1"];
 
 /// Where they are.
-pub(super) struct Packages {
+pub(crate) struct Packages {
     /// Node looks for packages beside its programs: they are copied there.
     node: PathBuf,
     python: PathBuf,
@@ -26,13 +33,13 @@ static INSTALLED: OnceCell<Packages> = OnceCell::const_new();
 
 impl Packages {
     /// Installs them, unless they are there.
-    pub(super) async fn install() -> Result<&'static Self> {
+    pub(crate) async fn install() -> Result<&'static Self> {
         INSTALLED.get_or_try_init(|| async { tokio::task::spawn_blocking(Self::load).await? }).await
     }
 
     fn load() -> Result<Self> {
         let workspace = Workspace::find()?;
-        let programs = workspace.root().join("xtask/tests/gateway/mcp");
+        let programs = workspace.root().join("xtask/tests/gateway");
         let (node, python) = (workspace.target("mcp-node"), workspace.target("mcp-venv"));
         std::fs::create_dir_all(&node)?;
         let marker = node.join("installed");
@@ -43,14 +50,14 @@ impl Packages {
             std::fs::write(&marker, NPM.join(" "))?;
         }
         for program in ["client.mjs", "server.mjs"] {
-            std::fs::copy(programs.join(program), node.join(program))?;
+            std::fs::copy(programs.join("mcp").join(program), node.join(program))?;
         }
         let marker = python.join("installed");
-        if std::fs::read_to_string(&marker).unwrap_or_default() != PIP {
+        if std::fs::read_to_string(&marker).unwrap_or_default() != PIP.join(" ") {
             run(Plain::new("python3").args(["-m", "venv", "--clear"]).arg(&python))?;
-            let words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PIP];
-            output(Plain::new(python.join("bin/python")).args(words))?;
-            std::fs::write(&marker, PIP)?;
+            let words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+            output(Plain::new(python.join("bin/python")).args(words).args(PIP))?;
+            std::fs::write(&marker, PIP.join(" "))?;
         }
         Ok(Self { node, python, programs })
     }
@@ -62,8 +69,13 @@ impl Packages {
     }
 
     pub(super) fn python(&self, program: &str) -> Command {
+        self.python_of("mcp", program)
+    }
+
+    /// A program of a folder beside this one.
+    pub(crate) fn python_of(&self, folder: &str, program: &str) -> Command {
         let mut command = Command::new(self.python.join("bin/python"));
-        command.arg(self.programs.join(program));
+        command.arg(self.programs.join(folder).join(program));
         command
     }
 }

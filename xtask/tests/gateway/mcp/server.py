@@ -39,4 +39,14 @@ def salaries() -> str:
     return done("read salaries")
 
 
+@server.prompt()
+def triage() -> str:
+    return done("prompt triage")
+
+
+@server.prompt(name="salaries")
+def about_salaries() -> str:
+    return done("prompt salaries")
+
+
 server.run(transport="streamable-http", host="127.0.0.1", port=port, streamable_http_path=path)

@@ -1,0 +1,60 @@
+//! gRPC services are imported: what their messages are, typed actions, a route for each method, gates to think about.
+
+use std::path::{Path, PathBuf};
+
+use countersign_cli::import::{GrpcArguments, Import, Plan};
+use countersign_core::bundle::Bundle;
+use countersign_core::engine::Rules;
+use countersign_core::policy::PolicyLimits;
+
+fn plan(file: &Path, into: &Path) -> anyhow::Result<Plan> {
+    let arguments = GrpcArguments {
+        file: file.into(),
+        proto_path: Vec::new(),
+        into: into.into(),
+        name: None,
+        hosts: vec!["orders.example".into()],
+        principals: Vec::new(),
+    };
+    Import::Grpc(arguments).plan()
+}
+
+fn shop() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/shop.proto")
+}
+
+#[test]
+fn services_of_a_shop() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&shop(), folder.path()).unwrap();
+    let report: String = plan.report.iter().map(|line| format!("{line}\n")).collect();
+    let files: String = plan.files.iter().map(|(name, text)| format!("=== {name}\n{text}")).collect();
+    insta::assert_snapshot!(format!("{report}{files}"));
+}
+
+#[test]
+fn what_is_imported_loads_and_a_second_import_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = plan(&shop(), folder.path()).unwrap();
+    let bundle = Bundle::from_files(first.files.clone());
+    let loaded = bundle.and_then(|bundle| Rules::load(&bundle, &[], &PolicyLimits::default()));
+    assert!(loaded.is_ok(), "{:?}", loaded.err());
+    first.write(folder.path()).unwrap();
+    let second = plan(&shop(), folder.path()).unwrap();
+    assert_eq!(second.changed, Vec::<String>::new());
+    assert!(!second.report.iter().any(|line| line.contains("no longer")), "{:?}", second.report);
+}
+
+#[test]
+fn a_descriptor_set_says_the_same_as_its_source() {
+    let (folder, sets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let set = protox::compile([shop()], [shop().parent().unwrap()]).unwrap();
+    let path = sets.path().join("shop.binpb");
+    std::fs::write(&path, prost::Message::encode_to_vec(&set)).unwrap();
+    let (from_set, from_source) =
+        (plan(&path, folder.path()).unwrap(), plan(&shop(), folder.path()).unwrap());
+    assert_eq!(from_set.files, from_source.files);
+    std::fs::write(&path, "syntax").unwrap();
+    let error = plan(&path, folder.path()).map(|_| ()).unwrap_err();
+    assert!(format!("{error:#}").contains("it is no descriptor set"), "{error:#}");
+}
