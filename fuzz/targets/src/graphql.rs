@@ -75,6 +75,8 @@ fn collect(set: &SelectionSet, document: &ExecutableDocument, operation: &str, r
             Selection::Field(field) => {
                 let x = field.node.get_argument("x").and_then(|value| match &value.node {
                     Literal::String(text) => Some(text.clone()),
+                    // As it would come in a variable.
+                    Literal::Enum(name) => Some(name.to_string()),
                     _ => None,
                 });
                 roots.push((format!("{operation} {}", field.node.name.node), x));
