@@ -32,13 +32,28 @@ fn services_of_a_shop() {
     insta::assert_snapshot!(format!("{report}{files}"));
 }
 
+fn loads(plan: &Plan) {
+    let bundle = Bundle::from_files(plan.files.clone());
+    let loaded = bundle.and_then(|bundle| Rules::load(&bundle, &[], &PolicyLimits::default()));
+    assert!(loaded.is_ok(), "{:?}", loaded.err());
+}
+
+#[test]
+fn a_service_without_messages_of_its_own_loads() {
+    let (folder, sources) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = sources.path().join("small.proto");
+    let text = "syntax = \"proto3\"; package small; message No {} service S { rpc Do(No) returns (No); rpc Say(stream No) returns (No); }";
+    std::fs::write(&path, text).unwrap();
+    loads(&plan(&path, folder.path()).unwrap());
+    std::fs::write(&path, text.replace("rpc Do(No) returns (No);", "")).unwrap();
+    loads(&plan(&path, &folder.path().join("other")).unwrap());
+}
+
 #[test]
 fn what_is_imported_loads_and_a_second_import_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let first = plan(&shop(), folder.path()).unwrap();
-    let bundle = Bundle::from_files(first.files.clone());
-    let loaded = bundle.and_then(|bundle| Rules::load(&bundle, &[], &PolicyLimits::default()));
-    assert!(loaded.is_ok(), "{:?}", loaded.err());
+    loads(&first);
     first.write(folder.path()).unwrap();
     let second = plan(&shop(), folder.path()).unwrap();
     assert_eq!(second.changed, Vec::<String>::new());

@@ -187,11 +187,11 @@ async fn decisions(world: &World, name: &str, client: Speaker, server: Speaker) 
     // What is hidden is hidden in events and in documents.
     let hides = matches!(client, Speaker::Python(_));
     let place = Place::start(world, packages, name, server, hides).await?;
-    let (mut client, version) = Client::connect(packages, client, &place).await?;
     let expected = match client {
         Speaker::Python("legacy") => "2025-11-25",
         speaker => speaker.mode(),
     };
+    let (mut client, version) = Client::connect(packages, client, &place).await?;
     ensure!(said(&version, "/version") == expected, "another version: {version}");
 
     let list = client.step(json!({ "do": "list" })).await?;

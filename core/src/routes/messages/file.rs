@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::scalar::{Enum, Scalar};
 use super::{Path, Step};
@@ -21,14 +21,19 @@ const MAX_DEPTH: usize = 32;
 #[serde(deny_unknown_fields)]
 pub(in crate::routes) struct Messages {
     /// From `package.Service/Method` to the type of its one request message.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "all")]
     methods: BTreeMap<String, Located<String>>,
     /// From type to fields by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "all")]
     messages: BTreeMap<String, BTreeMap<String, Located<FieldEntry>>>,
     /// From type to numbers by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "all")]
     enums: BTreeMap<String, Located<BTreeMap<String, i32>>>,
+}
+
+/// The entries of a section; one without any is empty, as an import leaves it.
+fn all<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 #[derive(Debug, Deserialize)]
