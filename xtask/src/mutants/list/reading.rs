@@ -6,7 +6,7 @@ const HEADERS: &str = "core/src/reading/headers.rs";
 const PATH: &str = "core/src/reading/path.rs";
 const STRIP: &str = "core/src/reading/strip.rs";
 
-pub(super) const ALL: [Mutant; 8] = [
+pub(super) const ALL: [Mutant; 9] = [
     Mutant {
         name: "encoded-slash",
         removes: "decodes `%2f` in a path",
@@ -41,6 +41,13 @@ pub(super) const ALL: [Mutant; 8] = [
         file: HEADERS,
         old: "names.iter().any(|name| same_to_cgi(key, name))",
         new: "{ let _ = (key, names); false }",
+    },
+    Mutant {
+        name: "host-override",
+        removes: "does not mind a header that names another host",
+        file: HEADERS,
+        old: "HOST_OVERRIDE.iter().any(|known| same_to_cgi(known, name)) && other(value)",
+        new: "{ let _ = name; false }",
     },
     Mutant {
         name: "trailers-as-headers",

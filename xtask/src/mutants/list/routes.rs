@@ -1,8 +1,8 @@
-//! Guards of routes that are chosen by what is in a body.
+//! Guards of what routes are chosen by, and of what they take from bodies.
 
 use super::Mutant;
 
-pub(super) const ALL: [Mutant; 4] = [
+pub(super) const ALL: [Mutant; 8] = [
     Mutant {
         name: "first-operation",
         removes: "judges only the first operation of a document",
@@ -23,6 +23,34 @@ pub(super) const ALL: [Mutant; 4] = [
         file: "core/src/graphql/document.rs",
         old: "field.name()",
         new: "field.alias().and_then(|alias| alias.name()).or_else(|| field.name())",
+    },
+    Mutant {
+        name: "other-slash",
+        removes: "does not mind a slash more at the end of a path with a route",
+        file: "core/src/routes/tree/spelling.rs",
+        old: "slash().or_else(plain)",
+        new: "{ let _ = plain; slash() }",
+    },
+    Mutant {
+        name: "other-case",
+        removes: "does not mind a path in another case than its route",
+        file: "core/src/routes/tree/spelling.rs",
+        old: "self.spelled.get(&folded)",
+        new: "{ let _ = &folded; None }",
+    },
+    Mutant {
+        name: "oneof-rivals",
+        removes: "takes a member of a `oneof` though another is there",
+        file: "core/src/routes/messages.rs",
+        old: "step.rivals.contains(&number)",
+        new: "false",
+    },
+    Mutant {
+        name: "compressed-message",
+        removes: "reads a compressed message as one that is not",
+        file: "core/src/grpc.rs",
+        old: "flag != 0",
+        new: "{ let _ = flag; false }",
     },
     Mutant {
         name: "first-of-a-batch",
