@@ -66,7 +66,7 @@ struct Generated {
     /// A file may come twice.
     parts: Vec<Generation>,
     /// Whole files that entries need, unless the folder has what they declare: a line of it, name and text.
-    needed: Vec<(&'static str, &'static str, &'static str)>,
+    needed: Vec<(&'static str, &'static str, String)>,
     /// What was left out.
     skipped: Vec<String>,
 }
@@ -122,7 +122,7 @@ impl Generated {
         for (declared, name, text) in self.needed {
             if !files.values().any(|text| text.lines().any(|line| line.trim_end() == declared)) {
                 report.push(format!("{name}: added whole"));
-                files.insert(name.to_owned(), text.to_owned());
+                files.insert(name.to_owned(), text);
             }
         }
         for Generation { file, frame, source, entries } in self.parts {

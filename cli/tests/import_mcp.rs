@@ -1,5 +1,6 @@
 //! The answer to `tools/list` is imported: typed actions for tools, one route for the endpoint, gates to think about.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use countersign_cli::import::{Import, McpArguments, Plan};
@@ -14,6 +15,7 @@ fn plan(file: &Path, into: &Path) -> anyhow::Result<Plan> {
         server: "forge".into(),
         hosts: vec!["mcp.forge.example".into()],
         path: "/mcp".into(),
+        principals: Vec::new(),
     };
     Import::Mcp(arguments).plan()
 }
@@ -34,15 +36,51 @@ fn tools_of_a_forge() {
     insta::assert_snapshot!(format!("{report}{files}"));
 }
 
+fn loads(files: BTreeMap<String, String>) {
+    let loaded =
+        Bundle::from_files(files).and_then(|bundle| Rules::load(&bundle, &[], &PolicyLimits::default()));
+    assert!(loaded.is_ok(), "{:?}", loaded.err());
+}
+
+#[test]
+fn callers_of_ones_own_and_a_gate_that_is_used_load_and_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "namespace Desk { entity User; entity Agent { owner?: User }; }\n";
+    let people = "people: { Desk::User: { issuer: local } }\nagents: { Desk::Agent: { owner: owner } }\n\
+                  groups: { maintainers: { issuer: local, id: maintainers } }\n";
+    std::fs::write(folder.path().join("desk.cedarschema"), own).unwrap();
+    std::fs::write(folder.path().join("identities.yaml"), people).unwrap();
+    let arguments = McpArguments {
+        file: tools(),
+        into: folder.path().into(),
+        server: "forge".into(),
+        hosts: vec!["mcp.forge.example".into()],
+        path: "/mcp".into(),
+        principals: vec!["Desk::Agent".into(), "Desk::User".into()],
+    };
+    let first = Import::Mcp(arguments.clone()).plan().unwrap();
+    assert!(!first.files.contains_key("http.cedarschema"));
+    assert!(first.files["mcp.cedarschema"].contains("principal: [Desk::Agent, Desk::User]"));
+    loads(first.files.clone());
+    first.write(folder.path()).unwrap();
+    // Somebody takes the comment marks of a gate away, and names a group.
+    let path = folder.path().join("forge.cedar");
+    let gates = std::fs::read_to_string(&path).unwrap();
+    let (before, gate) = gates.split_once("\n// @").unwrap();
+    let (gate, rest) = gate.split_once("\n\n").unwrap_or((gate, ""));
+    let used = format!("// @{gate}").replace("// ", "").replace("owners", "maintainers");
+    std::fs::write(&path, format!("{before}\n{used}\n\n{rest}")).unwrap();
+    let second = Import::Mcp(arguments).plan().unwrap();
+    assert!(second.files["forge.cedar"].contains(used.trim_end()), "{}", second.files["forge.cedar"]);
+    assert_eq!(second.changed, Vec::<String>::new());
+    loads(second.files);
+}
+
 #[test]
 fn its_schema_loads_and_a_second_import_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let first = plan(&tools(), folder.path()).unwrap();
-    let mut files = first.files.clone();
-    files.remove("routes.yaml");
-    let loaded =
-        Bundle::from_files(files).and_then(|bundle| Rules::load(&bundle, &[], &PolicyLimits::default()));
-    assert!(loaded.is_ok(), "{:?}", loaded.err());
+    loads(first.files.clone());
     first.write(folder.path()).unwrap();
     let second = plan(&tools(), folder.path()).unwrap();
     assert_eq!(second.changed, Vec::<String>::new());

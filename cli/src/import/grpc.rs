@@ -59,7 +59,7 @@ pub(super) fn read(arguments: &Arguments) -> Result<Generated> {
     };
     let mut parts = Vec::from(write::all(&api));
     parts.extend(fields::written(&api.name, &methods));
-    Ok(Generated { parts, needed: vec![fields::SKELETON], skipped })
+    Ok(Generated { parts, needed: vec![fields::skeleton()], skipped })
 }
 
 fn pool(arguments: &Arguments) -> Result<DescriptorPool> {

@@ -16,10 +16,11 @@ use super::{Generated, Generation};
 const COMMON: &str =
     "mcp_method: String, mcp_version: String, now?: datetime, source_ip?: ipaddr, justification?: String";
 /// The schemas that tools build on.
-const MCP: (&str, &str, &str) =
-    ("namespace MCP {", "mcp.cedarschema", include_str!("../../../policies/mcp.cedarschema"));
-const HTTP: (&str, &str, &str) =
-    ("namespace Http {", "http.cedarschema", include_str!("../../../policies/http.cedarschema"));
+const MCP: &str = include_str!("../../../policies/mcp.cedarschema");
+const HTTP: &str = include_str!("../../../policies/http.cedarschema");
+
+/// Who calls, unless it is said otherwise: the types of `http.cedarschema`.
+const CALLERS: &str = "[Http::Client, Http::User]";
 
 /// How to import the tools of a server.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,6 +39,10 @@ pub struct Arguments {
     /// The path of its endpoint.
     #[arg(long, default_value = "/mcp")]
     pub path: String,
+    /// An entity type of callers that a schema in the folder declares; may be given more than once. Left out, those of
+    /// `http.cedarschema`.
+    #[arg(long = "principal", value_name = "TYPE")]
+    pub principals: Vec<String>,
 }
 
 /// One tool.
@@ -65,6 +70,10 @@ pub(super) fn read(document: &Value, arguments: &Arguments) -> Result<Generated>
     let namespace = format!("MCP::{name}");
     let result = document.get("result").unwrap_or(document);
     let list = result.get("tools").unwrap_or(result).as_array().context("it has no list `tools`")?;
+    let callers = match arguments.principals.as_slice() {
+        [] => CALLERS.to_owned(),
+        types => format!("[{}]", types.join(", ")),
+    };
     let mut skipped = Vec::new();
     if result.get("nextCursor").and_then(Value::as_str).is_some() {
         skipped.push("incomplete: the list has a `nextCursor`: put all its pages into one".to_owned());
@@ -84,14 +93,18 @@ pub(super) fn read(document: &Value, arguments: &Arguments) -> Result<Generated>
     // Its tools are in the same file, and have marks of their own.
     let mut parts = vec![part("routes.yaml", routes_frame(), &format!("{slug}/endpoint"), route)];
     if !typed.is_empty() {
-        let actions = typed.iter().map(|tool| tool.action()).collect();
+        let actions = typed.iter().map(|tool| tool.action(&callers)).collect();
         let entries = typed.iter().map(|tool| tool.entry(&namespace)).collect();
         parts.push(part(&format!("{slug}.cedarschema"), schema_frame(&namespace), &slug, actions));
         parts.push(part("routes.yaml", tools_frame(server), &slug, entries));
     }
     let gates = tools.iter().filter_map(|tool| tool.gate(server, &slug)).collect();
     parts.push(part(&format!("{slug}.cedar"), gates_frame(&namespace), &slug, gates));
-    Ok(Generated { parts, needed: vec![HTTP, MCP], skipped })
+    let mut needed = vec![("namespace MCP {", "mcp.cedarschema", MCP.replace(CALLERS, &callers))];
+    if arguments.principals.is_empty() {
+        needed.push(("namespace Http {", "http.cedarschema", HTTP.to_owned()));
+    }
+    Ok(Generated { parts, needed, skipped })
 }
 
 /// The line under which the tools of a server stand.
@@ -148,15 +161,15 @@ impl<'a> Tool<'a> {
                 member.name.push('_');
             }
         }
-        let headers = headers(schema);
+        let headers = headers(name, schema, skipped);
         Some(Self { name, context, headers, destructive: destructive(tool) })
     }
 
-    fn action(&self) -> Entry {
+    fn action(&self, callers: &str) -> Entry {
         let own: String =
             self.context.iter().map(|member| format!("      {},\n", declared(member))).collect();
         let text = format!(
-            "  action {} in [MCP::Action::\"call\"] appliesTo {{\n    principal: [Http::Client, Http::User],\n    \
+            "  action {} in [MCP::Action::\"call\"] appliesTo {{\n    principal: {callers},\n    \
              resource: [MCP::Tool],\n    context: {{\n      {COMMON},\n{own}    }},\n  }};",
             quoted(self.name),
         );
@@ -205,10 +218,17 @@ fn destructive(tool: &Value) -> Option<&'static str> {
 }
 
 /// Top-level arguments that a client repeats in a header (`x-mcp-header`).
-fn headers(schema: &Value) -> Vec<(String, String)> {
+fn headers(tool: &str, schema: &Value, skipped: &mut Vec<String>) -> Vec<(String, String)> {
     let properties = schema.get("properties").and_then(Value::as_object);
     let header = |(name, schema): (&String, &Value)| {
         let header = schema.get("x-mcp-header")?.as_str()?.to_ascii_lowercase();
+        // With a `_` it would have a twin that gateways to CGI take for it.
+        if header.is_empty() || !header.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            skipped.push(format!(
+                "skipped: {tool}: argument {name}: `x-mcp-header` is no end of a header's name"
+            ));
+            return None;
+        }
         Some((header, format!("/{}", name.replace('~', "~0").replace('/', "~1"))))
     };
     properties.into_iter().flatten().filter_map(header).collect()

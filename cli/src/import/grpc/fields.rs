@@ -18,12 +18,11 @@ const MOST_MEMBERS: usize = 64;
 const FILE: &str = "messages.yaml";
 
 /// The file as it is before anything is in it.
-pub(super) const SKELETON: (&str, &str, &str) = (
-    "methods:",
-    FILE,
-    "# Imported by `countersign import grpc`: what descriptors say of request messages. Imported again, it follows them.\n\
-     methods:\n\nmessages:\n\nenums:\n",
-);
+pub(super) fn skeleton() -> (&'static str, &'static str, String) {
+    let text = "# Imported by `countersign import grpc`: what descriptors say of request messages. Imported again, it follows them.\n\
+                methods:\n\nmessages:\n\nenums:\n";
+    ("methods:", FILE, text.to_owned())
+}
 
 /// All that the methods' requests are made of.
 #[derive(Default)]
