@@ -18,7 +18,7 @@ use crate::journal::Members;
 use crate::mcp::Post;
 use crate::mcp::listing::Listing;
 use crate::policy::{Fault, Query, Ruling, Shadow, Would};
-use crate::reading::Reading;
+use crate::reading::{Reading, Rule};
 use crate::routes::{MCP_FACTS, Mapped, Target, Unfound, common_facts};
 
 /// Most bytes of a context in a record; a longer one is there by its hash.
@@ -90,13 +90,23 @@ impl From<Denial> for Stop {
     }
 }
 
+/// In which protocol a request that is refused as it stands is to be told so: in that of the endpoint that it means.
+fn dialect_of_refused(engine: &Engine, facts: &RequestFacts, known: &Dialect) -> Dialect {
+    let (lenient, body) = (Rule::ALL.iter().copied().collect(), facts.body.as_deref());
+    let reading = Reading::of(facts, &lenient).ok().filter(|_| *known == Dialect::Http);
+    let post = reading.and_then(|reading| engine.routes.find(&reading, body).ok()?.post(&reading, body));
+    post.map_or_else(|| known.clone(), |post| Dialect::Mcp(post.conversation))
+}
+
 fn stages<'a>(
     engine: &'a Engine,
     facts: &RequestFacts,
     now: UnixMillis,
     about: &mut About,
 ) -> Result<Judged<'a>, Stop> {
-    let reading = Reading::of(facts, &engine.relaxed)?;
+    let reading = Reading::of(facts, &engine.relaxed);
+    let reading =
+        reading.inspect_err(|_| about.dialect = dialect_of_refused(engine, facts, &about.dialect))?;
     about.method = Some(reading.method.clone());
     about.host = Some(reading.host.clone());
     let found = engine.routes.find(&reading, facts.body.as_deref());

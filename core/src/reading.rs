@@ -11,6 +11,7 @@ mod strip;
 use std::cell::OnceCell;
 
 pub(crate) use headers::host as host_of;
+pub use headers::to_strip_from_trailers;
 pub(crate) use media::{MediaType, is_grpc};
 pub(crate) use multipart::{Part, PartContent, Parts};
 pub(crate) use query::Parameters;

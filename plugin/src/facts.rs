@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use countersign_core::engine::Engine;
 use countersign_core::facts::{Peer, RequestFacts};
-use countersign_core::reading::to_strip;
+use countersign_core::reading::{to_strip, to_strip_from_trailers};
 use prost::Message as _;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
@@ -28,11 +28,23 @@ pub(crate) fn collect(engine: &Engine, body: Option<Vec<u8>>) -> Option<RequestF
 /// Removes, here and at the gateway, the fields that steer the router or speak for the filter.
 fn sanitised(headers: Pairs) -> Option<Pairs> {
     let (strip, keep): (Pairs, Pairs) = headers.into_iter().partition(|(name, _)| to_strip(name));
-    for (name, _) in strip {
-        let name = String::from_utf8(name).ok()?;
-        hostcalls::remove_map_value(MapType::HttpRequestHeaders, &name).ok()?;
-    }
+    remove(MapType::HttpRequestHeaders, strip)?;
     Some(keep)
+}
+
+/// Removes the trailers that would mean something as headers from a request that went on before they came; nothing when
+/// the gateway does not let it.
+pub(crate) fn sanitise_trailers(engine: &Engine) -> Option<()> {
+    let mut trailers = host::pairs(MapType::HttpRequestTrailers)?;
+    trailers.retain(|(name, _)| to_strip_from_trailers(name, engine.relaxed()));
+    remove(MapType::HttpRequestTrailers, trailers)
+}
+
+fn remove(map: MapType, fields: Pairs) -> Option<()> {
+    for (name, _) in fields {
+        hostcalls::remove_map_value(map, &String::from_utf8(name).ok()?).ok()?;
+    }
+    Some(())
 }
 
 fn peer(certificate: bool) -> Peer {

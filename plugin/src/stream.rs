@@ -129,7 +129,11 @@ impl HttpContext for Stream {
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         self.act(|worker| {
             if !worker.awaits_body(self.id) {
-                return Some(worker.more(self.id));
+                let directive = worker.more(self.id);
+                if matches!(directive, Directive::Continue(_)) {
+                    facts::sanitise_trailers(worker.engine())?;
+                }
+                return Some(directive);
             }
             self.body_complete(worker, host::pairs(MapType::HttpRequestTrailers)?)
         })

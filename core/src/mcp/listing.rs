@@ -147,6 +147,9 @@ fn once<'a>(members: &Pairs<'a>, name: &str) -> Result<Option<&'a RawValue>, Unr
 pub struct Events {
     /// The beginning of an event whose end did not come yet.
     rest: Vec<u8>,
+    /// Where its last line begins, and how far it was searched for its end: no byte is looked at again when more come.
+    line: usize,
+    searched: usize,
 }
 
 impl Events {
@@ -164,7 +167,7 @@ impl Events {
     ) -> Result<Vec<u8>, Unreadable> {
         self.rest.extend_from_slice(bytes);
         let mut shown = Vec::new();
-        while let Some(end) = end_of_event(&self.rest) {
+        while let Some(end) = self.end() {
             let rest = self.rest.split_off(end);
             let event = std::mem::replace(&mut self.rest, rest);
             let event = String::from_utf8(event).map_err(|_| Unreadable)?;
@@ -172,18 +175,21 @@ impl Events {
         }
         if self.rest.len() > limit { Err(Unreadable) } else { Ok(shown) }
     }
-}
 
-/// Where the first event ends: after an empty line. Lines end with a line feed, perhaps after a carriage return.
-fn end_of_event(bytes: &[u8]) -> Option<usize> {
-    let mut start = 0;
-    for (index, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-        if matches!(bytes.get(start..index), Some(b"" | b"\r")) {
-            return Some(index.saturating_add(1));
+    /// Where the first event ends: after an empty line. Lines end with a line feed, perhaps after a carriage return.
+    fn end(&mut self) -> Option<usize> {
+        let bytes = self.rest.iter().enumerate().skip(self.searched);
+        for (index, _) in bytes.filter(|(_, byte)| **byte == b'\n') {
+            let next = index.saturating_add(1);
+            if matches!(self.rest.get(self.line..index), Some(b"" | b"\r")) {
+                (self.line, self.searched) = (0, 0);
+                return Some(next);
+            }
+            self.line = next;
         }
-        start = index.saturating_add(1);
+        self.searched = self.rest.len();
+        None
     }
-    None
 }
 
 fn filter_event(listing: &Listing, engine: &Engine, event: &str) -> Result<String, Unreadable> {

@@ -298,12 +298,20 @@ fn visible<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, Denial> {
 }
 
 fn check_trailers(facts: &RequestFacts, relaxed: &Relaxed) -> Result<(), Denial> {
-    for (name, _) in &facts.trailers {
-        let name = field_name(name, relaxed)?;
-        let overrides = METHOD_OVERRIDE.iter().chain(&PATH_OVERRIDE).chain(&HOST_OVERRIDE);
-        let names = SINGLE.iter().chain(overrides).chain(&FRAMING);
-        let meant = name.starts_with(':') || names.into_iter().any(|header| same_to_cgi(&name, header));
-        Rule::Trailers.refuse_if(meant, relaxed, format_args!("`{name}` as a trailer"))?;
-    }
-    Ok(())
+    facts.trailers.iter().try_for_each(|(name, _)| check_trailer(name, relaxed))
+}
+
+fn check_trailer(name: &[u8], relaxed: &Relaxed) -> Result<(), Denial> {
+    let name = field_name(name, relaxed)?;
+    let overrides = METHOD_OVERRIDE.iter().chain(&PATH_OVERRIDE).chain(&HOST_OVERRIDE);
+    let names = SINGLE.iter().chain(overrides).chain(&FRAMING);
+    let meant = name.starts_with(':') || names.into_iter().any(|header| same_to_cgi(&name, header));
+    Rule::Trailers.refuse_if(meant, relaxed, format_args!("`{name}` as a trailer"))
+}
+
+/// Whether a trailer of this name is taken out of a request that was let go before its trailers came: it can no longer be
+/// refused for them.
+#[must_use]
+pub fn to_strip_from_trailers(name: &[u8], relaxed: &Relaxed) -> bool {
+    check_trailer(name, relaxed).is_err()
 }

@@ -332,3 +332,16 @@ fn a_resource_has_one_spelling() {
         assert!(reply.body.contains("\"rule\":\"uri-spelling\""), "{uri}: {}", reply.body);
     }
 }
+
+#[test]
+fn what_cannot_be_read_in_one_way_is_refused_in_the_protocol_of_its_endpoint() {
+    for (version, id) in [("2025-11-25", None), ("2025-06-18", Some(&Value::Null))] {
+        let odd =
+            with_header(post(version, &call("create_issue", json!({}))), "x-http-method-override", "GET");
+        let reply = denied(RequestFacts { body: None, ..odd });
+        let answer: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!((reply.status, reply.reason), (400, Reason::Ambiguous), "{answer}");
+        assert_eq!((answer["jsonrpc"].as_str(), answer.get("id")), (Some("2.0"), id), "{answer}");
+        assert_eq!(answer["error"]["data"]["rule"], "method-override", "{answer}");
+    }
+}

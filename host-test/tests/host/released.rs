@@ -1,6 +1,6 @@
 //! The filter that is released, configured as Envoy would.
 
-use countersign_host_test::{Filter, Level, Trial, Verdict};
+use countersign_host_test::{Filter, Gateway, Level, Properties, Request, Trial, Verdict};
 use serde_json::{Value, json};
 
 use super::AT;
@@ -45,4 +45,34 @@ fn the_released_filter_judges_its_configuration() {
     assert!(errors(&refused).iter().any(|line| line.contains("a.cedar:2")), "{refused:?}");
     let empty = filter.configure(b"", AT, 7);
     assert_eq!(empty.verdict, Verdict::Refused, "{empty:?}");
+}
+
+/// A request that nobody waits for went on when its trailers come: those that would mean something do not follow.
+#[test]
+#[ignore = "needs COUNTERSIGN_WASM"]
+fn trailers_behind_a_body_that_is_not_awaited_mean_nothing() {
+    let mut open = configuration();
+    open["bundle"]["files"]["a.cedar"] = json!("@id(\"all\") permit (principal, action, resource);");
+    open["bundle"]["files"]["routes.yaml"] = json!(
+        "routes:\n  - { match: { host: api.test, path: /upload }, action: 'Action::\"read\"', resource: 'User::\"it\"' }\n"
+    );
+    open["identity"] =
+        json!([{ "kind": "header", "name": "x-user", "peers": ["0.0.0.0/0"], "type": "User" }]);
+    let sent = |configuration: &Value| {
+        let filter = filter();
+        let builder = Gateway::builder(&filter).configuration(configuration.to_string()).workers(1).at(AT);
+        let mut gateway = builder.start().unwrap();
+        let mut request =
+            Request::new("POST", "api.test", "/upload").header("x-user", "ana").part("x".repeat(100));
+        request.properties = Properties::default().with(&["source", "address"], "10.0.0.1:5");
+        let trailers = [("x-http-method-override", "DELETE"), ("x-checksum", "7"), ("content-type", "a/b")];
+        request.trailers = trailers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let outcome = gateway.send(request);
+        assert_eq!(outcome.status(), 200, "{outcome:?}");
+        let trailers = outcome.forwarded.unwrap().trailers;
+        trailers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(sent(&open), ["x-checksum"]);
+    open["relax"] = json!(["trailers"]);
+    assert_eq!(sent(&open), ["x-http-method-override", "x-checksum", "content-type"]);
 }

@@ -220,7 +220,7 @@ const HOP_BY_HOP: Rule = Rule {
 const TRAILERS: Rule = Rule {
     name: "trailers",
     attack: "A trailer comes when headers were judged already; over HTTP/2 Envoy always lets it come. A server that merges it into the headers takes another method, \
-             length or type than policy saw.",
+             length or type than policy saw. Where no body is waited for, the request went on before: then such trailers are taken out.",
     relaxed: Some("the trailer is one like any other"),
     references: &[("RFC 9110 §6.5.1", RFC9110)],
     requests: &[Request {
