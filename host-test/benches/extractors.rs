@@ -50,6 +50,8 @@ struct Extractor {
     request: Request,
     /// The same at a route that reads nothing.
     plain: Request,
+    /// How the request is answered.
+    status: u16,
 }
 
 fn routes() -> String {
@@ -164,6 +166,7 @@ fn extractors() -> Vec<Extractor> {
         name,
         request: request(path).header("x-user", "ana"),
         plain: request(&format!("/plain{path}")).header("x-user", "ana"),
+        status: 200,
     };
     let mut all = vec![
         pair("path", "/path/value/value/value", &post),
@@ -178,19 +181,33 @@ fn extractors() -> Vec<Extractor> {
         pair("MCP tool call", "/mcp", &|path| with(path, "application/json", call.clone().into())),
         pair("GraphQL", "/graphql", &|path| with(path, "application/json", document.clone().into())),
     ];
-    for (name, case) in [
-        ("token, RS256 of 2,048 bits", "good: RS256"),
-        ("token, PS256 of 2,048 bits", "good: PS256"),
-        ("token, ES256", "good: ES256"),
-        ("token, EdDSA", "good: EdDSA"),
-    ] {
-        let corpus = corpus();
-        let found = corpus["cases"].as_array().unwrap().iter().find(|known| known[0] == case).unwrap();
-        let token = format!("Bearer {}", found[1].as_str().unwrap());
-        let request = post("/plain/it").header("authorization", token);
-        all.push(Extractor { name, request, plain: post("/plain/it").header("x-user", "ana") });
-    }
+    all.extend(tokens());
     all
+}
+
+/// Tokens, each with a signature that does not hold, so that it is not remembered; the last was seen before.
+fn tokens() -> Vec<Extractor> {
+    let corpus = corpus();
+    let cases = corpus["cases"].as_array().unwrap();
+    let token = |case: &str| cases.iter().find(|known| known[0] == case).unwrap()[1].as_str().unwrap();
+    let extractor = |name, token: &str, status| Extractor {
+        name,
+        request: post("/plain/it").header("authorization", format!("Bearer {token}")),
+        plain: post("/plain/it").header("x-user", "ana"),
+        status,
+    };
+    let broken = |name, case| {
+        let (head, signature) = token(case).rsplit_once('.').unwrap();
+        let (first, rest) = signature.split_at(1);
+        extractor(name, &format!("{head}.{}{rest}", if first == "A" { "B" } else { "A" }), 401)
+    };
+    vec![
+        broken("token, RS256 of 2,048 bits", "good: RS256"),
+        broken("token, PS256 of 2,048 bits", "good: PS256"),
+        broken("token, ES256", "good: ES256"),
+        broken("token, EdDSA", "good: EdDSA"),
+        extractor("token that was seen before", token("good: EdDSA"), 200),
+    ]
 }
 
 fn processor() -> Duration {
@@ -199,11 +216,11 @@ fn processor() -> Duration {
 }
 
 /// Microseconds of a processor for one of many such requests, filter and harness together.
-fn measure(gateway: &mut Gateway, request: &Request) -> f64 {
+fn measure(gateway: &mut Gateway, request: &Request, status: u16) -> f64 {
     let since = processor();
     for _ in 0..REQUESTS {
         let outcome = gateway.send(request.clone());
-        assert_eq!(outcome.status(), 200, "{outcome:?}");
+        assert_eq!(outcome.status(), status, "{outcome:?}");
     }
     (processor() - since).as_secs_f64() * 1e6 / REQUESTS as f64
 }
@@ -212,8 +229,9 @@ fn main() {
     let all = extractors();
     let mut gateway = gateway();
     for round in 0..=ROUNDS {
-        for Extractor { name, request, plain } in &all {
-            let (with, without) = (measure(&mut gateway, request), measure(&mut gateway, plain));
+        for Extractor { name, request, plain, status } in &all {
+            let (with, without) =
+                (measure(&mut gateway, request, *status), measure(&mut gateway, plain, 200));
             // The first warms up.
             if round > 0 {
                 println!("{}", json!({ "extractor": name, "with": with, "without": without }));
