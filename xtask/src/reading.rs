@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 pub use page::{FILE, page};
-pub use table::SECTIONS;
+pub use table::{OTHERS, SECTIONS};
 
 /// The host of all requests.
 pub const HOST: &str = "read.example";
@@ -69,6 +69,8 @@ pub enum Outcome {
     Passes,
     /// The upstream gets it without the odd fields (and trailers): Envoy changes it before the filter judges.
     Rewritten(&'static str),
+    /// The filter refuses it with this status, for the reason that stands in the place of a rule.
+    Denied(u16),
     /// It is held, as a gate wants it, and answered 403 `pending` when nobody approves.
     Held,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Outcome, Request, Rule, SECTIONS, USUAL};
+use super::{OTHERS, Outcome, Request, Rule, SECTIONS, USUAL};
 
 /// Where the page lies in the repository.
 pub const FILE: &str = "docs/one-reading.md";
@@ -45,7 +45,21 @@ pub fn page() -> String {
             rule.requests.iter().for_each(|request| page.push_str(&example(rule, request)));
         }
     }
+    let _ = write!(page, "\n## {}\n\n", OTHERS.title);
+    page.push_str("Nor is guessed at what policy cannot use. The answer's `code` is the reason, and no rule is broken.\n\n");
+    page.push_str("| reason | what readers make of it | reference |\n|---|---|---|\n");
+    for Rule { name, attack, references, .. } in OTHERS.rules {
+        let _ = writeln!(page, "| `{name}` | {attack} | {} |", linked(references));
+    }
+    page.push_str("\n| reason | request | shipped | lenient | relaxed |\n|---|---|---|---|---|\n");
+    for rule in OTHERS.rules {
+        rule.requests.iter().for_each(|request| page.push_str(&example(rule, request)));
+    }
     page
+}
+
+fn linked(references: &[(&str, &str)]) -> String {
+    references.iter().map(|(text, url)| format!("[{text}]({url})")).collect::<Vec<_>>().join(", ")
 }
 
 fn line(rule: &Rule) -> String {
@@ -53,9 +67,7 @@ fn line(rule: &Rule) -> String {
         || "refused; cannot be relaxed".to_owned(),
         |relaxed| format!("refused. Relaxed, {relaxed}"),
     );
-    let references = rule.references.iter().map(|(text, url)| format!("[{text}]({url})"));
-    let references = references.collect::<Vec<_>>().join(", ");
-    format!("| `{}` | {} | {default} | {references} |\n", rule.name, rule.attack)
+    format!("| `{}` | {} | {default} | {} |\n", rule.name, rule.attack, linked(rule.references))
 }
 
 fn example(rule: &Rule, request: &Request) -> String {
@@ -87,6 +99,7 @@ fn said(outcome: Outcome) -> String {
         Outcome::Envoy(status, name) => format!("Envoy: {status} `{name}`"),
         Outcome::Passes => "passes".into(),
         Outcome::Rewritten(how) => format!("Envoy lets it pass {how}"),
+        Outcome::Denied(_) => "refused".into(),
         Outcome::Held => "people are asked".into(),
     }
 }
@@ -105,7 +118,7 @@ mod tests {
     #[test]
     fn nothing_breaks_the_tables() {
         for row in page().lines().filter(|row| row.starts_with('|')) {
-            assert!([5, 6].contains(&row.matches('|').count()), "{row}");
+            assert!([4, 5, 6].contains(&row.matches('|').count()), "{row}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod headers;
+mod others;
 mod path;
 mod query;
 
@@ -10,6 +11,9 @@ use super::Section;
 /// All of it, in the order of the page.
 pub const SECTIONS: &[Section] =
     &[path::PATH, query::QUERY, headers::HEADERS, headers::MESSAGE, bodies::BODIES];
+
+/// What is refused for another reason than a rule of the one reading, by that reason.
+pub const OTHERS: Section = others::OTHERS;
 
 /// How Envoy calls what its parser of HTTP/1.1 does not take.
 const CODEC: &str = "http1.codec_error";

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use countersign_core::reading::Rule as Known;
 use serde_json::{Value, json};
 use xtask::example::Call;
-use xtask::reading::{Outcome, Request, rules};
+use xtask::reading::{OTHERS, Outcome, Request, rules};
 use xtask::stack::client::Answer;
 use xtask::stack::until;
 
@@ -62,7 +62,7 @@ struct Played {
 async fn all(world: &World, kind: Kind) -> Result<()> {
     let reader = Reader::start(world, kind).await?;
     let mut played = Vec::new();
-    for rule in rules() {
+    for rule in rules().chain(OTHERS.rules) {
         for request in rule.requests {
             let played_one = play(&reader, rule.name, request).await;
             played.push(played_one.with_context(|| format!("{}: {}", rule.name, shown(request)))?);
@@ -109,6 +109,7 @@ fn check(played: &Played, outcome: Outcome, line: &Value, evidence: &Evidence) -
     match outcome {
         Outcome::Refused => refused(played, played.rule, line, evidence),
         Outcome::RefusedBy(rule) => refused(played, rule, line, evidence),
+        Outcome::Denied(status) => denied(played, status, line, evidence),
         Outcome::Envoy(status, name) => {
             let said = (played.answer.status, line.get("details").and_then(Value::as_str));
             ensure!(said == (status, Some(name)), "Envoy says {said:?}");
@@ -145,6 +146,20 @@ fn refused(played: &Played, rule: &str, line: &Value, evidence: &Evidence) -> Re
     let record = evidence.get(&place(line).context("the filter says nothing of it")?).context("no record")?;
     let said = ["kind", "reason", "rule"].map(|member| record.get(member).and_then(Value::as_str));
     ensure!(said == ["denied", "ambiguous_request", rule].map(Some), "the record is {record}");
+    Ok(())
+}
+
+/// The filter denied it for a reason that is no rule: answer and evidence name it.
+fn denied(played: &Played, status: u16, line: &Value, evidence: &Evidence) -> Result<()> {
+    let body = &played.answer.body;
+    // Of a batch, the answer to the first.
+    let problem =
+        ["/error/data", "/0/error/data"].iter().find_map(|place| body.pointer(place)).unwrap_or(body);
+    let told = (played.answer.status, problem.get("code").and_then(Value::as_str), problem.get("rule"));
+    ensure!(told == (status, Some(played.rule), None), "answered {} {body}", played.answer.status);
+    let record = evidence.get(&place(line).context("the filter says nothing of it")?).context("no record")?;
+    let said = ["kind", "reason"].map(|member| record.get(member).and_then(Value::as_str));
+    ensure!(said == ["denied", played.rule].map(Some), "the record is {record}");
     Ok(())
 }
 
