@@ -3,8 +3,6 @@
 mod file;
 mod scalar;
 
-use std::cell::Cell;
-
 use super::types::Type;
 use crate::protobuf::{Fields, Wire};
 pub(super) use file::Messages;
@@ -47,7 +45,8 @@ impl From<&'static str> for Unread {
 /// What is found on the way.
 struct Walk {
     texts: Vec<String>,
-    left: Cell<usize>,
+    /// How many more fields and members may be looked at.
+    left: usize,
 }
 
 impl Path {
@@ -66,7 +65,7 @@ impl Path {
 
     /// What stands there, each value as text; none where nothing is.
     pub(super) fn find(&self, message: &[u8]) -> Result<Vec<String>, Unread> {
-        let mut walk = Walk { texts: Vec::new(), left: Cell::new(MAX_FIELDS) };
+        let mut walk = Walk { texts: Vec::new(), left: MAX_FIELDS };
         self.walk(message, &self.steps, &mut walk)?;
         Ok(walk.texts)
     }
@@ -103,9 +102,8 @@ impl Path {
 }
 
 impl Walk {
-    fn count(&self) -> Result<(), Unread> {
-        let left = self.left.get().checked_sub(1).ok_or("is in a message of more than 50000 fields")?;
-        self.left.set(left);
+    fn count(&mut self) -> Result<(), Unread> {
+        self.left = self.left.checked_sub(1).ok_or("is in a message of more than 50000 fields")?;
         Ok(())
     }
 }
