@@ -28,12 +28,13 @@ impl Host {
             return Ok(());
         }
         let other = match (self.root.spelled(&asked.reading.segments, asked), found) {
-            (None, _) => false,
-            (Some(Some(other)), Some(found)) => !Arc::ptr_eq(other, found),
-            (Some(_), _) => true,
+            (None, _) => return Ok(()),
+            (Some(Some(other)), Some(found)) if Arc::ptr_eq(other, found) => return Ok(()),
+            (Some(other), _) => other.map_or("a route whose conditions are others", |other| &other.name),
         };
-        let place = "`:path` has another route in another case, or with a `/` more or less at its end";
-        Rule::PathSpelling.refuse_if(other, relaxed, place)
+        let place =
+            format_args!("in another case, or with a `/` more or less at its end, `:path` is for {other}");
+        Rule::PathSpelling.refuse_if(true, relaxed, place)
     }
 }
 
