@@ -126,7 +126,8 @@ impl Gateway {
         self.workers.iter().map(Worker::usage).collect()
     }
 
-    /// Why the VMs of workers failed, in the order of workers; those that replaced them count for themselves.
+    /// Why the VMs of workers failed, in the order of workers and of time; of those that were replaced and are gone, the
+    /// first 100 of each worker.
     #[must_use]
     pub fn failures(&self) -> Vec<String> {
         self.workers.iter().flat_map(Worker::failures).collect()
