@@ -16,7 +16,7 @@ use crate::output;
 use crate::progress::Progress;
 use crate::replay::command::{GatewayArguments, PeopleArguments};
 use crate::replay::{
-    Chunking, NOTHING, Options, Played, Reader, Recording, RunError, Setting, Stage, broken, left_out,
+    NOTHING, Options, Played, Reader, Recording, RunError, Setting, Stage, broken, left_out,
 };
 
 /// What `countersign diff` is told.
@@ -179,10 +179,9 @@ impl Sides {
 /// Nobody has to be waited for: where neither the recording nor the command line says, the answer is no.
 fn options(arguments: &Arguments) -> Result<Options, Failure> {
     Ok(Options {
-        name: String::new(),
         workers: arguments.gateway.workers,
         seed: arguments.gateway.seed,
         otherwise: arguments.people.otherwise()?.unwrap_or(Otherwise::RejectAll),
-        chunking: Chunking::Recorded,
+        ..Options::default()
     })
 }

@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 /// The cluster under which the filter finds the approval service in a replay.
 pub(crate) const CLUSTER: &str = "approvals";
 
+/// The plugin's `name` and its `root_id` in the gateway's configuration, as they ship.
+pub(crate) const PLUGIN: &str = "countersign";
+
 /// A filter and what it is configured with.
 #[derive(Clone)]
 pub struct Setting {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign_core::explain::{Explainer, First};
 use countersign_host_test::approvals::{Approvals, Break, Key, Otherwise, Script};
-use countersign_host_test::{Gateway, Outcome, StreamId, Trial};
+use countersign_host_test::{FailurePolicy, Gateway, Outcome, StreamId, Trial};
 use countersign_protocol::recording::{Entry, Trouble};
 use countersign_protocol::{Hash, UnixMillis};
 
@@ -15,7 +15,7 @@ use super::evidence::{Evidence, Said};
 use super::leaks::{Leaks, Watched};
 use super::played::{Played, Seen};
 use super::request::{self, Chunking, facts};
-use super::setting::{CLUSTER, Setting};
+use super::setting::{CLUSTER, PLUGIN, Setting};
 
 /// How long after its end the evidence of a request may still come: ten times as long as a batch waits.
 const LATE: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ const SLICE: Duration = Duration::from_secs(60 * 60);
 const FAULTS: usize = 100;
 
 /// How a replay is set up, besides what it runs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The plugin's `name` in the gateway's configuration.
     pub name: String,
@@ -46,6 +46,18 @@ pub struct Options {
     pub otherwise: Otherwise,
     /// The parts in which bodies come.
     pub chunking: Chunking,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: PLUGIN.into(),
+            workers: 1,
+            seed: 0,
+            otherwise: Otherwise::default(),
+            chunking: Chunking::default(),
+        }
+    }
 }
 
 /// An entry that is on its way.
@@ -92,7 +104,8 @@ impl Stage {
         let leaks = Rc::new(RefCell::new(Leaks::default()));
         let gateway = Gateway::builder(&setting.filter)
             .configuration(configuration.to_string())
-            .plugin(&options.name, "")
+            .plugin(&options.name, PLUGIN)
+            .failure_policy(FailurePolicy::FailReload)
             .cluster(CLUSTER, Watched::new(Rc::clone(&approvals), Rc::clone(&leaks)))
             .workers(options.workers)
             .seed(options.seed)

@@ -77,13 +77,7 @@ impl Pair {
     }
 
     fn options() -> Options {
-        Options {
-            workers: 2,
-            seed: 1,
-            otherwise: Default::default(),
-            chunking: Default::default(),
-            name: String::new(),
-        }
+        Options { workers: 2, seed: 1, ..Options::default() }
     }
 
     /// Plays entries through both, side by side.
