@@ -1,6 +1,7 @@
 //! Replays recorded traffic through a filter, and says what came of each request.
 
 pub mod command;
+mod ending;
 pub mod envoy;
 mod evidence;
 mod leaks;
@@ -16,6 +17,7 @@ mod tally;
 mod update;
 mod verify;
 
+pub use ending::Ending;
 pub use evidence::{About, Said};
 pub use played::{Played, Seen, Summary};
 pub use reader::{ReadError, Reader, Recording};
@@ -23,6 +25,6 @@ pub use request::Chunking;
 pub(crate) use run::{NOTHING, left_out};
 pub use run::{Plan, RunError, run};
 pub use setting::{Setting, SettingError};
-pub use stage::{Ending, Options, Stage};
+pub use stage::{Options, Stage};
 pub use tally::{Case, Decisions, Failure, Tally};
 pub use verify::{Finding, broken, verify, word};

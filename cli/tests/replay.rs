@@ -237,6 +237,17 @@ fn two_replays_give_the_same_bytes() {
 
 #[test]
 #[ignore = "needs COUNTERSIGN_WASM"]
+fn the_filter_gives_away_nothing_that_was_scrubbed() {
+    let folder = tempfile::tempdir().unwrap();
+    let [hidden, shown] = ["a", "b"].map(|digit| format!("scrubbed-{}", digit.repeat(32)));
+    let fields = format!(r#""headers":[["authorization","Bearer {hidden}"],["x-note","{shown}"],"#);
+    let path = recording(&folder, |text| text.replace("\"headers\":[", &fields));
+    let output = countersign(&["replay", &text(&example("policies")), &path]);
+    assert_eq!(code(&output), 0, "{}", printed(&output));
+}
+
+#[test]
+#[ignore = "needs COUNTERSIGN_WASM"]
 fn what_differs_is_named_with_the_policy_that_decided_and_can_be_made_the_expectation() {
     let folder = tempfile::tempdir().unwrap();
     let policies = text(&example("policies"));

@@ -16,6 +16,8 @@ struct Lies<'a> {
     summary: Option<Value>,
     /// What it sends to the approval service as evidence, of the first request alone.
     evidence: &'a [Value],
+    /// Trailers behind it.
+    trailers: &'a [(&'a str, &'a str)],
     /// What it logs.
     log: &'a str,
     /// Instructions before all that.
@@ -61,7 +63,7 @@ impl Lies<'_> {
             ("authorization", bearer.as_str()),
             ("content-type", "application/x-ndjson"),
         ];
-        let (head, trailers) = (data.put(&fields(&head)), data.put(&fields(&[])));
+        let (head, trailers) = (data.put(&fields(&head)), data.put(&fields(self.trailers)));
         let lines: String = self.evidence.iter().map(|record| format!("{record}\n")).collect();
         let (lines, log) = (data.put(lines.as_bytes()), data.put(self.log.as_bytes()));
         let name = data.put(b"countersign");
@@ -231,8 +233,30 @@ fn what_was_scrubbed_is_not_given_away() {
     assert_eq!(code, 1);
     says(&said, &[&format!("a log line gives away `{SECRET}`")]);
     let evidence = [record(1, "plain", "allowed", json!({ "detail": SECRET }))];
-    let (_, said) = Lies { evidence: &evidence, ..Lies::default() }.replayed(&replay(&policies()));
-    says(&said, &[&format!("a call of `/v1/evidence` gives away `{SECRET}`")]);
+    let trailers = [("x-trailer", SECRET)];
+    for lies in [
+        Lies { evidence: &evidence, ..Lies::default() },
+        Lies { trailers: &trailers, ..Lies::default() },
+    ] {
+        let (_, said) = lies.replayed(&replay(&policies()));
+        says(&said, &[&format!("a call of `/v1/evidence` gives away `{SECRET}`")]);
+    }
+    let summary = Some(json!({ "decision": "allowed", "reason": SECRET, "enforced": true }));
+    let (_, said) = Lies { summary, ..Lies::default() }.replayed(&replay(&policies()));
+    says(&said, &[&format!("what the access log has of it gives away `{SECRET}`")]);
+}
+
+#[test]
+#[ignore = "needs COUNTERSIGN_ENVOY"]
+fn what_was_scrubbed_is_not_given_away_in_a_real_envoy() {
+    let evidence = [record(1, "plain", "allowed", json!({ "detail": SECRET }))];
+    let summary = Some(json!({ "decision": "allowed", "reason": SECRET, "enforced": true }));
+    let lies = Lies { summary, evidence: &evidence, log: SECRET, ..Lies::default() };
+    let policies = policies();
+    let (code, said) = lies.replayed(&["replay", &policies, "--gateway", "envoy"]);
+    assert_eq!(code, 1, "{said}");
+    let places = ["a log line", "a call of `/v1/evidence`", "what the access log has of it"];
+    places.iter().for_each(|place| says(&said, &[&format!("{place} gives away `{SECRET}`")]));
 }
 
 #[test]
@@ -272,7 +296,8 @@ fn the_plugin_has_the_names_that_ship() {
 fn a_filter_that_traps_is_started_anew_as_it_ships() {
     assert_eq!(shipped("failure_policy"), "FAIL_RELOAD");
     let (code, said) = Lies { first: "unreachable", ..Lies::default() }.replayed(&replay(&policies()));
-    assert_eq!((code, said.matches("the filter traps in").count()), (3, 2), "{said}");
+    assert_eq!(code, 3, "{said}");
+    says(&said, &["the filter traps in `proxy_on_request_headers`: ", " (2 times)"]);
 }
 
 #[test]
