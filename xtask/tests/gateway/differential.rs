@@ -41,6 +41,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("differential: 300 generated requests", async |world| generated(world, 1, GENERATED).await);
     trials.add("differential: what is known to differ", pinned::all);
     trials.add("differential: the page about it", pinned::page);
+    trials.add("differential: what is compared of evidence", pinned::evidence);
     trials.add("differential: how often a grant is refused", pinned::dedup);
     trials.add_ignored("differential: 2,000 generated requests", async |world| {
         let seed = std::env::var(xtask::soak::SEED).ok().and_then(|seed| seed.parse().ok());

@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use countersign_protocol::recording::{Bytes, Entry};
+use serde_json::{Value, json};
 use xtask::stack::now;
 use xtask::workspace::Workspace;
 
-use super::compare::{ADDED, differences, once, own_answer, view};
+use super::compare::{ADDED, differences, once, own_answer, record, view};
 use super::rows::{ROWS, Row, entry};
 use super::{Both, Pair};
 use crate::world::World;
@@ -79,6 +80,33 @@ fn begin(row: &Row) -> String {
         (Some(reason), status) => format!("{status} `{reason}`"),
     };
     format!("| {} | {status} `{details}` | {harness}", row.what)
+}
+
+/// Evidence that differs in one of these members is a difference.
+pub(super) async fn evidence(_: &World) -> Result<()> {
+    let like = json!({
+        "producer": "a".repeat(32), "lane": "held", "seq": 0, "ts": 0, "kind": "denied", "digest": "a".repeat(64),
+        "reason": "a", "detail": "a", "policies": ["a"], "route": "a",
+        "cedar": { "principal": "a", "action": "a", "resource": "a" },
+    });
+    let line = |value: &Value| Ok::<_, anyhow::Error>(record(&serde_json::from_value(value.clone())?));
+    let same = line(&like)?;
+    for (place, other) in [
+        ("/kind", json!("allowed")),
+        ("/digest", json!("b".repeat(64))),
+        ("/reason", json!("b")),
+        ("/detail", json!("b")),
+        ("/policies", json!(["b"])),
+        ("/route", json!("b")),
+        ("/cedar/principal", json!("b")),
+        ("/cedar/action", json!("b")),
+        ("/cedar/resource", json!("b")),
+    ] {
+        let mut changed = like.clone();
+        *changed.pointer_mut(place).context("no such member")? = other;
+        ensure!(line(&changed)? != same, "another {place} is not noticed");
+    }
+    Ok(())
 }
 
 /// How often a refused grant is looked at is not compared; of all else in the evidence it is.
