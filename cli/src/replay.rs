@@ -18,7 +18,7 @@ mod update;
 mod verify;
 
 pub use ending::Ending;
-pub use evidence::{About, Said};
+pub use evidence::{About, Said, Sum};
 pub use played::{Played, Seen, Summary};
 pub use reader::{ReadError, Reader, Recording};
 pub use request::Chunking;

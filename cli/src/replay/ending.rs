@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use countersign_host_test::approvals::Break;
 
+use super::evidence::Sum;
+
 /// How a replay ended, besides its entries.
 #[derive(Debug, Default)]
 pub struct Ending {
@@ -13,6 +15,8 @@ pub struct Ending {
     pub traps: Vec<String>,
     /// What else went wrong with filter or harness.
     pub faults: Vec<String>,
+    /// All evidence that came.
+    pub evidence: Sum,
     /// Linear memory of each worker, bytes.
     pub memory: Vec<usize>,
 }

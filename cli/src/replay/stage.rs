@@ -199,7 +199,7 @@ impl Stage {
         }
         let breaks = self.approvals.borrow().breaks();
         let (traps, memory) = (self.gateway.failures(), self.gateway.memory());
-        let ending = Ending { breaks, traps, faults: self.faults, memory };
+        let ending = Ending { breaks, traps, faults: self.faults, evidence: self.evidence.sum, memory };
         (played, ending)
     }
 

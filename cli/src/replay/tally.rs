@@ -7,7 +7,7 @@ use countersign_protocol::UnixMillis;
 use countersign_protocol::recording::{Decision, Entry, Expect};
 use serde::Serialize;
 
-use super::{Chunking, Finding, Played, word};
+use super::{Chunking, Finding, Played, Sum, word};
 
 /// Failures that are kept in full.
 const SHOWN: usize = 20;
@@ -83,6 +83,8 @@ pub struct Tally {
     pub faults: Vec<String>,
     /// Whether the filter trapped.
     pub trapped: bool,
+    /// The evidence of each gateway: one for each job of each recording.
+    pub evidence: Vec<Sum>,
     /// Linear memory of each worker, bytes.
     pub memory: Vec<usize>,
     /// Decisions by time, from the beginning of each span.
@@ -180,6 +182,7 @@ impl Tally {
         self.failures.truncate(SHOWN);
         self.faults.extend(other.faults);
         self.trapped |= other.trapped;
+        self.evidence.extend(other.evidence);
         self.memory.extend(other.memory);
         for (at, decisions) in other.over_time {
             self.at(at).join(decisions);

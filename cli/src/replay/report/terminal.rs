@@ -1,6 +1,7 @@
 //! The report for people.
 
 use super::super::tally::Failure;
+use super::super::Sum;
 use super::Report;
 use crate::output::line;
 
@@ -41,6 +42,9 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     line!(out, "  policies   {}  {}", report.bundle.sha256, report.bundle.path.display())?;
     for recording in &report.recordings {
         line!(out, "  recording  {}  {}", recording.sha256, recording.path.display())?;
+    }
+    for Sum { records, sha256 } in &report.tally.evidence {
+        line!(out, "  evidence   {sha256}  {records} records")?;
     }
     let memory: Vec<_> = report.tally.memory.iter().map(|bytes| format!("{} KB", bytes / 1_000)).collect();
     line!(out, "  memory     {}", memory.join(", "))?;
