@@ -234,10 +234,9 @@ fn what_was_scrubbed_is_not_given_away() {
     says(&said, &[&format!("a log line gives away `{SECRET}`")]);
     let evidence = [record(1, "plain", "allowed", json!({ "detail": SECRET }))];
     let trailers = [("x-trailer", SECRET)];
-    for lies in [
-        Lies { evidence: &evidence, ..Lies::default() },
-        Lies { trailers: &trailers, ..Lies::default() },
-    ] {
+    for lies in
+        [Lies { evidence: &evidence, ..Lies::default() }, Lies { trailers: &trailers, ..Lies::default() }]
+    {
         let (_, said) = lies.replayed(&replay(&policies()));
         says(&said, &[&format!("a call of `/v1/evidence` gives away `{SECRET}`")]);
     }

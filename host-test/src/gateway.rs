@@ -3,6 +3,7 @@
 mod builder;
 mod clients;
 mod run;
+mod service;
 mod workers;
 
 use std::cell::RefCell;
@@ -56,6 +57,7 @@ pub struct Gateway {
     slowed: BTreeSet<StreamId>,
     outcomes: BTreeMap<StreamId, Outcome>,
     upstream: Box<dyn Upstream>,
+    approvals: Option<service::Shared>,
 }
 
 /// What one worker has in memory.

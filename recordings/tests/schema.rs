@@ -75,7 +75,8 @@ fn the_examples_fit() {
     let mut lines = 0;
     for path in files.filter(|path| path.extension().is_some_and(|name| name == "jsonl")) {
         for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
-            let error = schema.validate(&serde_json::from_str(line).unwrap()).err().map(|error| error.to_string());
+            let error =
+                schema.validate(&serde_json::from_str(line).unwrap()).err().map(|error| error.to_string());
             assert_eq!(error, None, "{}:{}", path.display(), number + 1);
             lines += 1;
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use countersign_core::explain::{Explainer, First};
-use countersign_host_test::approvals::{Approvals, Key, Otherwise, Script};
+use countersign_host_test::approvals::{Approvals, CLUSTER, Key, Otherwise, Script};
 use countersign_host_test::{FailurePolicy, Gateway, Outcome, StreamId, Trial};
 use countersign_protocol::recording::{Entry, Trouble};
 use countersign_protocol::{Hash, UnixMillis};
@@ -16,7 +16,7 @@ use super::evidence::{Evidence, Said};
 use super::leaks::{Leaks, Watched};
 use super::played::{Played, Seen};
 use super::request::{self, Chunking, facts};
-use super::setting::{CLUSTER, PLUGIN, Setting};
+use super::setting::{PLUGIN, Setting};
 
 /// How long after its end the evidence of a request may still come: ten times as long as a batch waits.
 const LATE: Duration = Duration::from_secs(60);

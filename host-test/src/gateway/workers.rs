@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Gateway, Usage};
+use super::{Gateway, Usage, service};
 use crate::cluster::Time;
 use crate::host::Standing;
 use crate::outcome::{Trial, Verdict};
@@ -107,7 +107,12 @@ impl Gateway {
     /// # Errors
     /// How the filter took it, when it does not accept it: then the old one goes on serving.
     pub fn reload(&mut self, configuration: impl Into<Vec<u8>>) -> Result<(), Trial> {
-        let plugin = Plugin { configuration: configuration.into(), ..(*self.plugin).clone() };
+        let configuration = configuration.into();
+        let configuration = match &self.approvals {
+            Some(approvals) => service::asking(&configuration, approvals)?,
+            None => configuration,
+        };
+        let plugin = Plugin { configuration, ..(*self.plugin).clone() };
         let reloaded = self.switch(Rc::new(plugin));
         reloaded.map_err(|verdict| Trial { verdict, log: self.take_log() })
     }

@@ -4,12 +4,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use countersign_host_test::approvals::CLUSTER;
 use serde_json::{Value, json};
 
 use super::certificates::Files;
 use super::message::carrier;
 use super::upstream::CLIENT;
-use crate::replay::setting::{CLUSTER, PLUGIN};
+use crate::replay::setting::PLUGIN;
 
 /// Where `jwt_authn` puts what it verified.
 const JWT: &str = "envoy.filters.http.jwt_authn";

@@ -84,7 +84,10 @@ impl Run {
         if let Some(site) = Arc::into_inner(self.site) {
             site.process.stop().await;
         }
-        (self.played, Ending { breaks, traps, faults: self.faults, evidence: self.evidence.sum, memory: Vec::new() })
+        (
+            self.played,
+            Ending { breaks, traps, faults: self.faults, evidence: self.evidence.sum, memory: Vec::new() },
+        )
     }
 
     /// Looks at what was logged, counted and sent; gives why the filter trapped.

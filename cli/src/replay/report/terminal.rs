@@ -1,7 +1,7 @@
 //! The report for people.
 
-use super::super::tally::Failure;
 use super::super::Sum;
+use super::super::tally::Failure;
 use super::Report;
 use crate::output::line;
 
