@@ -15,10 +15,7 @@ pub use tally::{ConjunctCount, Covered, Kind, PolicyCount, RouteCount, Tally};
 use serde::Serialize;
 
 use crate::replay::Recording;
-use crate::replay::report::{Named, hashes};
-
-/// What a report says in place of a filter's hash when no filter was asked.
-const WITHOUT: &str = "judged without a filter";
+use crate::replay::report::{Named, WITHOUT, hashes};
 
 /// What traffic exercised, and what it was.
 #[derive(Debug, Serialize)]

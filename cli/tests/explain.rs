@@ -191,6 +191,8 @@ fn every_form_names_what_was_judged() {
     for form in ["terminal", "json", "markdown"] {
         let said = out(&countersign(&["explain", "policies", "--entry", &first, "--format", form]));
         assert!(said.contains(&hash) && said.contains("recording.jsonl"), "{form}: {said}");
+        let without = if form == "json" { "\"filter\": null" } else { "judged without a filter" };
+        assert!(said.contains(without), "{form}: {said}");
     }
     for form in ["terminal", "junit", "github", "markdown", "html"] {
         let said = out(&countersign(&["coverage", "policies", "recording.jsonl", "--format", form]));

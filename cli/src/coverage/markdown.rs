@@ -2,8 +2,8 @@
 
 use std::fmt::{Result, Write as _};
 
-use super::{Report, WITHOUT};
-use crate::replay::report::markdown_text as escaped;
+use super::Report;
+use crate::replay::report::{WITHOUT, markdown_text as escaped};
 
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();

@@ -21,6 +21,9 @@ use super::reader::Recording;
 use super::{Setting, Tally};
 use crate::output::word;
 
+/// What a report says in place of a filter's hash when no filter was asked.
+pub(crate) const WITHOUT: &str = "judged without a filter";
+
 /// The form of a report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
