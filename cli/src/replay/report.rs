@@ -163,6 +163,12 @@ impl Report {
         }
     }
 
+    /// Linear memory of each worker.
+    fn memory(&self) -> String {
+        let memory: Vec<_> = self.tally.memory.iter().map(|bytes| format!("{} KB", bytes / 1_000)).collect();
+        if memory.is_empty() { "not known".into() } else { memory.join(", ") }
+    }
+
     fn shown(&self) -> u64 {
         self.tally.failures.len() as u64
     }

@@ -46,8 +46,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     for Sum { records, sha256 } in &report.tally.evidence {
         line!(out, "  evidence   {sha256}  {records} records")?;
     }
-    let memory: Vec<_> = report.tally.memory.iter().map(|bytes| format!("{} KB", bytes / 1_000)).collect();
-    line!(out, "  memory     {}", memory.join(", "))?;
+    line!(out, "  memory     {}", report.memory())?;
     line!(out, "{}", report.verdict())
 }
 
