@@ -111,7 +111,11 @@ fn every_form_of_report_names_what_differs_and_the_hashes() {
         assert_eq!(code(&output), 1, "{form}: {said}");
         assert!(said.contains(place), "{form}: no `{place}` in {said}");
         assert!(said.contains(&hash), "{form}: {said}");
-        let memory = [("terminal", "memory     2"), ("markdown", "memory of workers: 2"), ("html", "Memory of workers: 2")];
+        let memory = [
+            ("terminal", "memory     2"),
+            ("markdown", "memory of workers: 2"),
+            ("html", "Memory of workers: 2"),
+        ];
         let memory = memory.iter().find(|(known, _)| *known == form).map(|(_, place)| *place);
         assert!(memory.is_none_or(|place| said.contains(place)), "{form}: {said}");
         let found = said.contains("expected 201, found 200") || (form == "json" && said.contains("\"201\""));
