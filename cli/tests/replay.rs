@@ -297,6 +297,36 @@ fn what_cannot_be_read_has_its_own_exit_code_and_loses_nothing() {
 
 #[test]
 #[ignore = "needs COUNTERSIGN_WASM"]
+fn how_often_people_are_asked_is_told_of_the_time_that_was_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let policies = text(&example("policies"));
+    // The same traffic in three times the time, and again ten days later.
+    let later = |days: i64| {
+        let entries = std::fs::read_to_string(example("recording.jsonl")).unwrap();
+        let mut entries: Vec<serde_json::Value> =
+            entries.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let first = entries[0]["ts"].as_i64().unwrap();
+        for entry in &mut entries {
+            let ts = entry["ts"].as_i64().unwrap();
+            entry["ts"] = (first + 3 * (ts - first) + days * 86_400_000).into();
+        }
+        let path = folder.path().join(format!("{days}.jsonl"));
+        std::fs::write(&path, entries.iter().map(|entry| format!("{entry}\n")).collect::<String>()).unwrap();
+        text(&path)
+    };
+    let (now, later) = (later(0), later(10));
+    let report = |recordings: &[&str]| -> serde_json::Value {
+        let words = [&["diff", &policies, &policies][..], recordings, &["--format", "json"]].concat();
+        serde_json::from_slice(&countersign(&words).stdout).unwrap()
+    };
+    let (one, both) = (report(&[&now]), report(&[&now, &later]));
+    let (seconds, daily) = (one["seconds"].as_u64().unwrap(), one["asked_daily"]["security"].clone());
+    assert!(seconds >= 3_600 && daily[0].as_f64().unwrap() > 0.0, "{seconds} {daily}");
+    assert_eq!((both["seconds"].as_u64().unwrap(), &both["asked_daily"]["security"]), (2 * seconds, &daily));
+}
+
+#[test]
+#[ignore = "needs COUNTERSIGN_WASM"]
 fn a_gate_that_is_gone_is_found_by_diff() {
     let folder = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(example("policies")).unwrap() {

@@ -72,6 +72,8 @@ pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode
         old: Report::named(&arguments.old, old.bundle_hash),
         new: Report::named(&arguments.new, new.bundle_hash),
         recordings,
+        seconds: sides.table.seconds(),
+        asked_daily: sides.table.asked_daily(),
         table: sides.table,
         partial: sides.partial,
         faults: sides.faults,
@@ -114,6 +116,7 @@ impl Sides {
         path: &Path,
         progress: impl Fn(u64),
     ) -> Result<(Recording, u64), RunError> {
+        self.table.begin();
         let mut reader = Reader::open(path)?;
         let mut stages: Option<[Stage; 2]> = None;
         let mut number = 0;

@@ -1,5 +1,6 @@
 //! How a change of policies is reported.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -43,6 +44,10 @@ pub(super) struct Report {
     pub(super) new: Named,
     /// The recordings and their hashes.
     pub(super) recordings: Vec<Recording>,
+    /// How long the traffic is, seconds.
+    pub(super) seconds: u64,
+    /// How often a day each group of reviewers was asked before, and would be asked after; nothing where no day can be told.
+    pub(super) asked_daily: Option<BTreeMap<String, (f64, f64)>>,
     /// What was decided.
     #[serde(flatten)]
     pub(super) table: Table,
