@@ -7,6 +7,7 @@ use countersign_protocol::UnixMillis;
 use countersign_protocol::recording::{Decision, Entry, Expect};
 use serde::Serialize;
 
+use super::verify::differences;
 use super::{Chunking, Finding, Played, Sum, word};
 
 /// Failures that are kept in full.
@@ -199,13 +200,17 @@ impl Tally {
     /// Takes over what another way of sending the same bodies came to, where it is something else.
     pub(super) fn compare(&mut self, way: Chunking, other: &Self) {
         let mut other = other.clone();
-        for (number, came) in other.came.iter().flatten() {
-            let here = self.came.as_ref().and_then(|came| came.get(number));
-            if here.is_some_and(|here| here != came) {
-                self.faults
-                    .push(format!("request {number}, sent {way:?}, came to {came:?}, not to {here:?}"));
-            }
-        }
+        let pairs = other.came.iter().flatten();
+        let pairs = pairs.filter_map(|(number, came)| Some((number, self.came.as_ref()?.get(number)?, came)));
+        let differing: Vec<_> = pairs.filter(|(_, here, came)| here != came).collect();
+        let told = differing.iter().take(SHOWN).map(|(number, here, came)| {
+            let place = *number + 1;
+            format!("request {place} of all, with its body sent {way}: {}", differing_in(here, came))
+        });
+        let more = differing.len().saturating_sub(SHOWN);
+        let more = (more > 0)
+            .then(|| format!("{more} more requests come to something else with their bodies sent {way}"));
+        self.faults.extend(told.chain(more).collect::<Vec<_>>());
         self.failing += other.failing;
         self.broken |= other.broken;
         self.failures.append(&mut other.failures);
@@ -237,6 +242,17 @@ impl Tally {
         }
         self.over_time.entry(floor(ts, self.span)).or_default()
     }
+}
+
+/// In what two things differ that came of a request.
+fn differing_in(here: &Expect, there: &Expect) -> String {
+    // What is not there is not looked at in an expectation.
+    let whole = |came: &Expect| {
+        let reason = came.reason.clone().unwrap_or_else(|| "none".into());
+        Expect { reason: Some(reason), ..came.clone() }
+    };
+    let found: Vec<_> = differences(&whole(here), &whole(there)).iter().map(ToString::to_string).collect();
+    if found.is_empty() { "it is not known in both what was decided".into() } else { found.join("; ") }
 }
 
 fn floor(ts: UnixMillis, span: UnixMillis) -> UnixMillis {
@@ -301,6 +317,25 @@ impl Played {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bodies_that_come_to_something_else_are_told_in_words_and_not_without_end() {
+        let came = |status, reason: Option<&str>| {
+            let expect =
+                Expect { status: Some(status), reason: reason.map(str::to_owned), ..Expect::default() };
+            let came = (0..25).map(|number| (number, expect.clone())).collect();
+            Tally { came: Some(came), ..Tally::default() }
+        };
+        let mut tally = came(200, None);
+        tally.compare(Chunking::Parts(1), &came(200, None));
+        assert!(tally.is_clean());
+        tally.compare(Chunking::Parts(1), &came(403, Some("forbidden")));
+        let first = "request 1 of all, with its body sent one byte at a time: \
+                     status: expected 200, found 403; reason: expected none, found forbidden";
+        let last = "5 more requests come to something else with their bodies sent one byte at a time";
+        assert_eq!((tally.faults.len(), tally.faults[0].as_str()), (SHOWN + 1, first));
+        assert_eq!(tally.faults[SHOWN], last);
+    }
 
     #[test]
     fn spans_of_time_grow_with_the_recording() {
