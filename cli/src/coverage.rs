@@ -94,6 +94,17 @@ impl Report {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
+    /// Of which kinds too little was exercised, in a line each.
+    fn too_little(&self) -> Vec<String> {
+        let line = |least: f64| {
+            move |covered: &Covered| {
+                let (percent, kind) = (covered.percent().unwrap_or_default(), covered.kind.word());
+                format!("{percent:.1} % of {kind} were exercised, less than {least} %")
+            }
+        };
+        self.min.into_iter().flat_map(|least| self.below(least).map(line(least))).collect()
+    }
+
     /// The kinds of which less than `least` percent were exercised.
     pub fn below(&self, least: f64) -> impl Iterator<Item = &Covered> {
         self.covered.iter().filter(move |covered| covered.percent().is_some_and(|percent| percent < least))
