@@ -353,6 +353,10 @@ fn a_gate_that_is_gone_is_found_by_diff() {
         let named = said.contains("recording.jsonl") && said.contains("rotate-a-signing-key");
         assert!(named && said.contains("/v1/keys/"), "{form}: {said}");
     }
+    let agents = text(&folder.path().join("agents.cedar"));
+    let output = countersign(&["diff", &old, &new, &recording, "--format", "github"]);
+    let place = format!("::warning file={agents},line=17,title=ask to allow%3A 11 requests::");
+    assert!(printed(&output).contains(&place), "no `{place}` in {}", printed(&output));
     // The gate is back, and asks for less.
     let weaker = text_of
         .replace("@quorum(\"2\")", "@quorum(\"1\")")

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use countersign_core::bundle::Bundle;
+use countersign_core::engine::Rules;
 use countersign_host_test::approvals::Otherwise;
 
 use super::report::{Format, Report};
@@ -15,6 +16,7 @@ use crate::failure::{DIFFERS, Failure, TRAPPED};
 use crate::output;
 use crate::progress::Progress;
 use crate::replay::command::{GatewayArguments, PeopleArguments};
+use crate::replay::report::Places;
 use crate::replay::{
     NOTHING, Options, Played, Reader, Recording, RunError, Setting, Stage, broken, left_out,
 };
@@ -50,10 +52,15 @@ pub struct Arguments {
 ///
 /// # Errors
 /// When there is no report; see [`Failure`].
-pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode, Failure> {
+pub fn run(
+    arguments: &Arguments,
+    (old, old_rules): (Bundle, Rules),
+    (new, new_rules): (Bundle, Rules),
+) -> Result<ExitCode, Failure> {
     let (gateway, options) = (&arguments.gateway, options(arguments)?);
-    let old = Setting::read(&gateway.filter, old, gateway.configuration.as_deref())?;
-    let new = old.with(new);
+    let places = [Places::of(&arguments.new, &new_rules), Places::of(&arguments.old, &old_rules)];
+    let old = Setting::read(&gateway.filter, &old, gateway.configuration.as_deref())?;
+    let new = old.with(&new);
     let mut sides = Sides::default();
     let mut recordings = Vec::new();
     let (bar, mut before) = (Progress::over(&arguments.recordings), 0);
@@ -79,6 +86,7 @@ pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode
         faults: sides.faults,
         trapped: sides.trapped,
         fail_on: arguments.fail_on.clone(),
+        places,
     };
     match arguments.format {
         Format::Json => output::print_json(&report.render(Format::Json))?,

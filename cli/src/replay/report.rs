@@ -88,7 +88,7 @@ impl Places {
     }
 
     /// The file and line of a policy.
-    pub(super) fn find(&self, id: &str) -> Option<(PathBuf, usize)> {
+    pub(crate) fn find(&self, id: &str) -> Option<(PathBuf, usize)> {
         let (file, line) = self.of.get(id)?;
         Some((self.folder.join(file), *line))
     }
