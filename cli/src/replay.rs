@@ -1,6 +1,7 @@
 //! Replays recorded traffic through a filter, and says what came of each request.
 
 pub mod command;
+mod decisions;
 mod ending;
 pub mod envoy;
 mod evidence;
@@ -17,6 +18,7 @@ mod tally;
 mod update;
 mod verify;
 
+pub use decisions::{Decisions, OverTime};
 pub use ending::Ending;
 pub use evidence::{About, Said, Sum};
 pub use played::{Played, Seen, Summary};
@@ -26,5 +28,5 @@ pub(crate) use run::{NOTHING, left_out};
 pub use run::{Plan, RunError, run};
 pub use setting::{Setting, SettingError};
 pub use stage::{Options, Stage};
-pub use tally::{Case, Decisions, Failure, Tally};
+pub use tally::{Case, Failure, Tally};
 pub use verify::{Finding, broken, verify, word};

@@ -353,6 +353,11 @@ fn a_gate_that_is_gone_is_found_by_diff() {
         let named = said.contains("recording.jsonl") && said.contains("rotate-a-signing-key");
         assert!(named && said.contains("/v1/keys/"), "{form}: {said}");
     }
+    // A plot of each side: after the change fewer columns have anybody asked.
+    let page = printed(&countersign(&["diff", &old, &new, &recording, "--format", "html"]));
+    let plots: Vec<_> =
+        page.split("<svg").skip(1).map(|plot| plot.matches("class=\"ask\"").count()).collect();
+    assert!(plots.len() == 2 && plots[0] > plots[1] && plots[1] > 0, "{plots:?} in {page}");
     let agents = text(&folder.path().join("agents.cedar"));
     let output = countersign(&["diff", &old, &new, &recording, "--format", "github"]);
     let place = format!("::warning file={agents},line=17,title=ask to allow%3A 11 requests::");

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::terms::Shift;
 use crate::output::word;
-use crate::replay::{About, Played};
+use crate::replay::{About, OverTime, Played};
 
 /// Requests that are kept as samples of a cell.
 const SAMPLES: usize = 3;
@@ -202,6 +202,8 @@ pub struct Table {
     pub cells: BTreeMap<Key, Cell>,
     /// How often each group of reviewers was asked before, and would be asked after.
     pub asked: BTreeMap<String, (u64, u64)>,
+    /// What was decided by time, before and after.
+    pub over_time: [OverTime; 2],
     /// The first and the last request's time of each recording in which there are any.
     pub spans: Vec<(UnixMillis, UnixMillis)>,
     /// Whether the next request is the first of its recording.
@@ -224,6 +226,9 @@ impl Table {
             None => self.spans.push((ts, ts)),
         }
         self.begun = true;
+        for (over_time, played) in self.over_time.iter_mut().zip([old, new]) {
+            over_time.add(ts, played.decision());
+        }
         let shift = (kinds == (Kind::Ask, Kind::Ask)).then(|| Shift::of(old, new)).flatten();
         let change = Change::of(kinds.0, kinds.1).or_else(|| shift.as_ref()?.change());
         let cell = self.cells.entry((kinds.0, kinds.1, change)).or_default();

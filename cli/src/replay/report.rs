@@ -4,6 +4,7 @@ mod github;
 mod html;
 mod junit;
 mod markdown;
+mod plot;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 pub(crate) use github::{data as github_text, property as github_property};
 pub(crate) use markdown::escaped as markdown_text;
+pub(crate) use plot::Plot;
 
 use super::reader::Recording;
 use super::{Setting, Tally};

@@ -3,31 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use countersign_protocol::UnixMillis;
-use countersign_protocol::recording::{Decision, Entry, Expect};
+use countersign_protocol::recording::{Entry, Expect};
 use serde::Serialize;
 
 use super::verify::differences;
-use super::{Chunking, Finding, Played, Sum, word};
+use super::{Chunking, Decisions, Finding, OverTime, Played, Sum, word};
 
 /// Failures that are kept in full.
 const SHOWN: usize = 20;
-
-/// Most moments of the plot of decisions over time.
-const MOMENTS: usize = 120;
-
-/// Decisions, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Decisions {
-    /// Allowed.
-    pub allow: u64,
-    /// People were asked.
-    pub ask: u64,
-    /// Denied.
-    pub deny: u64,
-    /// There is no evidence of what was decided.
-    pub unknown: u64,
-}
 
 /// A request of which something is not as it must be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,40 +72,13 @@ pub struct Tally {
     /// Linear memory of each worker, bytes.
     pub memory: Vec<usize>,
     /// Decisions by time, from the beginning of each span.
-    pub over_time: BTreeMap<UnixMillis, Decisions>,
+    pub over_time: OverTime,
     /// Every entry that had expectations; only when they are asked for.
     #[serde(skip)]
     pub cases: Option<Vec<Case>>,
     /// What came of every entry, as an expectation, by number; only when they are asked for.
     #[serde(skip)]
     pub came: Option<BTreeMap<u64, Expect>>,
-    #[serde(skip)]
-    pub(super) span: UnixMillis,
-}
-
-impl Decisions {
-    /// Counts one.
-    pub fn add(&mut self, decision: Option<Decision>) {
-        match decision {
-            Some(Decision::Allow) => self.allow += 1,
-            Some(Decision::Ask) => self.ask += 1,
-            Some(Decision::Deny) => self.deny += 1,
-            None => self.unknown += 1,
-        }
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn total(self) -> u64 {
-        self.allow + self.ask + self.deny + self.unknown
-    }
-
-    fn join(&mut self, other: Self) {
-        self.allow += other.allow;
-        self.ask += other.ask;
-        self.deny += other.deny;
-        self.unknown += other.unknown;
-    }
 }
 
 impl Tally {
@@ -130,7 +86,7 @@ impl Tally {
     pub fn add(&mut self, recording: &std::path::Path, played: &Played, findings: Vec<Finding>) {
         let decision = played.decision();
         self.decisions.add(decision);
-        self.at(played.entry.ts).add(decision);
+        self.over_time.add(played.entry.ts, decision);
         self.expected += u64::from(played.entry.expect.is_some());
         if let Some(cases) =
             self.cases.as_mut().filter(|_| played.entry.expect.is_some() || !findings.is_empty())
@@ -185,9 +141,7 @@ impl Tally {
         self.trapped |= other.trapped;
         self.evidence.extend(other.evidence);
         self.memory.extend(other.memory);
-        for (at, decisions) in other.over_time {
-            self.at(at).join(decisions);
-        }
+        self.over_time.join(other.over_time);
         self.cases = self
             .cases
             .take()
@@ -230,18 +184,6 @@ impl Tally {
     pub fn is_sound(&self) -> bool {
         !self.broken && self.faults.is_empty() && !self.trapped
     }
-
-    /// The span of time that a moment is in. Spans grow, so that there are never many.
-    fn at(&mut self, ts: UnixMillis) -> &mut Decisions {
-        self.span = self.span.max(1_000);
-        while self.over_time.len() >= MOMENTS && !self.over_time.contains_key(&floor(ts, self.span)) {
-            self.span *= 2;
-            for (at, decisions) in std::mem::take(&mut self.over_time) {
-                self.over_time.entry(floor(at, self.span)).or_default().join(decisions);
-            }
-        }
-        self.over_time.entry(floor(ts, self.span)).or_default()
-    }
 }
 
 /// In what two things differ that came of a request.
@@ -253,10 +195,6 @@ fn differing_in(here: &Expect, there: &Expect) -> String {
     };
     let found: Vec<_> = differences(&whole(here), &whole(there)).iter().map(ToString::to_string).collect();
     if found.is_empty() { "it is not known in both what was decided".into() } else { found.join("; ") }
-}
-
-fn floor(ts: UnixMillis, span: UnixMillis) -> UnixMillis {
-    ts.saturating_sub(ts.rem_euclid(span))
 }
 
 impl Failure {
@@ -335,15 +273,5 @@ mod tests {
         let last = "5 more requests come to something else with their bodies sent one byte at a time";
         assert_eq!((tally.faults.len(), tally.faults[0].as_str()), (SHOWN + 1, first));
         assert_eq!(tally.faults[SHOWN], last);
-    }
-
-    #[test]
-    fn spans_of_time_grow_with_the_recording() {
-        let mut tally = Tally::default();
-        for second in 0..100_000_i64 {
-            tally.at(second * 1_000).add(Some(Decision::Allow));
-        }
-        assert!(tally.over_time.len() <= MOMENTS);
-        assert_eq!(tally.over_time.values().map(|decisions| decisions.allow).sum::<u64>(), 100_000);
     }
 }
