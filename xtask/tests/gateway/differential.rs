@@ -40,6 +40,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("differential: the examples", examples);
     trials.add("differential: 300 generated requests", async |world| generated(world, 1, GENERATED).await);
     trials.add("differential: what is known to differ", pinned::all);
+    trials.add("differential: evidence that comes late", pinned::late);
     trials.add("differential: the page about it", pinned::page);
     trials.add("differential: what is compared of evidence", pinned::evidence);
     trials.add("differential: how often a grant is refused", pinned::dedup);
@@ -75,6 +76,11 @@ impl Pair {
     pub(crate) fn generated(world: &World) -> Result<Self> {
         let folder = Workspace::find()?.root().join("xtask/tests/gateway/differential");
         Self::new(world, files(&folder.join("policies"))?, &folder.join("configuration.json"))
+    }
+
+    /// With the policies and the configuration of an example.
+    fn example(world: &World, workspace: &Workspace, folder: &Path) -> Result<Self> {
+        Self::new(world, policies(workspace, folder)?, &folder.join("configuration.json"))
     }
 
     fn options() -> Options {
@@ -174,7 +180,7 @@ async fn examples(world: &World) -> Result<()> {
         if recordings.is_empty() {
             continue;
         }
-        let pair = Pair::new(world, policies(&workspace, &folder)?, &folder.join("configuration.json"))?;
+        let pair = Pair::example(world, &workspace, &folder)?;
         for recording in recordings {
             let mut entries = recorded(&recording)?;
             entries.retain(|entry| entry.id != LATE);

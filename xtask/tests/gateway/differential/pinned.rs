@@ -1,6 +1,7 @@
 //! Holds what is known to differ to what is written about it.
 
 use anyhow::{Context as _, Result, ensure};
+use countersign_cli::replay::envoy;
 use countersign_protocol::recording::{Bytes, Entry};
 use serde_json::{Value, json};
 use xtask::stack::now;
@@ -8,7 +9,7 @@ use xtask::workspace::Workspace;
 
 use super::compare::{ADDED, differences, once, own_answer, record, view};
 use super::rows::{ROWS, Row, entry};
-use super::{Both, Pair};
+use super::{Both, LATE, Pair, in_harness, recorded, shifted};
 use crate::world::World;
 
 /// What is written about it, for people.
@@ -80,6 +81,30 @@ fn begin(row: &Row) -> String {
         (Some(reason), status) => format!("{status} `{reason}`"),
     };
     format!("| {} | {status} `{details}` | {harness}", row.what)
+}
+
+/// What is not compared with the examples, because the service fails for as long as the run: it comes to the same but for
+/// the evidence, which comes at the end in the harness.
+pub(super) async fn late(world: &World) -> Result<()> {
+    let workspace = Workspace::find()?;
+    let folder = workspace.root().join("examples/guards");
+    let mut entries = recorded(&folder.join("recording.jsonl"))?;
+    entries.retain(|entry| entry.id == LATE);
+    ensure!(entries.len() == 1, "there is no `{LATE}`");
+    let (pair, entries) = (Pair::example(world, &workspace, &folder)?, shifted(&entries));
+    let (setting, mine) = (pair.setting.clone(), entries.clone());
+    let harness = tokio::task::spawn_blocking(move || in_harness(&setting, mine));
+    let (there, _) = envoy::play(&pair.envoy, &pair.setting, &Pair::options(), entries).await?;
+    let (here, ending) = harness.await??;
+    let (here, there) = (here.first().context("nothing here")?, there.first().context("nothing there")?);
+    let said = (here.reason(), here.seen.response.status(), here.records.len());
+    ensure!(said == (Some("service_unavailable"), 503, 1), "the harness says {said:?}");
+    // Nobody asked the other worker anything, and its first record never came.
+    ensure!(ending.faults == ["2 workers, and evidence of 1 of them"], "{:?}", ending.faults);
+    let found = differences(&view(here), &view(there));
+    println!("differential: {LATE}: {found:?}");
+    ensure!(found.iter().all(|one| one.starts_with("records: ")), "{LATE}: {found:?}");
+    Ok(())
 }
 
 /// Evidence that differs in one of these members is a difference.
