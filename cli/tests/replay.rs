@@ -63,6 +63,17 @@ fn the_example_of_tools_replays_as_it_expects_in_every_way_that_bodies_come() {
 }
 
 #[test]
+#[ignore = "needs COUNTERSIGN_ENVOY"]
+fn the_example_of_tools_comes_through_a_real_envoy_as_it_expects() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mcp-tools");
+    let (policies, recording) = (text(&folder.join("policies")), text(&folder.join("recording.jsonl")));
+    let output =
+        run(&["replay", &policies, &recording, "--gateway", "envoy"], &folder.join("configuration.json"));
+    assert_eq!(code(&output), 0, "{}", printed(&output));
+    assert!(printed(&output).contains("all 22 expectations hold"), "{}", printed(&output));
+}
+
+#[test]
 #[ignore = "needs COUNTERSIGN_WASM"]
 fn a_recording_may_be_piped_in() {
     let filter = std::env::var("COUNTERSIGN_WASM").unwrap();

@@ -40,6 +40,20 @@ use process::Process;
 use service::Service;
 use upstream::Upstream;
 
+/// Fields that Envoy's connection manager or router adds or writes anew on the way to the upstream, and those that say
+/// where a message ends: HTTP/1.1 needs some form of them, and which one is the hop's own matter.
+pub const ADDED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "te",
+    "transfer-encoding",
+    "x-envoy-external-address",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-request-id",
+];
+
 /// What a replay through Envoy needs besides a setting.
 #[derive(Debug, Clone)]
 pub struct Envoy {

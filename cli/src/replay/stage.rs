@@ -275,7 +275,7 @@ impl Stage {
         own.broken.extend(self.leaks.borrow().in_answer(&seen.response));
         let Open { number, entry, core, .. } = open;
         let (own, broken, observed) = (own.record, own.broken, self.observed);
-        Played { number, entry, seen, records, own, broken, observed, core }
+        Played { number, entry, seen, records, own, broken, observed, added: &[], core }
     }
 
     /// Looks at what metrics are called.

@@ -14,7 +14,7 @@ use super::client::{Came, Client};
 use super::order::{Follower, order};
 use super::process::{Logged, traps};
 use super::service::State;
-use super::{Sendable, Site, now};
+use super::{ADDED, Sendable, Site, now};
 use crate::replay::evidence::Evidence;
 use crate::replay::stage::{STATE, asked, is_whole, records};
 use crate::replay::{Ending, Played, Seen, request};
@@ -192,7 +192,17 @@ impl Run {
                 let (own, mut broken) = (own.record, own.broken);
                 broken.extend(leaks.in_answer(&seen.response));
                 let observed = self.observed;
-                self.played.push(Played { number, entry, seen, records, own, broken, observed, core: None });
+                self.played.push(Played {
+                    number,
+                    entry,
+                    seen,
+                    records,
+                    own,
+                    broken,
+                    observed,
+                    added: &ADDED,
+                    core: None,
+                });
             } else {
                 self.ended.push((number, seen, since));
             }

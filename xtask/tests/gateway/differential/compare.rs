@@ -1,23 +1,10 @@
 //! What of an entry must be the same at both gateways, and what each of them adds by itself.
 
+use countersign_cli::replay::envoy::ADDED;
 use countersign_cli::replay::{About, Played, Said, word};
 use countersign_host_test::{Ended, Fields, Forwarded};
 use countersign_protocol::Hash;
 use serde_json::Value;
-
-/// Fields that Envoy's connection manager or router adds or writes anew on the way to the upstream, and those that say
-/// where a message ends: HTTP/1.1 needs some form of them, and which one is the hop's own matter.
-pub(crate) const ADDED: [&str; 9] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "te",
-    "transfer-encoding",
-    "x-envoy-external-address",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-request-id",
-];
 
 /// What must be the same, member by member.
 pub(crate) type View = Vec<(&'static str, String)>;

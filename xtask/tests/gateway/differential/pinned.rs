@@ -1,13 +1,13 @@
 //! Holds what is known to differ to what is written about it.
 
 use anyhow::{Context as _, Result, ensure};
-use countersign_cli::replay::envoy;
+use countersign_cli::replay::envoy::{self, ADDED};
 use countersign_protocol::recording::{Bytes, Entry};
 use serde_json::{Value, json};
 use xtask::stack::now;
 use xtask::workspace::Workspace;
 
-use super::compare::{ADDED, differences, once, own_answer, record, view};
+use super::compare::{differences, once, own_answer, record, view};
 use super::rows::{ROWS, Row, entry};
 use super::{Both, LATE, Pair, in_harness, recorded, shifted};
 use crate::world::World;
