@@ -97,6 +97,13 @@ fn the_schema_names_every_word_that_is_read() {
         let named = schema.pointer(&format!("/properties{place}/enum")).unwrap().as_array().unwrap();
         let named: Value = named.iter().filter(|word| !word.is_null()).cloned().collect();
         assert_eq!(named, words, "{place}");
+        let page = read("../docs/recordings.md");
+        for word in named.as_array().unwrap().iter().filter_map(Value::as_str) {
+            assert!(
+                place.starts_with("/expect") || page.contains(&format!("`{word}`")),
+                "the page lacks `{word}`"
+            );
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
+mod changes;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -133,30 +135,6 @@ fn every_form_of_report_names_what_differs_and_the_hashes() {
         assert!(found, "{form}: {said}");
         let commands = said.lines().filter(|line| line.trim_start().starts_with("::")).count();
         assert!(matches!((form, commands), ("github", 2) | (_, 0)), "{form}: {said}");
-    }
-}
-
-#[test]
-#[ignore = "needs COUNTERSIGN_WASM"]
-fn diff_and_coverage_have_the_same_forms() {
-    let (policies, recording) = (text(&example("policies")), text(&example("recording.jsonl")));
-    let hash = countersign_protocol::Hash::of(&std::fs::read(&recording).unwrap()).to_string();
-    for (form, of_diff, of_coverage) in [
-        ("terminal", "23 requests: nothing changes", "policies"),
-        ("json", "\"fail_on\": []", "\"covered\": ["),
-        ("junit", "<testcase name=\"weakened\">", "<testcase name=\"gates\">"),
-        ("github", "::notice title=policy change::nothing changes%0A", "::notice title=coverage::"),
-        ("markdown", "### Policy change: nothing changes", "### Coverage by 23 requests"),
-        ("html", "<h1>Policy change: nothing changes</h1>", "<h1>Coverage by 23 requests</h1>"),
-    ] {
-        for (command, place) in
-            [(&["diff", &policies, &policies][..], of_diff), (&["coverage", &policies], of_coverage)]
-        {
-            let output = countersign(&[command, &[&recording, "--format", form]].concat());
-            let said = printed(&output);
-            assert_eq!(code(&output), 0, "{form}: {said}");
-            assert!(said.contains(place) && said.contains(&hash), "{command:?} {form}: {said}");
-        }
     }
 }
 
@@ -304,87 +282,4 @@ fn what_cannot_be_read_has_its_own_exit_code_and_loses_nothing() {
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let output = countersign(&["replay", &policies, "no-such-file"]);
     assert_eq!(code(&output), 4, "{}", printed(&output));
-}
-
-#[test]
-#[ignore = "needs COUNTERSIGN_WASM"]
-fn how_often_people_are_asked_is_told_of_the_time_that_was_recorded() {
-    let folder = tempfile::tempdir().unwrap();
-    let policies = text(&example("policies"));
-    // The same traffic in three times the time, and again ten days later.
-    let later = |days: i64| {
-        let entries = std::fs::read_to_string(example("recording.jsonl")).unwrap();
-        let mut entries: Vec<serde_json::Value> =
-            entries.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let first = entries[0]["ts"].as_i64().unwrap();
-        for entry in &mut entries {
-            let ts = entry["ts"].as_i64().unwrap();
-            entry["ts"] = (first + 3 * (ts - first) + days * 86_400_000).into();
-        }
-        let path = folder.path().join(format!("{days}.jsonl"));
-        std::fs::write(&path, entries.iter().map(|entry| format!("{entry}\n")).collect::<String>()).unwrap();
-        text(&path)
-    };
-    let (now, later) = (later(0), later(10));
-    let report = |recordings: &[&str]| -> serde_json::Value {
-        let words = [&["diff", &policies, &policies][..], recordings, &["--format", "json"]].concat();
-        serde_json::from_slice(&countersign(&words).stdout).unwrap()
-    };
-    let (one, both) = (report(&[&now]), report(&[&now, &later]));
-    let (seconds, daily) = (one["seconds"].as_u64().unwrap(), one["asked_daily"]["security"].clone());
-    assert!(seconds >= 3_600 && daily[0].as_f64().unwrap() > 0.0, "{seconds} {daily}");
-    assert_eq!((both["seconds"].as_u64().unwrap(), &both["asked_daily"]["security"]), (2 * seconds, &daily));
-}
-
-#[test]
-#[ignore = "needs COUNTERSIGN_WASM"]
-fn a_gate_that_is_gone_is_found_by_diff() {
-    let folder = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir(example("policies")).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
-    }
-    let gates = folder.path().join("gates.cedar");
-    let text_of = std::fs::read_to_string(&gates).unwrap();
-    let (before, rest) = text_of.split_once("@id(\"key-rotation\")").unwrap();
-    let (_, after) = rest.split_once("@id(\"role-change\")").unwrap();
-    std::fs::write(&gates, format!("{before}@id(\"role-change\"){after}")).unwrap();
-    let (old, new, recording) =
-        (text(&example("policies")), text(folder.path()), text(&example("recording.jsonl")));
-    let output = countersign(&["diff", &old, &new, &recording, "--fail-on", "gained,ungated"]);
-    let said = printed(&output);
-    assert_eq!(code(&output), 1, "{said}");
-    let sample = format!("such as {recording}#rotate-a-signing-key: ");
-    for line in ["ask -> allow: 11, ungated", "security: 12 before, 1 after", " resources)", &sample] {
-        assert!(said.contains(line), "no `{line}` in {said}");
-    }
-    for form in ["junit", "github", "markdown", "html", "json"] {
-        let output = countersign(&["diff", &old, &new, &recording, "--format", form, "--fail-on", "ungated"]);
-        let said = printed(&output);
-        let named = said.contains("recording.jsonl") && said.contains("rotate-a-signing-key");
-        assert!(named && said.contains("/v1/keys/"), "{form}: {said}");
-    }
-    // A plot of each side: after the change fewer columns have anybody asked.
-    let page = printed(&countersign(&["diff", &old, &new, &recording, "--format", "html"]));
-    let plots: Vec<_> =
-        page.split("<svg").skip(1).map(|plot| plot.matches("class=\"ask\"").count()).collect();
-    assert!(plots.len() == 2 && plots[0] > plots[1] && plots[1] > 0, "{plots:?} in {page}");
-    let agents = text(&folder.path().join("agents.cedar"));
-    let output = countersign(&["diff", &old, &new, &recording, "--format", "github"]);
-    let place = format!("::warning file={agents},line=17,title=ask to allow%3A 11 requests::");
-    assert!(printed(&output).contains(&place), "no `{place}` in {}", printed(&output));
-    // The gate is back, and asks for less.
-    let weaker = text_of
-        .replace("@quorum(\"2\")", "@quorum(\"1\")")
-        .replace("@severity(\"high\")", "@severity(\"low\")");
-    std::fs::write(&gates, weaker).unwrap();
-    let output = countersign(&["diff", &old, &new, &recording, "--fail-on", "weakened"]);
-    let said = printed(&output);
-    assert_eq!(code(&output), 1, "{said}");
-    for line in ["ask -> ask: ", ", weakened", "quorum of `dba`: 2 -> 1", "severity: high -> low"] {
-        assert!(said.contains(line), "no `{line}` in {said}");
-    }
-    let output = countersign(&["diff", &old, &old, &recording, "--fail-on", "gained,ungated"]);
-    assert_eq!(code(&output), 0, "{}", printed(&output));
-    assert!(printed(&output).contains("nothing changes"), "{}", printed(&output));
 }
