@@ -183,7 +183,7 @@ fn coverage_says_what_was_exercised_and_what_never() {
     );
     let line = said.trim_end();
     for (form, place) in [
-        ("markdown", format!("### Coverage by 23 requests: too little\n")),
+        ("markdown", "### Coverage by 23 requests: too little\n".into()),
         ("markdown", format!("**{line}**")),
         ("html", format!("<p class=\"bad\">{line}</p>")),
         ("html", "<h1 class=\"bad\">".into()),
