@@ -15,10 +15,7 @@ pub use tally::{ConjunctCount, Covered, Kind, PolicyCount, RouteCount, Tally};
 use serde::Serialize;
 
 use crate::replay::Recording;
-use crate::replay::report::{Named, hashes};
-
-/// What a report says in place of a filter's hash when no filter was asked.
-const WITHOUT: &str = "judged without a filter";
+use crate::replay::report::{Named, WITHOUT, hashes};
 
 /// What traffic exercised, and what it was.
 #[derive(Debug, Serialize)]
@@ -95,6 +92,17 @@ impl Report {
     #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Of which kinds too little was exercised, in a line each.
+    fn too_little(&self) -> Vec<String> {
+        let line = |least: f64| {
+            move |covered: &Covered| {
+                let (percent, kind) = (covered.percent().unwrap_or_default(), covered.kind.word());
+                format!("{percent:.1} % of {kind} were exercised, less than {least} %")
+            }
+        };
+        self.min.into_iter().flat_map(|least| self.below(least).map(line(least))).collect()
     }
 
     /// The kinds of which less than `least` percent were exercised.

@@ -103,8 +103,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
                 Some(revision) => check(countersign_cli::directory::read_at(folder, revision)?),
                 None => load(folder)?,
             };
-            let (old, new) = (fit(folder, old)?.0, loaded(&arguments.new)?.0);
-            countersign_cli::diff::command::run(&arguments, &old, &new)
+            countersign_cli::diff::command::run(&arguments, fit(folder, old)?, loaded(&arguments.new)?)
         }
         Command::Explain(arguments) => {
             let (bundle, _) = loaded(&arguments.policies)?;

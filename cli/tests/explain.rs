@@ -181,6 +181,32 @@ fn coverage_says_what_was_exercised_and_what_never() {
         out(&output)
             .contains("| context.now >= resource.window.opens | never false | policies/limits.cedar:9:3 |")
     );
+    let line = said.trim_end();
+    for (form, place) in [
+        ("markdown", "### Coverage by 23 requests: too little\n".into()),
+        ("markdown", format!("**{line}**")),
+        ("html", format!("<p class=\"bad\">{line}</p>")),
+        ("html", "<h1 class=\"bad\">".into()),
+        ("github", format!("::error::{}", line.replace('%', "%25"))),
+    ] {
+        let said = out(&countersign(&[&words[..], &["--format", form, "--min", "90"]].concat()));
+        assert!(said.contains(&place), "{form}: no `{place}` in {said}");
+    }
+}
+
+#[test]
+fn what_was_never_exercised_is_annotated_where_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = std::fs::read_to_string(example().join("recording.jsonl")).unwrap();
+    let recording = folder.path().join("one.jsonl");
+    std::fs::write(&recording, first.lines().next().unwrap()).unwrap();
+    let words = ["coverage", "policies", recording.to_str().unwrap(), "--format", "github"];
+    let said = out(&countersign(&words));
+    for place in
+        ["file=policies/gates.cedar,line=20,", "file=policies/routes.yaml,line=7,title=never taken::"]
+    {
+        assert!(said.contains(&format!("::warning {place}")), "no `{place}` in {said}");
+    }
 }
 
 #[test]
@@ -191,6 +217,8 @@ fn every_form_names_what_was_judged() {
     for form in ["terminal", "json", "markdown"] {
         let said = out(&countersign(&["explain", "policies", "--entry", &first, "--format", form]));
         assert!(said.contains(&hash) && said.contains("recording.jsonl"), "{form}: {said}");
+        let without = if form == "json" { "\"filter\": null" } else { "judged without a filter" };
+        assert!(said.contains(without), "{form}: {said}");
     }
     for form in ["terminal", "junit", "github", "markdown", "html"] {
         let said = out(&countersign(&["coverage", "policies", "recording.jsonl", "--format", form]));

@@ -16,6 +16,8 @@ struct Lies<'a> {
     summary: Option<Value>,
     /// What it sends to the approval service as evidence, of the first request alone.
     evidence: &'a [Value],
+    /// Trailers behind it.
+    trailers: &'a [(&'a str, &'a str)],
     /// What it logs.
     log: &'a str,
     /// Instructions before all that.
@@ -61,7 +63,7 @@ impl Lies<'_> {
             ("authorization", bearer.as_str()),
             ("content-type", "application/x-ndjson"),
         ];
-        let (head, trailers) = (data.put(&fields(&head)), data.put(&fields(&[])));
+        let (head, trailers) = (data.put(&fields(&head)), data.put(&fields(self.trailers)));
         let lines: String = self.evidence.iter().map(|record| format!("{record}\n")).collect();
         let (lines, log) = (data.put(lines.as_bytes()), data.put(self.log.as_bytes()));
         let name = data.put(b"countersign");
@@ -70,6 +72,7 @@ impl Lies<'_> {
             Some(_) => format!("(drop (call $set {name} {summary}))"),
             None => String::new(),
         };
+        let [name_path, root_path] = ["plugin_name", "plugin_root_id"].map(|path| data.put(path.as_bytes()));
         let (first, data) = (self.first, data.text);
         let text = format!(
             r#"(module
@@ -77,9 +80,15 @@ impl Lies<'_> {
             (import "env" "proxy_set_property" (func $set (param i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_http_call"
                 (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 2)
             {data}
             (global $requests (mut i32) (i32.const 0))
+            (func $size (param i32 i32) (result i32)
+                (drop (call $get (local.get 0) (local.get 1) (i32.const 0) (i32.const 4)))
+                (i32.load (i32.const 4)))
+            (func $name (result i32) (call $size {name_path}))
+            (func $root (result i32) (call $size {root_path}))
             (func (export "proxy_abi_version_0_2_1"))
             (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 100000))
             (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
@@ -95,14 +104,14 @@ impl Lies<'_> {
         wat::parse_str(text).unwrap()
     }
 
-    /// Replays two requests that are alike and that nothing permits.
+    /// Replays two requests, two seconds apart, that are alike and that nothing permits.
     fn replayed(&self, command: &[&str]) -> (i32, String) {
         let folder = tempfile::tempdir().unwrap();
         let (filter, recording) = (folder.path().join("f.wasm"), folder.path().join("r.jsonl"));
         std::fs::write(&filter, self.filter()).unwrap();
         let entry = |number: i64| {
             json!({
-                "v": 1, "id": number.to_string(), "ts": 1_767_607_620_000 + number, "fidelity": "client",
+                "v": 1, "id": number.to_string(), "ts": 1_767_607_620_000 + 2_000 * number, "fidelity": "client",
                 "request": { "headers": [
                     [":method", "PUT"], [":scheme", "http"], [":authority", "deploy.example"], [":path", "/v1/agents"],
                     ["authorization", SECRET],
@@ -224,8 +233,29 @@ fn what_was_scrubbed_is_not_given_away() {
     assert_eq!(code, 1);
     says(&said, &[&format!("a log line gives away `{SECRET}`")]);
     let evidence = [record(1, "plain", "allowed", json!({ "detail": SECRET }))];
-    let (_, said) = Lies { evidence: &evidence, ..Lies::default() }.replayed(&replay(&policies()));
-    says(&said, &[&format!("a call of `/v1/evidence` gives away `{SECRET}`")]);
+    let trailers = [("x-trailer", SECRET)];
+    for lies in
+        [Lies { evidence: &evidence, ..Lies::default() }, Lies { trailers: &trailers, ..Lies::default() }]
+    {
+        let (_, said) = lies.replayed(&replay(&policies()));
+        says(&said, &[&format!("a call of `/v1/evidence` gives away `{SECRET}`")]);
+    }
+    let summary = Some(json!({ "decision": "allowed", "reason": SECRET, "enforced": true }));
+    let (_, said) = Lies { summary, ..Lies::default() }.replayed(&replay(&policies()));
+    says(&said, &[&format!("what the access log has of it gives away `{SECRET}`")]);
+}
+
+#[test]
+#[ignore = "needs COUNTERSIGN_ENVOY"]
+fn what_was_scrubbed_is_not_given_away_in_a_real_envoy() {
+    let evidence = [record(1, "plain", "allowed", json!({ "detail": SECRET }))];
+    let summary = Some(json!({ "decision": "allowed", "reason": SECRET, "enforced": true }));
+    let lies = Lies { summary, evidence: &evidence, log: SECRET, ..Lies::default() };
+    let policies = policies();
+    let (code, said) = lies.replayed(&["replay", &policies, "--gateway", "envoy"]);
+    assert_eq!(code, 1, "{said}");
+    let places = ["a log line", "a call of `/v1/evidence`", "what the access log has of it"];
+    places.iter().for_each(|place| says(&said, &[&format!("{place} gives away `{SECRET}`")]));
 }
 
 #[test]
@@ -239,6 +269,34 @@ fn a_trap_has_its_own_exit_code_wherever_it_is_found() {
     let (code, said) = Lies::default().replayed(&["diff", &policies, &policies]);
     assert_eq!(code, 1, "{said}");
     says(&said, &["old: `1`: the upstream got something of it without a ruling that allows it"]);
+}
+
+/// What `envoy/envoy.yaml` says of the plugin.
+fn shipped(member: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy/envoy.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, plugin) = text.split_once("extensions.filters.http.wasm.v3.Wasm").unwrap();
+    let lines = plugin.lines().filter_map(|line| line.trim().strip_prefix(&format!("{member}: ")));
+    lines.map(str::to_owned).next().unwrap()
+}
+
+#[test]
+fn the_plugin_has_the_names_that_ship() {
+    let [name, root] = ["name", "root_id"].map(|member| shipped(member).len());
+    let first = format!(
+        "(if (i32.or (i32.ne (call $name) (i32.const {name})) (i32.ne (call $root) (i32.const {root})))
+            (then unreachable))"
+    );
+    let (code, said) = Lies { first: &first, ..Lies::default() }.replayed(&replay(&policies()));
+    assert!(code == 1 && !said.contains("traps"), "{code}: {said}");
+}
+
+#[test]
+fn a_filter_that_traps_is_started_anew_as_it_ships() {
+    assert_eq!(shipped("failure_policy"), "FAIL_RELOAD");
+    let (code, said) = Lies { first: "unreachable", ..Lies::default() }.replayed(&replay(&policies()));
+    assert_eq!(code, 3, "{said}");
+    says(&said, &["the filter traps in `proxy_on_request_headers`: ", " (2 times)"]);
 }
 
 #[test]

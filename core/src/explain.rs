@@ -189,6 +189,17 @@ impl Explainer {
         First { decided: verdict, question }
     }
 
+    /// The header and trailer fields whose values do not leave the gateway, by the route that the request takes and by
+    /// where tokens are looked for; those of the fixed list ([`crate::digest::is_secret`]) are not among them.
+    #[must_use]
+    pub fn redacted(&self, facts: &RequestFacts, now: UnixMillis) -> Vec<String> {
+        let mut redacted = self.engine.identities.credentials();
+        if let Ok(judged) = judge(&self.engine, facts, now) {
+            redacted.extend(judged.target.redacted().iter().cloned());
+        }
+        redacted
+    }
+
     /// The first decision of the very code that the filter runs, and what it needed for it.
     fn decide(&self, whole: &RequestFacts, now: UnixMillis) -> Outcome {
         let (engine, at) = (&self.engine, Moment { now, fresh: Token([0; 16]) });

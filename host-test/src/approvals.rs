@@ -23,10 +23,12 @@ mod troubles;
 
 use countersign_protocol::evidence::Record;
 use countersign_protocol::jws::Jwk;
-use countersign_protocol::recording::{Fault, Operation, Trouble};
+use countersign_protocol::recording::{Fault, Operation};
 use countersign_protocol::{Hash, Token, UnixMillis};
+use serde_json::{Value, json};
 
 use crate::cluster::{Answer, Call, CallId, Cluster, Response, Sent, Time};
+pub use countersign_protocol::recording::{Act, Delay, Doing, Trouble};
 pub use evidence::{Break, Why};
 pub use log::Happened;
 use polls::Poll;
@@ -34,6 +36,9 @@ pub use script::{Key, Otherwise, Script};
 use service::Service;
 pub use tickets::Ticket;
 use troubles::Troubles;
+
+/// The cluster under which a filter finds the service ([`Approvals::approval`]).
+pub const CLUSTER: &str = "approvals";
 
 /// The approval service by script.
 #[derive(Debug)]
@@ -81,6 +86,18 @@ impl Approvals {
     pub fn otherwise(mut self, otherwise: Otherwise) -> Self {
         self.service.book.otherwise = otherwise;
         self
+    }
+
+    /// What a filter must know of it: `approval` of its configuration, with [`CLUSTER`].
+    #[must_use]
+    pub fn approval(&self) -> Value {
+        json!({
+            "cluster": CLUSTER,
+            "authority": CLUSTER,
+            "token": self.token(),
+            "issuer": self.issuer(),
+            "keys": [self.jwk()],
+        })
     }
 
     /// What it calls itself.

@@ -3,6 +3,7 @@
 mod builder;
 mod clients;
 mod run;
+mod service;
 mod workers;
 
 use std::cell::RefCell;
@@ -56,6 +57,7 @@ pub struct Gateway {
     slowed: BTreeSet<StreamId>,
     outcomes: BTreeMap<StreamId, Outcome>,
     upstream: Box<dyn Upstream>,
+    approvals: Option<service::Shared>,
 }
 
 /// What one worker has in memory.
@@ -126,7 +128,8 @@ impl Gateway {
         self.workers.iter().map(Worker::usage).collect()
     }
 
-    /// Why the VMs of workers failed, in the order of workers; those that replaced them count for themselves.
+    /// Why the VMs of workers failed, in the order of workers and of time; of those that were replaced and are gone, the
+    /// first 100 of each worker.
     #[must_use]
     pub fn failures(&self) -> Vec<String> {
         self.workers.iter().flat_map(Worker::failures).collect()

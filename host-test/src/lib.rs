@@ -18,6 +18,11 @@
 //! Sources: <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>, and for what the
 //! specification leaves open `proxy-wasm-cpp-host` and Envoy's `source/extensions/common/wasm/context.cc`.
 
+/// The code in it must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod approvals;
 mod arrival;
 mod cluster;

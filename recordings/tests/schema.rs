@@ -4,18 +4,28 @@
 
 use std::path::Path;
 
-use countersign_protocol::recording::{Entry, lost};
+use countersign_protocol::recording::{Decision, Doing, Entry, Fault, Fidelity, Operation, lost};
 use countersign_recordings::{Imported, Options, open};
 use jsonschema::Validator;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
+fn written() -> Value {
+    serde_json::from_str(&read("../protocol/recording.schema.json")).unwrap()
+}
+
 fn schema() -> Validator {
-    let schema: Value = serde_json::from_str(&read("../protocol/recording.schema.json")).unwrap();
-    jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+    jsonschema::options().should_validate_formats(true).build(&written()).unwrap()
+}
+
+/// Every word that an enumeration is read from: the reader names them when it gets another one.
+fn words<T: DeserializeOwned>() -> Value {
+    let error = serde_json::from_value::<T>(json!("?")).err().unwrap().to_string();
+    error.split('`').skip(3).step_by(2).collect()
 }
 
 /// An entry with every member.
@@ -51,6 +61,48 @@ fn real_entries_fit() {
             if let Imported::Entry(entry) = item.unwrap() {
                 assert_eq!(fits(&serde_json::to_value(&entry).unwrap()), Ok(()), "{name}");
             }
+        }
+    }
+}
+
+#[test]
+fn the_examples_fit() {
+    let schema = schema();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let examples = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = examples.filter(|path| path.is_dir()).flat_map(|path| std::fs::read_dir(path).unwrap());
+    let files = files.map(|file| file.unwrap().path());
+    let mut lines = 0;
+    for path in files.filter(|path| path.extension().is_some_and(|name| name == "jsonl")) {
+        for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
+            let error =
+                schema.validate(&serde_json::from_str(line).unwrap()).err().map(|error| error.to_string());
+            assert_eq!(error, None, "{}:{}", path.display(), number + 1);
+            lines += 1;
+        }
+    }
+    assert!(lines > 50, "{lines} entries");
+}
+
+#[test]
+fn the_schema_names_every_word_that_is_read() {
+    let schema = written();
+    for (place, words) in [
+        ("/fidelity", words::<Fidelity>()),
+        ("/people/items/properties/do", words::<Doing>()),
+        ("/service/items/properties/is", words::<Fault>()),
+        ("/service/items/properties/on/items", words::<Operation>()),
+        ("/expect/properties/decision", words::<Decision>()),
+    ] {
+        let named = schema.pointer(&format!("/properties{place}/enum")).unwrap().as_array().unwrap();
+        let named: Value = named.iter().filter(|word| !word.is_null()).cloned().collect();
+        assert_eq!(named, words, "{place}");
+        let page = read("../docs/recordings.md");
+        for word in named.as_array().unwrap().iter().filter_map(Value::as_str) {
+            assert!(
+                place.starts_with("/expect") || page.contains(&format!("`{word}`")),
+                "the page lacks `{word}`"
+            );
         }
     }
 }
@@ -107,7 +159,6 @@ fn wrong_entries_do_not_fit() {
 
 #[test]
 fn the_schema_names_every_word_of_what_is_lost() {
-    let schema: Value = serde_json::from_str(&read("../protocol/recording.schema.json")).unwrap();
     let words = [
         lost::AUTHORITY,
         lost::BODY,
@@ -126,5 +177,5 @@ fn the_schema_names_every_word_of_what_is_lost() {
         lost::TIME,
         lost::TRAILERS,
     ];
-    assert_eq!(schema.pointer("/properties/lost/items/examples").unwrap(), &json!(words));
+    assert_eq!(written().pointer("/properties/lost/items/examples").unwrap(), &json!(words));
 }

@@ -73,14 +73,17 @@ fn alerts(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Runs the released filter in the harness: its start, and the recordings of the examples; and one that traps in a
-/// real Envoy.
+/// Runs the released filter in the harness: its start, the recordings of the examples, and what documents the library;
+/// and one that traps in a real Envoy.
 fn start(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
     let tests = ["host", "replay", "explain", "repository", "trust"].map(|name| ["--test", name]).concat();
     cargo.args(["test", "--workspace"]).args(tests).args(["--", "--ignored"]);
     cargo.env("COUNTERSIGN_ENVOY", envoy::install(workspace)?);
-    run(cargo.env("COUNTERSIGN_WASM", workspace.target("countersign.wasm")))
+    run(cargo.env("COUNTERSIGN_WASM", workspace.target("countersign.wasm")))?;
+    let mut examples = workspace.cargo();
+    examples.args(["test", "--quiet", "--workspace", "--doc"]);
+    run(examples.env("COUNTERSIGN_WASM", workspace.target("countersign.wasm")))
 }
 
 fn cargo(workspace: &Workspace, words: &[&str]) -> Result<()> {

@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments, bundle: &Bundle) -> Result<ExitCode, Failure> 
         Format::Github => output::print(&report.github())?,
         Format::Html => output::print(&report.html())?,
     }
-    Ok(code(arguments, &report))
+    Ok(code(&report))
 }
 
 fn cover(
@@ -144,12 +144,10 @@ fn report(
 }
 
 /// What is below the limit is said where it breaks no format.
-fn code(arguments: &Arguments, report: &Report) -> ExitCode {
+fn code(report: &Report) -> ExitCode {
     let mut fails = !report.disagreements.is_empty() || !report.faults.is_empty();
-    for covered in arguments.min.into_iter().flat_map(|least| report.below(least)) {
-        let percent = covered.percent().unwrap_or_default();
-        let least = arguments.min.unwrap_or_default();
-        output::say(format!("{percent:.1} % of {} were exercised, less than {least} %", covered.kind.word()));
+    for line in report.too_little() {
+        output::say(line);
         fails = true;
     }
     match (report.trapped, fails) {

@@ -8,7 +8,7 @@ use countersign_host_test::approvals::Otherwise;
 use countersign_protocol::recording::{Decision, Entry};
 use serde::Serialize;
 
-use crate::replay::{Chunking, Options, Played, Setting, Stage, broken, word};
+use crate::replay::{Options, Played, Setting, Stage, broken, word};
 
 /// A request on which the filter decides otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -95,11 +95,5 @@ impl<'a> Cross<'a> {
 
 /// Nobody has to be waited for: only the first decision matters.
 fn options() -> Options {
-    Options {
-        workers: 1,
-        seed: 0,
-        otherwise: Otherwise::RejectAll,
-        chunking: Chunking::Recorded,
-        name: String::new(),
-    }
+    Options { otherwise: Otherwise::RejectAll, ..Options::default() }
 }

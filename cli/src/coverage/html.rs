@@ -11,6 +11,7 @@ struct Page {
     requests: u64,
     partial: u64,
     fails: bool,
+    below: Vec<String>,
     covered: Vec<(&'static str, u64, u64, String)>,
     missing: Vec<[String; 3]>,
     faults: Vec<String>,
@@ -24,10 +25,12 @@ pub(super) fn render(report: &Report) -> String {
         Some((covered.kind.word(), covered.exercised, covered.of, percent))
     });
     let faults: Vec<_> = report.wrong().iter().map(one).collect();
+    let below = report.too_little();
     let page = Page {
         requests: report.tally.decisions.total(),
         partial: report.tally.partial,
-        fails: !faults.is_empty(),
+        fails: !faults.is_empty() || !below.is_empty(),
+        below,
         covered: covered.collect(),
         missing: missing(report).iter().map(|line| line.each_ref().map(one)).collect(),
         faults,

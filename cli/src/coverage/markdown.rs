@@ -2,8 +2,8 @@
 
 use std::fmt::{Result, Write as _};
 
-use super::{Report, WITHOUT};
-use crate::replay::report::markdown_text as escaped;
+use super::Report;
+use crate::replay::report::{WITHOUT, markdown_text as escaped};
 
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
@@ -14,12 +14,18 @@ pub(super) fn render(report: &Report) -> String {
 
 fn write(out: &mut String, report: &Report) -> Result {
     let requests = report.tally.decisions.total();
-    writeln!(out, "### Coverage by {requests} requests\n\n| | exercised | of | |\n|---|---:|---:|---:|")?;
+    let below = report.too_little();
+    let failed = if below.is_empty() { "" } else { ": too little" };
+    writeln!(
+        out,
+        "### Coverage by {requests} requests{failed}\n\n| | exercised | of | |\n|---|---:|---:|---:|"
+    )?;
     for covered in &report.covered {
         let Some(percent) = covered.percent() else { continue };
         let (kind, exercised, of) = (covered.kind.word(), covered.exercised, covered.of);
         writeln!(out, "| {kind} | {exercised} | {of} | {percent:.1} % |")?;
     }
+    below.iter().try_for_each(|line| writeln!(out, "\n**{line}**"))?;
     let missing = missing(report);
     if !missing.is_empty() {
         writeln!(out, "\n| never exercised | | where |\n|---|---|---|")?;
@@ -62,6 +68,6 @@ pub(super) fn missing(report: &Report) -> Vec<[String; 3]> {
         }
     }
     let routes = report.tally.routes.iter().filter(|route| route.taken == 0);
-    missing.extend(routes.map(|route| [route.pattern.clone(), "never taken".into(), route.name.clone()]));
+    missing.extend(routes.map(|route| [route.pattern.clone(), "never taken".into(), route.place.clone()]));
     missing
 }

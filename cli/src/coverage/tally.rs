@@ -71,6 +71,8 @@ pub struct ConjunctCount {
 pub struct RouteCount {
     /// `routes.yaml:12`.
     pub name: String,
+    /// File and line.
+    pub place: String,
     /// Methods, host and path.
     pub pattern: String,
     /// Requests that took it.
@@ -132,7 +134,7 @@ impl Tally {
             decisions: Decisions::default(),
             partial: 0,
             policies: explainer.policies().iter().map(|anatomy| PolicyCount::new(anatomy, folder)).collect(),
-            routes: explainer.routes().iter().map(RouteCount::new).collect(),
+            routes: explainer.routes().iter().map(|route| RouteCount::new(route, folder)).collect(),
         }
     }
 
@@ -233,9 +235,10 @@ impl ConjunctCount {
 }
 
 impl RouteCount {
-    fn new(route: &WrittenRoute) -> Self {
+    fn new(route: &WrittenRoute, folder: &Path) -> Self {
         let methods = if route.methods.is_empty() { "any method".into() } else { route.methods.join(", ") };
         let pattern = format!("{methods} {}{}", route.hosts.join(", "), route.path);
-        Self { name: route.name.clone(), pattern, taken: 0 }
+        let place = folder.join(&route.name).display().to_string();
+        Self { name: route.name.clone(), place, pattern, taken: 0 }
     }
 }

@@ -4,8 +4,9 @@ use std::fmt::Result;
 
 use countersign_core::policy::ClauseKind;
 
-use super::{Kind, PolicyCount, Report, WITHOUT};
+use super::{Kind, PolicyCount, Report};
 use crate::output::{line, para};
+use crate::replay::report::WITHOUT;
 
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();

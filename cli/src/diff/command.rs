@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use countersign_core::bundle::Bundle;
+use countersign_core::engine::Rules;
 use countersign_host_test::approvals::Otherwise;
 
 use super::report::{Format, Report};
@@ -15,8 +16,9 @@ use crate::failure::{DIFFERS, Failure, TRAPPED};
 use crate::output;
 use crate::progress::Progress;
 use crate::replay::command::{GatewayArguments, PeopleArguments};
+use crate::replay::report::Places;
 use crate::replay::{
-    Chunking, NOTHING, Options, Played, Reader, Recording, RunError, Setting, Stage, broken, left_out,
+    NOTHING, Options, Played, Reader, Recording, RunError, Setting, Stage, broken, left_out,
 };
 
 /// What `countersign diff` is told.
@@ -50,10 +52,15 @@ pub struct Arguments {
 ///
 /// # Errors
 /// When there is no report; see [`Failure`].
-pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode, Failure> {
+pub fn run(
+    arguments: &Arguments,
+    (old, old_rules): (Bundle, Rules),
+    (new, new_rules): (Bundle, Rules),
+) -> Result<ExitCode, Failure> {
     let (gateway, options) = (&arguments.gateway, options(arguments)?);
-    let old = Setting::read(&gateway.filter, old, gateway.configuration.as_deref())?;
-    let new = old.with(new);
+    let places = [Places::of(&arguments.new, &new_rules), Places::of(&arguments.old, &old_rules)];
+    let old = Setting::read(&gateway.filter, &old, gateway.configuration.as_deref())?;
+    let new = old.with(&new);
     let mut sides = Sides::default();
     let mut recordings = Vec::new();
     let (bar, mut before) = (Progress::over(&arguments.recordings), 0);
@@ -72,11 +79,14 @@ pub fn run(arguments: &Arguments, old: &Bundle, new: &Bundle) -> Result<ExitCode
         old: Report::named(&arguments.old, old.bundle_hash),
         new: Report::named(&arguments.new, new.bundle_hash),
         recordings,
+        seconds: sides.table.seconds(),
+        asked_daily: sides.table.asked_daily(),
         table: sides.table,
         partial: sides.partial,
         faults: sides.faults,
         trapped: sides.trapped,
         fail_on: arguments.fail_on.clone(),
+        places,
     };
     match arguments.format {
         Format::Json => output::print_json(&report.render(Format::Json))?,
@@ -114,6 +124,7 @@ impl Sides {
         path: &Path,
         progress: impl Fn(u64),
     ) -> Result<(Recording, u64), RunError> {
+        self.table.begin();
         let mut reader = Reader::open(path)?;
         let mut stages: Option<[Stage; 2]> = None;
         let mut number = 0;
@@ -179,10 +190,9 @@ impl Sides {
 /// Nobody has to be waited for: where neither the recording nor the command line says, the answer is no.
 fn options(arguments: &Arguments) -> Result<Options, Failure> {
     Ok(Options {
-        name: String::new(),
         workers: arguments.gateway.workers,
         seed: arguments.gateway.seed,
         otherwise: arguments.people.otherwise()?.unwrap_or(Otherwise::RejectAll),
-        chunking: Chunking::Recorded,
+        ..Options::default()
     })
 }

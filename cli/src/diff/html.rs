@@ -5,6 +5,7 @@ use askama::Template;
 use super::Change;
 use super::report::{Report, lines};
 use crate::output::word;
+use crate::replay::report::Plot;
 
 #[derive(Template)]
 #[template(path = "diff.html")]
@@ -13,6 +14,7 @@ struct Page {
     grave: bool,
     kinds: Vec<&'static str>,
     rows: Vec<(&'static str, Vec<u64>)>,
+    plots: Vec<(&'static str, Plot)>,
     changes: Vec<(String, Vec<String>)>,
     how_often: String,
     asked: Vec<(String, String)>,
@@ -35,6 +37,7 @@ pub(super) fn render(report: &Report) -> String {
             || report.table.changed().any(|(_, _, change, _)| change.is_some_and(Change::is_grave)),
         kinds: kinds.iter().map(|kind| kind.word()).collect(),
         rows: kinds.iter().map(|old| (old.word(), row(old))).collect(),
+        plots: ["before", "after"].into_iter().zip(report.table.over_time.each_ref().map(Plot::of)).collect(),
         changes: changes.collect(),
         how_often: report.how_often(),
         asked: report.asked().map(|(group, old, new)| (one(group), report.often(old, new))).collect(),

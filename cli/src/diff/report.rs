@@ -1,5 +1,6 @@
 //! How a change of policies is reported.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 use super::{Cell, Change, Kind, Table, groups, html, junit};
 use crate::output::{line, para};
 use crate::replay::Recording;
-use crate::replay::report::{Named, github_text, hashes, markdown_text};
+use crate::replay::report::{Named, Places, github_property, github_text, hashes, markdown_text};
 
 /// Groups and policies that are shown for each cell.
 const SHOWN: usize = 5;
@@ -43,6 +44,10 @@ pub(super) struct Report {
     pub(super) new: Named,
     /// The recordings and their hashes.
     pub(super) recordings: Vec<Recording>,
+    /// How long the traffic is, seconds.
+    pub(super) seconds: u64,
+    /// How often a day each group of reviewers was asked before, and would be asked after; nothing where no day can be told.
+    pub(super) asked_daily: Option<BTreeMap<String, (f64, f64)>>,
     /// What was decided.
     #[serde(flatten)]
     pub(super) table: Table,
@@ -54,6 +59,9 @@ pub(super) struct Report {
     pub(super) trapped: bool,
     /// Changes that are a failure.
     pub(super) fail_on: Vec<Change>,
+    /// Where policies are found: the new ones, then the old ones.
+    #[serde(skip)]
+    pub(super) places: [Places; 2],
 }
 
 impl Report {
@@ -151,13 +159,8 @@ impl Report {
         for (old, new, change, cell) in self.table.changed() {
             let lines = github_text(&lines(cell).join("\n"));
             let level = if change.is_some_and(Change::is_grave) { "warning" } else { "notice" };
-            writeln!(
-                out,
-                "::{level} title={} to {}%3A {} requests::{lines}",
-                old.word(),
-                new.word(),
-                cell.count
-            )?;
+            let (old, new, count) = (old.word(), new.word(), cell.count);
+            writeln!(out, "::{level} {}title={old} to {new}%3A {count} requests::{lines}", self.place(cell))?;
         }
         self.faults.iter().try_for_each(|fault| writeln!(out, "::error::{}", github_text(fault)))?;
         let Self { filter, old, new, .. } = self;
@@ -166,6 +169,19 @@ impl Report {
         let recordings: String = recordings.collect();
         let hashes = format!("filter {filter}, old {old}, new {new}{recordings}");
         writeln!(out, "::notice title=policy change::{}%0A{hashes}", github_text(&self.summary()))
+    }
+
+    /// Where the policies of most requests of a cell are: the first that decides now, or that decided before and is gone.
+    fn place(&self, cell: &Cell) -> String {
+        let most = cell.policies.iter().max_by_key(|(_, count)| **count).map(|(policies, _)| policies);
+        let [now, before] = &self.places;
+        let place = most.and_then(|(old, new)| {
+            let found = |places: &Places, ids: &[String]| ids.iter().find_map(|id| places.find(id));
+            found(now, new).or_else(|| found(before, old))
+        });
+        place.map_or_else(String::new, |(file, line)| {
+            format!("file={},line={line},", github_property(&file.display().to_string()))
+        })
     }
 
     /// The result in one line.

@@ -1,5 +1,7 @@
 //! Decisions before and after a change of policies, counted against each other.
 
+mod json;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -10,7 +12,7 @@ use serde::Serialize;
 
 use super::terms::Shift;
 use crate::output::word;
-use crate::replay::{About, Played};
+use crate::replay::{About, OverTime, Played};
 
 /// Requests that are kept as samples of a cell.
 const SAMPLES: usize = 3;
@@ -180,10 +182,10 @@ pub struct Cell {
     /// The first of them; only where the decision changed.
     pub samples: Vec<Sample>,
     /// How many by principal, action and resource; only where the decision changed.
-    #[serde(serialize_with = "groups")]
+    #[serde(serialize_with = "json::groups")]
     pub groups: BTreeMap<About, u64>,
     /// How many by the policies that decided, before and after; only where the decision changed.
-    #[serde(serialize_with = "policies")]
+    #[serde(serialize_with = "json::policies")]
     pub policies: BTreeMap<(Vec<String>, Vec<String>), u64>,
     /// How many by what people are asked for otherwise than before.
     pub terms: BTreeMap<String, u64>,
@@ -196,21 +198,37 @@ type Key = (Kind, Kind, Option<Change>);
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Table {
     /// By decision before and after, and by what the change means.
-    #[serde(serialize_with = "cells")]
+    #[serde(serialize_with = "json::cells")]
     pub cells: BTreeMap<Key, Cell>,
     /// How often each group of reviewers was asked before, and would be asked after.
     pub asked: BTreeMap<String, (u64, u64)>,
-    /// The first and the last request's time.
-    pub span: Option<(UnixMillis, UnixMillis)>,
+    /// What was decided by time, before and after.
+    pub over_time: [OverTime; 2],
+    /// The first and the last request's time of each recording in which there are any.
+    pub spans: Vec<(UnixMillis, UnixMillis)>,
+    /// Whether the next request is the first of its recording.
+    #[serde(skip)]
+    begun: bool,
 }
 
 impl Table {
+    /// What is counted from now on is of another recording.
+    pub fn begin(&mut self) {
+        self.begun = false;
+    }
+
     /// Counts a request of a recording.
     pub fn add(&mut self, recording: &Path, old: &Played, new: &Played) {
         let kinds = (Kind::of(old), Kind::of(new));
         let ts = old.entry.ts;
-        let (first, last) = self.span.unwrap_or((ts, ts));
-        self.span = Some((first.min(ts), last.max(ts)));
+        match self.spans.last_mut().filter(|_| self.begun) {
+            Some((first, last)) => (*first, *last) = (ts.min(*first), ts.max(*last)),
+            None => self.spans.push((ts, ts)),
+        }
+        self.begun = true;
+        for (over_time, played) in self.over_time.iter_mut().zip([old, new]) {
+            over_time.add(ts, played.decision());
+        }
         let shift = (kinds == (Kind::Ask, Kind::Ask)).then(|| Shift::of(old, new)).flatten();
         let change = Change::of(kinds.0, kinds.1).or_else(|| shift.as_ref()?.change());
         let cell = self.cells.entry((kinds.0, kinds.1, change)).or_default();
@@ -258,10 +276,10 @@ impl Table {
         changed.map(|((old, new, change), cell)| (*old, *new, *change, cell))
     }
 
-    /// How long the traffic is from its first request to its last, seconds.
+    /// How long the traffic is, seconds: each recording from its first request to its last, and nothing between them.
     #[must_use]
     pub fn seconds(&self) -> u64 {
-        let millis = self.span.map_or(0, |(first, last)| last.saturating_sub(first));
+        let millis: i64 = self.spans.iter().map(|(first, last)| last.saturating_sub(*first)).sum();
         u64::try_from(millis / 1_000).unwrap_or_default()
     }
 
@@ -272,6 +290,16 @@ impl Table {
     pub fn daily(&self, count: u64) -> Option<f64> {
         let seconds = self.seconds();
         (seconds >= 3_600).then(|| count as f64 * 86_400.0 / seconds as f64)
+    }
+
+    /// How often a day each group of reviewers was asked before, and would be asked after; see [`Self::daily`].
+    #[must_use]
+    pub fn asked_daily(&self) -> Option<BTreeMap<String, (f64, f64)>> {
+        let rates = self
+            .asked
+            .iter()
+            .map(|(group, (old, new))| Some((group.clone(), (self.daily(*old)?, self.daily(*new)?))));
+        rates.collect()
     }
 }
 
@@ -307,62 +335,20 @@ fn sorted(policies: &[String]) -> Vec<String> {
     policies
 }
 
-fn cells<S: serde::Serializer>(cells: &BTreeMap<Key, Cell>, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        old: Kind,
-        new: Kind,
-        change: Option<Change>,
-        #[serde(flatten)]
-        cell: &'a Cell,
-    }
-    serializer.collect_seq(cells.iter().map(|((old, new, change), cell)| Line {
-        old: *old,
-        new: *new,
-        change: *change,
-        cell,
-    }))
-}
-
-fn groups<S: serde::Serializer>(groups: &BTreeMap<About, u64>, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        principal: &'a str,
-        action: &'a str,
-        resource: &'a str,
-        count: u64,
-    }
-    serializer.collect_seq(groups.iter().map(|(about, count)| Line {
-        principal: &about.principal,
-        action: &about.action,
-        resource: &about.resource,
-        count: *count,
-    }))
-}
-
-fn policies<S: serde::Serializer>(
-    policies: &BTreeMap<(Vec<String>, Vec<String>), u64>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        old: &'a [String],
-        new: &'a [String],
-        count: u64,
-    }
-    serializer.collect_seq(policies.iter().map(|((old, new), count)| Line { old, new, count: *count }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_rate_is_told_of_an_hour_and_more() {
-        let over = |hours: i64| Table { span: Some((0, hours * 3_600_000)), ..Table::default() };
-        assert_eq!(over(0).daily(5), None);
-        assert_eq!(over(6).daily(5), Some(20.0));
-        assert_eq!(over(48).daily(5), Some(2.5));
+        let over = |spans: &[(i64, i64)]| Table {
+            spans: spans.iter().map(|(first, last)| (first * 3_600_000, last * 3_600_000)).collect(),
+            ..Table::default()
+        };
+        assert_eq!(over(&[]).daily(5), None);
+        assert_eq!(over(&[(0, 6)]).daily(5), Some(20.0));
+        assert_eq!(over(&[(0, 48)]).daily(5), Some(2.5));
+        assert_eq!(over(&[(0, 2), (1_000, 1_004)]).daily(5), Some(20.0), "nothing was recorded between them");
     }
 
     #[test]

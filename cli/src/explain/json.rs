@@ -16,6 +16,8 @@ pub(super) fn render(report: &Report<'_>) -> Value {
     });
     let missed = explanation.missed.iter().map(|(route, miss)| json!({"route": route, "misses": miss}));
     json!({
+        // As in the report of a coverage without one.
+        "filter": null,
         "bundle": {"path": report.folder, "sha256": report.explainer.bundle_hash()},
         "recording": report.file,
         "id": report.entry.id,

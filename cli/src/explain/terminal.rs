@@ -14,6 +14,7 @@ use countersign_core::routes::{Miss, WrittenRoute};
 use super::Report;
 use super::written::{duration, value};
 use crate::output::{line, para, word as one};
+use crate::replay::report::WITHOUT;
 use crate::replay::word;
 
 /// How many routes are named that nearly fit.
@@ -42,7 +43,8 @@ fn write(out: &mut String, report: &Report<'_>) -> Result {
     decision(out, report)?;
     missed(out, &explanation.missed)?;
     differ::write(out, report)?;
-    para!(out, "policies {}  {}", report.explainer.bundle_hash(), report.folder.display())?;
+    para!(out, "filter   none: {WITHOUT}")?;
+    line!(out, "policies {}  {}", report.explainer.bundle_hash(), report.folder.display())?;
     if let Some(file) = &report.file {
         let path = file.path.display().to_string();
         line!(out, "request  {}  {}#{}", file.sha256, one(&path), one(&report.entry.id))?;

@@ -181,11 +181,11 @@ fn all(
         };
         let gateway = &arguments.gateway;
         let options = Options {
-            name: String::new(),
             workers: gateway.workers,
             seed: gateway.seed,
             otherwise: otherwise.clone(),
             chunking: *chunking,
+            ..Options::default()
         };
         let plan = Plan { recordings: arguments.recordings.clone(), options, jobs: arguments.jobs, tally };
         let bar = Progress::over(&arguments.recordings);

@@ -20,12 +20,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use countersign_core::explain::Explainer;
 use countersign_host_test::Time;
 use countersign_host_test::approvals::Approvals;
 use countersign_protocol::recording::Entry;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use super::leaks::Leaks;
+use super::request::facts;
 use super::run::{conclude, notice_nothing};
 use super::{Ending, Options, Plan, Played, Reader, Recording, RunError, Setting, Tally};
 use certificates::{Connectors, Files};
@@ -36,6 +39,20 @@ use message::{Message, message};
 use process::Process;
 use service::Service;
 use upstream::Upstream;
+
+/// Fields that Envoy's connection manager or router adds or writes anew on the way to the upstream, and those that say
+/// where a message ends: HTTP/1.1 needs some form of them, and which one is the hop's own matter.
+pub const ADDED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "te",
+    "transfer-encoding",
+    "x-envoy-external-address",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-request-id",
+];
 
 /// What a replay through Envoy needs besides a setting.
 #[derive(Debug, Clone)]
@@ -174,15 +191,16 @@ impl Site {
         let approvals = Approvals::new(options.seed)
             .with_audience(setting.audience())
             .otherwise(options.otherwise.clone());
-        let text = setting.asking(&approvals).to_string();
+        let asking = setting.asking(&approvals);
+        let leaks = leaks(&asking, entries);
         let listening = EnvoyError::io("listen on the loopback address");
-        let (service, service_at) = Service::start(approvals).await.map_err(listening)?;
+        let (service, service_at) = Service::start(approvals, leaks).await.map_err(listening)?;
         let listening = EnvoyError::io("listen on the loopback address");
         let (upstream, upstream_at) = Upstream::start().await.map_err(listening)?;
         let certificates = certificates(entries, folder.path())?;
         let configuration = configuration(&Parts {
             filter: &envoy.filter,
-            configuration: &text,
+            configuration: &asking.to_string(),
             upstream: upstream_at,
             service: service_at,
             keys,
@@ -194,6 +212,20 @@ impl Site {
         let connectors = certificates.map(|(_, connectors)| connectors).unwrap_or_default();
         Ok(Self { process, log: Log::read(receiver), service, upstream, connectors, _folder: folder })
     }
+}
+
+/// All that must not be given away.
+fn leaks(configuration: &serde_json::Value, entries: &[Arc<Sendable>]) -> Leaks {
+    let core = Explainer::load(configuration).ok();
+    let mut leaks = Leaks::default();
+    for Sendable { entry, .. } in entries.iter().map(Arc::as_ref) {
+        let redacted = || {
+            let core = core.as_ref();
+            core.map(|core| core.redacted(&facts(entry), entry.ts)).unwrap_or_default()
+        };
+        leaks.expect(entry, redacted);
+    }
+    leaks
 }
 
 /// None, when no client speaks TLS.

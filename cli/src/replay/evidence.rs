@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use countersign_protocol::evidence::{Lane, Record};
 use countersign_protocol::{Hash, Token, UnixMillis};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a record says, as far as a replay looks at it.
@@ -121,14 +121,38 @@ struct Group {
     requests: usize,
 }
 
+/// All evidence that one gateway gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// How many records.
+    pub records: u64,
+    /// A hash over all of them in the order in which they came: from 32 zero bytes on, the SHA-256 of the hash so far and
+    /// the SHA-256 of the next record's line.
+    pub sha256: Hash,
+}
+
 /// All records that may still be asked for.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
+    pub(super) sum: Sum,
     records: BTreeMap<Place, Kept>,
     of_digest: BTreeMap<Hash, Group>,
     digests: BTreeMap<Token, Hash>,
     /// Requests that ended with neither a line for the access log nor evidence: their clients left.
     unheard: usize,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self { records: 0, sha256: Hash::ZERO }
+    }
+}
+
+impl Sum {
+    fn add(&mut self, record: Hash) {
+        self.records += 1;
+        self.sha256 = Hash::of(&[self.sha256.0, record.0].concat());
+    }
 }
 
 impl Evidence {
@@ -138,6 +162,7 @@ impl Evidence {
     /// The record that is none.
     pub(super) fn add(&mut self, records: Vec<Record>) -> Result<(), String> {
         for record in records {
+            self.sum.add(record.hash);
             let said: Said = serde_json::from_str(&record.line).map_err(|_| record.line)?;
             let place = said.place();
             if let (Some(ticket), Some(digest)) = (said.ticket, said.digest) {

@@ -1,20 +1,19 @@
-//! What the filter must not give away: values that were scrubbed out of header fields that it always redacts.
+//! What the filter must not give away: values that `countersign record` scrubbed, known by their pseudonyms.
 //!
-//! The rule: a pseudonym (`scrubbed-…`, see `docs/recordings.md`) that is a value, or in a value, of a field that the
-//! filter redacts (`countersign_core::digest::is_secret`, and those of the route) goes to the upstream and nowhere
-//! else: not into an answer, a log line, evidence or a question to people. One that is also where people see it, such
-//! as in the path, is no secret of that field any more.
+//! The rules for a pseudonym (`scrubbed-…`, see `docs/recordings.md`):
+//! - One in the value of a field that the filter redacts (`countersign_core::digest::is_secret`, and those of the route)
+//!   goes to the upstream and nowhere else: not into an answer, a log, evidence or a question to people.
+//! - One that stands anywhere else, such as in the path or the body, goes besides to where the exact request is shown:
+//!   into the question to people, its evidence, and the answer to who sent it. It goes into no log and no metric.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use countersign_core::digest::is_secret;
-use countersign_core::explain::First;
-use countersign_host_test::{Answer, Call, CallId, Cluster, Fields, Sent, Time};
+use countersign_host_test::{Answer, Call, CallId, Cluster, Fields, Response, Sent, Time};
 use countersign_protocol::UnixMillis;
 use countersign_protocol::recording::{Bytes, Entry};
-use countersign_protocol::request::Shown;
 
 /// What every pseudonym begins with.
 const MARK: &[u8] = b"scrubbed-";
@@ -65,49 +64,49 @@ impl<C: Cluster> Cluster for Watched<C> {
 }
 
 impl Leaks {
-    /// Takes note of an entry that comes now.
-    pub(super) fn expect(&mut self, entry: &Entry, first: Option<&First>) {
-        let redacted = redacted(first);
-        let secret = |name: &str| is_secret(&name.to_ascii_lowercase(), &redacted);
-        let fields = || entry.request.headers.iter().chain(&entry.request.trailers);
-        let mut note = |secret: bool, bytes: &[u8]| {
+    /// Takes note of an entry that comes now; `redacted` names the fields that are redacted besides the fixed list, and is
+    /// asked where it matters.
+    pub(super) fn expect(&mut self, entry: &Entry, redacted: impl FnOnce() -> Vec<String>) {
+        let mut note = |secret: bool, one: &[u8]| {
             let known = if secret { &mut self.hidden } else { &mut self.shown };
-            pseudonyms(bytes).for_each(|one| _ = known.insert(one.to_vec(), entry.ts));
+            known.insert(one.to_vec(), entry.ts);
         };
-        fields().for_each(|(name, value)| note(secret(name), &value.0));
-        let body = entry.request.body.iter().map(|Bytes(body)| body.as_slice());
-        body.for_each(|body| note(false, body));
-        entry.peer.uri_san.iter().for_each(|uri| note(false, uri.as_bytes()));
+        let fields = entry.request.headers.iter().chain(&entry.request.trailers);
+        let fields = fields
+            .flat_map(|(name, value)| pseudonyms(&value.0).map(move |one| (name.to_ascii_lowercase(), one)));
+        let fields: Vec<_> = fields.collect();
+        let doubtful = fields.iter().any(|(name, _)| !is_secret(name, &[]));
+        let redacted = if doubtful { redacted() } else { Vec::new() };
+        fields.iter().for_each(|(name, one)| note(is_secret(name, &redacted), one));
+        let mut show = |bytes: &[u8]| pseudonyms(bytes).for_each(|one| note(false, one));
+        entry.request.body.iter().for_each(|Bytes(body)| show(body));
+        entry.peer.uri_san.iter().for_each(|uri| show(uri.as_bytes()));
         if !entry.claims.is_empty() {
-            note(false, serde_json::to_string(&entry.claims).unwrap_or_default().as_bytes());
+            show(serde_json::to_string(&entry.claims).unwrap_or_default().as_bytes());
         }
     }
 
-    /// Looks at something that the filter sent to `place`, and keeps what it gave away.
-    pub(super) fn look(&mut self, place: &str, bytes: &[u8]) {
-        if let Some(what) = self.gives_away(place, bytes) {
-            self.found.insert(what);
-        }
+    /// Looks at something that the filter left in `place`, a log or the name of a metric, and keeps what it gave away.
+    pub(super) fn look_at_log(&mut self, place: &str, bytes: &[u8]) {
+        self.found.extend(self.gives_away(place, bytes).or_else(|| self.tells(place, bytes)));
     }
 
-    /// Looks at a call to another server.
-    fn look_at_call(&mut self, call: &Call) {
+    /// Looks at a call to another server, and keeps what it gave away.
+    pub(super) fn look_at_call(&mut self, call: &Call) {
         let path = call.header(":path").unwrap_or_default();
         let place = format!("a call of `{}`", path.escape_ascii());
-        self.look(&place, &call.body);
-        self.look_at_fields(&place, &call.headers);
-    }
-
-    fn look_at_fields(&mut self, place: &str, fields: &Fields) {
-        fields.iter().for_each(|(_, value)| self.look(place, value));
+        let parts = parts(&call.headers, &call.body, &call.trailers);
+        let found: Vec<_> = parts.filter_map(|part| self.gives_away(&place, part)).collect();
+        self.found.extend(found);
     }
 
     /// What an answer gives away.
-    pub(super) fn in_answer(&self, headers: &Fields, body: &[u8]) -> Option<String> {
-        let values = headers.iter().map(|(_, value)| value.as_slice()).chain([body]);
-        values.into_iter().find_map(|value| self.gives_away("the answer", value))
+    pub(super) fn in_answer(&self, answer: &Response) -> Option<String> {
+        let mut parts = parts(&answer.headers, &answer.body, &answer.trailers);
+        parts.find_map(|part| self.gives_away("the answer", part))
     }
 
+    /// What was in a redacted field and nowhere that people see.
     fn gives_away(&self, place: &str, bytes: &[u8]) -> Option<String> {
         if self.hidden.is_empty() {
             return None;
@@ -118,6 +117,15 @@ impl Leaks {
             "{place} gives away `{}`, which was scrubbed out of a field that is redacted",
             one.escape_ascii()
         ))
+    }
+
+    /// What was anywhere else in a request.
+    fn tells(&self, place: &str, bytes: &[u8]) -> Option<String> {
+        if self.shown.is_empty() {
+            return None;
+        }
+        let one = pseudonyms(bytes).find(|one| self.shown.contains_key(*one))?;
+        Some(format!("{place} gives away `{}`, which was scrubbed out of a request", one.escape_ascii()))
     }
 
     /// What was given away since this was last asked.
@@ -132,12 +140,10 @@ impl Leaks {
     }
 }
 
-/// The fields that a route adds to those that are always redacted.
-fn redacted(first: Option<&First>) -> Vec<String> {
-    let request = first.and_then(|first| first.question.as_ref()).map(|enquiry| &enquiry.question.request);
-    let fields = request.into_iter().flat_map(|request| request.headers.iter().chain(&request.trailers));
-    let hidden = fields.filter(|field| matches!(field.value, Shown::Redacted { .. }));
-    hidden.map(|field| field.name.clone()).collect()
+/// All bytes of a message.
+fn parts<'a>(headers: &'a Fields, body: &'a [u8], trailers: &'a Fields) -> impl Iterator<Item = &'a [u8]> {
+    let fields = headers.iter().chain(trailers);
+    fields.flat_map(|(name, value)| [name.as_slice(), value]).chain([body])
 }
 
 /// All pseudonyms in some bytes.
@@ -172,15 +178,54 @@ mod tests {
             ("scrubbed-".to_owned() + &"a".repeat(32), "scrubbed-".to_owned() + &"b".repeat(32));
         let mut leaks = Leaks::default();
         let fields = format!(r#"["Cookie","s={secret}; t={path}"],[":path","/?t={path}"]"#);
-        leaks.expect(&entry(&fields), None);
-        leaks.look("a log line", format!("scrubbed-x {path}").as_bytes());
+        leaks.expect(&entry(&fields), Vec::new);
+        leaks.look_at_call(&call(&[&path, "", ""]));
         assert!(leaks.take().is_empty(), "people see the path");
-        leaks.look("a log line", format!("scrubbed-{secret}").as_bytes());
-        let expected =
-            format!("a log line gives away `{secret}`, which was scrubbed out of a field that is redacted");
-        assert_eq!(leaks.take(), BTreeSet::from([expected]));
+        let gone = format!("gives away `{secret}`, which was scrubbed out of a field that is redacted");
+        let doubled = format!("scrubbed-{secret}");
+        for parts in [[&doubled, "", ""], ["", &doubled, ""], ["", "", &doubled]] {
+            leaks.look_at_call(&call(&parts));
+            assert_eq!(leaks.take(), BTreeSet::from([format!("a call of `` {gone}")]), "{parts:?}");
+            let Call { headers, body, trailers, .. } = call(&parts);
+            let answer = Response { headers, body, trailers };
+            assert_eq!(leaks.in_answer(&answer), Some(format!("the answer {gone}")), "{parts:?}");
+        }
         leaks.forget(6);
-        leaks.look("a log line", secret.as_bytes());
+        leaks.look_at_call(&call(&[&secret, "", ""]));
         assert!(leaks.take().is_empty());
+    }
+
+    #[test]
+    fn nothing_that_was_scrubbed_is_in_a_log() {
+        let one = "scrubbed-".to_owned() + &"c".repeat(32);
+        for fields in [format!(r#"[":path","/?t={one}"]"#), format!(r#"["x-note","{one}"]"#)] {
+            let mut leaks = Leaks::default();
+            leaks.expect(&entry(&fields), Vec::new);
+            assert_eq!(leaks.in_answer(&Response::new(400, one.as_str())), None, "who sent it may be told");
+            leaks.look_at_log("a log line", one.as_bytes());
+            let expected = format!("a log line gives away `{one}`, which was scrubbed out of a request");
+            assert_eq!(leaks.take(), BTreeSet::from([expected]));
+        }
+    }
+
+    #[test]
+    fn a_field_that_the_route_redacts_is_a_secret() {
+        let one = "scrubbed-".to_owned() + &"d".repeat(32);
+        let mut leaks = Leaks::default();
+        leaks.expect(&entry(&format!(r#"["X-Partner","{one}"]"#)), || vec!["x-partner".into()]);
+        assert!(leaks.in_answer(&Response::new(400, one.as_str())).is_some());
+        let mut asked = false;
+        leaks.expect(&entry(r#"["x-partner","plain"]"#), || {
+            asked = true;
+            Vec::new()
+        });
+        assert!(!asked, "nothing was scrubbed");
+    }
+
+    /// With these bytes in a header field, the body and a trailer field.
+    fn call([header, body, trailer]: &[&str; 3]) -> Call {
+        let fields = |value: &str| vec![(b"x".to_vec(), value.as_bytes().to_vec())];
+        let (headers, trailers) = (fields(header), fields(trailer));
+        Call { headers, body: body.as_bytes().to_vec(), trailers, timeout: Time::ZERO }
     }
 }

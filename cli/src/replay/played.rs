@@ -56,6 +56,8 @@ pub struct Played {
     pub broken: Vec<String>,
     /// Whether the filter only observes, by its configuration.
     pub observed: bool,
+    /// Header fields that this gateway adds, or writes anew, on the way to the upstream.
+    pub added: &'static [&'static str],
     /// What core decides first here; nothing where that is not known.
     pub core: Option<First>,
 }

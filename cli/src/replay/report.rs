@@ -4,6 +4,7 @@ mod github;
 mod html;
 mod junit;
 mod markdown;
+mod plot;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -16,10 +17,14 @@ use serde::Serialize;
 
 pub(crate) use github::{data as github_text, property as github_property};
 pub(crate) use markdown::escaped as markdown_text;
+pub(crate) use plot::Plot;
 
 use super::reader::Recording;
 use super::{Setting, Tally};
 use crate::output::word;
+
+/// What a report says in place of a filter's hash when no filter was asked.
+pub(crate) const WITHOUT: &str = "judged without a filter";
 
 /// The form of a report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -85,7 +90,7 @@ impl Places {
     }
 
     /// The file and line of a policy.
-    pub(super) fn find(&self, id: &str) -> Option<(PathBuf, usize)> {
+    pub(crate) fn find(&self, id: &str) -> Option<(PathBuf, usize)> {
         let (file, line) = self.of.get(id)?;
         Some((self.folder.join(file), *line))
     }
@@ -158,6 +163,12 @@ impl Report {
             (0, _, faults) => format!("{faults} faults of filter or harness"),
             _ => format!("{failing} of {} requests are not as they must be", self.entries()),
         }
+    }
+
+    /// Linear memory of each worker.
+    fn memory(&self) -> String {
+        let memory: Vec<_> = self.tally.memory.iter().map(|bytes| format!("{} KB", bytes / 1_000)).collect();
+        if memory.is_empty() { "not known".into() } else { memory.join(", ") }
     }
 
     fn shown(&self) -> u64 {

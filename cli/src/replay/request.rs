@@ -1,5 +1,6 @@
 //! A recorded request as the harness sends it.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use countersign_core::facts::{Peer, RequestFacts};
@@ -29,6 +30,19 @@ pub enum Chunking {
     Parts(usize),
     /// All at once, and then an empty part that ends it.
     EmptyEnd,
+}
+
+impl fmt::Display for Chunking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recorded => f.write_str("as it was recorded"),
+            Self::Whole => f.write_str("all at once"),
+            Self::Halves => f.write_str("in two halves"),
+            Self::Parts(1) => f.write_str("one byte at a time"),
+            Self::Parts(size) => write!(f, "{size} bytes at a time"),
+            Self::EmptyEnd => f.write_str("all at once with an empty part at its end"),
+        }
+    }
 }
 
 impl Chunking {

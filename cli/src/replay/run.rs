@@ -205,6 +205,7 @@ pub(super) fn conclude(tally: &mut Tally, path: &Path, rest: &[Played], ending: 
     tally.trapped |= !ending.traps.is_empty();
     tally.faults.extend(ending.all());
     tally.memory.extend(&ending.memory);
+    tally.evidence.push(ending.evidence);
 }
 
 /// That an entry of which something is expected is left out.

@@ -7,8 +7,8 @@ use countersign_host_test::{Filter, LoadError, approvals::Approvals};
 use countersign_protocol::Hash;
 use serde_json::{Map, Value, json};
 
-/// The cluster under which the filter finds the approval service in a replay.
-pub(crate) const CLUSTER: &str = "approvals";
+/// The plugin's `name` and its `root_id` in the gateway's configuration, as they ship.
+pub(crate) const PLUGIN: &str = "countersign";
 
 /// A filter and what it is configured with.
 #[derive(Clone)]
@@ -147,14 +147,7 @@ pub(crate) fn read_configuration(
 
 /// A configuration that asks this service in place of the one that it names.
 pub(crate) fn asking(mut configuration: Map<String, Value>, approvals: &Approvals) -> Value {
-    let approval = json!({
-        "cluster": CLUSTER,
-        "authority": "approvals.replay",
-        "token": approvals.token(),
-        "issuer": approvals.issuer(),
-        "keys": [approvals.jwk()],
-    });
-    configuration.insert("approval".into(), approval);
+    configuration.insert("approval".into(), approvals.approval());
     Value::Object(configuration)
 }
 

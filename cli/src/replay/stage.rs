@@ -6,16 +6,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use countersign_core::explain::{Explainer, First};
-use countersign_host_test::approvals::{Approvals, Break, Key, Otherwise, Script};
-use countersign_host_test::{Gateway, Outcome, StreamId, Trial};
+use countersign_host_test::approvals::{Approvals, CLUSTER, Key, Otherwise, Script};
+use countersign_host_test::{FailurePolicy, Gateway, Outcome, StreamId, Trial};
 use countersign_protocol::recording::{Entry, Trouble};
 use countersign_protocol::{Hash, UnixMillis};
 
+use super::ending::Ending;
 use super::evidence::{Evidence, Said};
 use super::leaks::{Leaks, Watched};
 use super::played::{Played, Seen};
 use super::request::{self, Chunking, facts};
-use super::setting::{CLUSTER, Setting};
+use super::setting::{PLUGIN, Setting};
 
 /// How long after its end the evidence of a request may still come: ten times as long as a batch waits.
 const LATE: Duration = Duration::from_secs(60);
@@ -30,11 +31,14 @@ const SWEEP: u64 = 4_096;
 /// How much time goes by at most before the filter's log is taken: the host keeps only so much of it.
 const SLICE: Duration = Duration::from_secs(60 * 60);
 
+/// Where filter state ends.
+pub(super) const STATE: &str = "what the access log has of it";
+
 /// Faults that are kept in full.
 const FAULTS: usize = 100;
 
 /// How a replay is set up, besides what it runs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The plugin's `name` in the gateway's configuration.
     pub name: String,
@@ -46,6 +50,18 @@ pub struct Options {
     pub otherwise: Otherwise,
     /// The parts in which bodies come.
     pub chunking: Chunking,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: PLUGIN.into(),
+            workers: 1,
+            seed: 0,
+            otherwise: Otherwise::default(),
+            chunking: Chunking::default(),
+        }
+    }
 }
 
 /// An entry that is on its way.
@@ -92,7 +108,8 @@ impl Stage {
         let leaks = Rc::new(RefCell::new(Leaks::default()));
         let gateway = Gateway::builder(&setting.filter)
             .configuration(configuration.to_string())
-            .plugin(&options.name, "")
+            .plugin(&options.name, PLUGIN)
+            .failure_policy(FailurePolicy::FailReload)
             .cluster(CLUSTER, Watched::new(Rc::clone(&approvals), Rc::clone(&leaks)))
             .workers(options.workers)
             .seed(options.seed)
@@ -127,7 +144,11 @@ impl Stage {
         }
         let now = millis(self.gateway.now());
         let core = self.core.as_ref().map(|core| core.first(&facts(&entry), now));
-        self.leaks.borrow_mut().expect(&entry, core.as_ref());
+        let redacted = || {
+            let core = self.core.as_ref();
+            core.map(|core| core.redacted(&facts(&entry), now)).unwrap_or_default()
+        };
+        self.leaks.borrow_mut().expect(&entry, redacted);
         let id = self.gateway.begin(request::request(&entry, number, self.chunking));
         self.open.insert(id, Open { number, entry, key, core });
         self.played += 1;
@@ -171,13 +192,14 @@ impl Stage {
         }
         let rest = self.evidence.rest();
         rest.into_iter().for_each(|what| self.fault(what));
+        self.look_at_metrics();
         self.notice();
         if self.more > 0 {
             self.faults.push(format!("… and {} more faults", self.more));
         }
         let breaks = self.approvals.borrow().breaks();
         let (traps, memory) = (self.gateway.failures(), self.gateway.memory());
-        let ending = Ending { breaks, traps, faults: self.faults, memory };
+        let ending = Ending { breaks, traps, faults: self.faults, evidence: self.evidence.sum, memory };
         (played, ending)
     }
 
@@ -197,7 +219,7 @@ impl Stage {
     fn notice(&mut self) {
         let mut leaks = self.leaks.borrow_mut();
         let log = self.gateway.take_log();
-        log.iter().for_each(|line| leaks.look("a log line", line.text.as_bytes()));
+        log.iter().for_each(|line| leaks.look_at_log("a log line", line.text.as_bytes()));
         let found = leaks.take();
         drop(leaks);
         found.into_iter().for_each(|what| self.fault(what));
@@ -214,6 +236,8 @@ impl Stage {
         let now = self.gateway.now();
         for (id, outcome) in self.gateway.take_all() {
             if let Some(open) = self.open.remove(&id) {
+                let mut leaks = self.leaks.borrow_mut();
+                outcome.state.iter().for_each(|(_, value)| leaks.look_at_log(STATE, value));
                 self.ended.push((open, seen(outcome), now));
             }
         }
@@ -248,14 +272,21 @@ impl Stage {
     /// Takes what is this entry's own.
     fn over(&mut self, open: Open, seen: Seen, records: Vec<Said>) -> Played {
         let mut own = self.evidence.own(&seen, open.digest(), &self.approvals.borrow());
-        let answer = &seen.response;
-        own.broken.extend(self.leaks.borrow().in_answer(&answer.headers, &answer.body));
+        own.broken.extend(self.leaks.borrow().in_answer(&seen.response));
         let Open { number, entry, core, .. } = open;
         let (own, broken, observed) = (own.record, own.broken, self.observed);
-        Played { number, entry, seen, records, own, broken, observed, core }
+        Played { number, entry, seen, records, own, broken, observed, added: &[], core }
+    }
+
+    /// Looks at what metrics are called.
+    fn look_at_metrics(&mut self) {
+        let mut leaks = self.leaks.borrow_mut();
+        let metrics = self.gateway.metrics();
+        metrics.iter().for_each(|(name, _)| leaks.look_at_log("the name of a metric", name.as_bytes()));
     }
 
     fn sweep(&mut self) {
+        self.look_at_metrics();
         let now = self.gateway.now();
         let waiting = self.open.values().chain(self.ended.iter().map(|(open, ..)| open));
         let first = waiting.map(|open| open.entry.ts).min().unwrap_or(millis(now));
@@ -288,29 +319,6 @@ fn seen(outcome: Outcome) -> Seen {
 
 fn millis(time: Duration) -> UnixMillis {
     UnixMillis::try_from(time.as_millis()).unwrap_or(UnixMillis::MAX)
-}
-
-/// How a replay ended, besides its entries.
-#[derive(Debug)]
-pub struct Ending {
-    /// Where the evidence does not hold together.
-    pub breaks: Vec<Break>,
-    /// Why the filter trapped, each time.
-    pub traps: Vec<String>,
-    /// What else went wrong with filter or harness.
-    pub faults: Vec<String>,
-    /// Linear memory of each worker, bytes.
-    pub memory: Vec<usize>,
-}
-
-impl Ending {
-    /// All that is not as it must be, in words.
-    pub fn all(&self) -> impl Iterator<Item = String> {
-        let breaks =
-            self.breaks.iter().map(|found| format!("the evidence does not hold together: {found:?}"));
-        let traps = self.traps.iter().map(|why| format!("the filter traps in {why}"));
-        breaks.chain(traps).chain(self.faults.iter().cloned())
-    }
 }
 
 /// The evidence of a request so far; `digest` finds that of one whose client left while people were asked.

@@ -3,30 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use countersign_protocol::UnixMillis;
-use countersign_protocol::recording::{Decision, Entry, Expect};
+use countersign_protocol::recording::{Entry, Expect};
 use serde::Serialize;
 
-use super::{Chunking, Finding, Played, word};
+use super::verify::differences;
+use super::{Chunking, Decisions, Finding, OverTime, Played, Sum, word};
 
 /// Failures that are kept in full.
 const SHOWN: usize = 20;
-
-/// Most moments of the plot of decisions over time.
-const MOMENTS: usize = 120;
-
-/// Decisions, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Decisions {
-    /// Allowed.
-    pub allow: u64,
-    /// People were asked.
-    pub ask: u64,
-    /// Denied.
-    pub deny: u64,
-    /// There is no evidence of what was decided.
-    pub unknown: u64,
-}
 
 /// A request of which something is not as it must be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -83,43 +67,18 @@ pub struct Tally {
     pub faults: Vec<String>,
     /// Whether the filter trapped.
     pub trapped: bool,
+    /// The evidence of each gateway: one for each job of each recording.
+    pub evidence: Vec<Sum>,
     /// Linear memory of each worker, bytes.
     pub memory: Vec<usize>,
     /// Decisions by time, from the beginning of each span.
-    pub over_time: BTreeMap<UnixMillis, Decisions>,
+    pub over_time: OverTime,
     /// Every entry that had expectations; only when they are asked for.
     #[serde(skip)]
     pub cases: Option<Vec<Case>>,
     /// What came of every entry, as an expectation, by number; only when they are asked for.
     #[serde(skip)]
     pub came: Option<BTreeMap<u64, Expect>>,
-    #[serde(skip)]
-    pub(super) span: UnixMillis,
-}
-
-impl Decisions {
-    /// Counts one.
-    pub fn add(&mut self, decision: Option<Decision>) {
-        match decision {
-            Some(Decision::Allow) => self.allow += 1,
-            Some(Decision::Ask) => self.ask += 1,
-            Some(Decision::Deny) => self.deny += 1,
-            None => self.unknown += 1,
-        }
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn total(self) -> u64 {
-        self.allow + self.ask + self.deny + self.unknown
-    }
-
-    fn join(&mut self, other: Self) {
-        self.allow += other.allow;
-        self.ask += other.ask;
-        self.deny += other.deny;
-        self.unknown += other.unknown;
-    }
 }
 
 impl Tally {
@@ -127,7 +86,7 @@ impl Tally {
     pub fn add(&mut self, recording: &std::path::Path, played: &Played, findings: Vec<Finding>) {
         let decision = played.decision();
         self.decisions.add(decision);
-        self.at(played.entry.ts).add(decision);
+        self.over_time.add(played.entry.ts, decision);
         self.expected += u64::from(played.entry.expect.is_some());
         if let Some(cases) =
             self.cases.as_mut().filter(|_| played.entry.expect.is_some() || !findings.is_empty())
@@ -180,10 +139,9 @@ impl Tally {
         self.failures.truncate(SHOWN);
         self.faults.extend(other.faults);
         self.trapped |= other.trapped;
+        self.evidence.extend(other.evidence);
         self.memory.extend(other.memory);
-        for (at, decisions) in other.over_time {
-            self.at(at).join(decisions);
-        }
+        self.over_time.join(other.over_time);
         self.cases = self
             .cases
             .take()
@@ -196,13 +154,17 @@ impl Tally {
     /// Takes over what another way of sending the same bodies came to, where it is something else.
     pub(super) fn compare(&mut self, way: Chunking, other: &Self) {
         let mut other = other.clone();
-        for (number, came) in other.came.iter().flatten() {
-            let here = self.came.as_ref().and_then(|came| came.get(number));
-            if here.is_some_and(|here| here != came) {
-                self.faults
-                    .push(format!("request {number}, sent {way:?}, came to {came:?}, not to {here:?}"));
-            }
-        }
+        let pairs = other.came.iter().flatten();
+        let pairs = pairs.filter_map(|(number, came)| Some((number, self.came.as_ref()?.get(number)?, came)));
+        let differing: Vec<_> = pairs.filter(|(_, here, came)| here != came).collect();
+        let told = differing.iter().take(SHOWN).map(|(number, here, came)| {
+            let place = *number + 1;
+            format!("request {place} of all, with its body sent {way}: {}", differing_in(here, came))
+        });
+        let more = differing.len().saturating_sub(SHOWN);
+        let more = (more > 0)
+            .then(|| format!("{more} more requests come to something else with their bodies sent {way}"));
+        self.faults.extend(told.chain(more).collect::<Vec<_>>());
         self.failing += other.failing;
         self.broken |= other.broken;
         self.failures.append(&mut other.failures);
@@ -222,22 +184,17 @@ impl Tally {
     pub fn is_sound(&self) -> bool {
         !self.broken && self.faults.is_empty() && !self.trapped
     }
-
-    /// The span of time that a moment is in. Spans grow, so that there are never many.
-    fn at(&mut self, ts: UnixMillis) -> &mut Decisions {
-        self.span = self.span.max(1_000);
-        while self.over_time.len() >= MOMENTS && !self.over_time.contains_key(&floor(ts, self.span)) {
-            self.span *= 2;
-            for (at, decisions) in std::mem::take(&mut self.over_time) {
-                self.over_time.entry(floor(at, self.span)).or_default().join(decisions);
-            }
-        }
-        self.over_time.entry(floor(ts, self.span)).or_default()
-    }
 }
 
-fn floor(ts: UnixMillis, span: UnixMillis) -> UnixMillis {
-    ts.saturating_sub(ts.rem_euclid(span))
+/// In what two things differ that came of a request.
+fn differing_in(here: &Expect, there: &Expect) -> String {
+    // What is not there is not looked at in an expectation.
+    let whole = |came: &Expect| {
+        let reason = came.reason.clone().unwrap_or_else(|| "none".into());
+        Expect { reason: Some(reason), ..came.clone() }
+    };
+    let found: Vec<_> = differences(&whole(here), &whole(there)).iter().map(ToString::to_string).collect();
+    if found.is_empty() { "it is not known in both what was decided".into() } else { found.join("; ") }
 }
 
 impl Failure {
@@ -300,12 +257,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_of_time_grow_with_the_recording() {
-        let mut tally = Tally::default();
-        for second in 0..100_000_i64 {
-            tally.at(second * 1_000).add(Some(Decision::Allow));
-        }
-        assert!(tally.over_time.len() <= MOMENTS);
-        assert_eq!(tally.over_time.values().map(|decisions| decisions.allow).sum::<u64>(), 100_000);
+    fn bodies_that_come_to_something_else_are_told_in_words_and_not_without_end() {
+        let came = |status, reason: Option<&str>| {
+            let expect =
+                Expect { status: Some(status), reason: reason.map(str::to_owned), ..Expect::default() };
+            let came = (0..25).map(|number| (number, expect.clone())).collect();
+            Tally { came: Some(came), ..Tally::default() }
+        };
+        let mut tally = came(200, None);
+        tally.compare(Chunking::Parts(1), &came(200, None));
+        assert!(tally.is_clean());
+        tally.compare(Chunking::Parts(1), &came(403, Some("forbidden")));
+        let first = "request 1 of all, with its body sent one byte at a time: \
+                     status: expected 200, found 403; reason: expected none, found forbidden";
+        let last = "5 more requests come to something else with their bodies sent one byte at a time";
+        assert_eq!((tally.faults.len(), tally.faults[0].as_str()), (SHOWN + 1, first));
+        assert_eq!(tally.faults[SHOWN], last);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use countersign_core::explain::Decided;
 use countersign_host_test::Ended;
-use countersign_protocol::recording::Decision;
+use countersign_protocol::recording::{Decision, Expect};
 use serde::Serialize;
 
 use super::{Played, passed};
@@ -81,8 +81,12 @@ fn otherwise(played: &Played) -> Option<String> {
 }
 
 fn differing(played: &Played) -> Vec<Finding> {
-    let Some(expect) = &played.entry.expect else { return Vec::new() };
-    let came = played.came();
+    let expect = played.entry.expect.as_ref();
+    expect.map(|expect| differences(expect, &played.came())).unwrap_or_default()
+}
+
+/// Where something else came than was expected.
+pub(super) fn differences(expect: &Expect, came: &Expect) -> Vec<Finding> {
     let sorted = |policies: &Vec<String>| {
         let mut policies = policies.clone();
         policies.sort();

@@ -3,6 +3,7 @@
 mod chain;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use countersign_protocol::approval::{Ack, Acked};
 use countersign_protocol::evidence::{Lane, Record, RecordError};
@@ -38,6 +39,22 @@ pub enum Why {
     Conflict,
     /// The producer stopped and counted more records than came.
     CutOff,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lane = match self.lane {
+            Lane::Held => "held",
+            Lane::Plain => "plain",
+        };
+        let why = match self.why {
+            Why::Missing => "the record before it did not come",
+            Why::Broken => "the record before it has another hash than it says",
+            Why::Conflict => "it came a second time with other bytes",
+            Why::CutOff => "it did not come, and its producer counted it when it stopped",
+        };
+        write!(f, "record {} in the {lane} lane of producer `{}`: {why}", self.seq, self.producer)
+    }
 }
 
 /// Why a batch of evidence is not kept. None of it is then, nor of what it came with.

@@ -59,6 +59,12 @@ pub enum Otherwise {
 /// How long people think in [`Otherwise::ApproveAll`] and [`Otherwise::RejectAll`], or half the hold if that is less.
 const THINKING: Duration = Duration::from_secs(1);
 
+impl From<Vec<Act>> for Otherwise {
+    fn from(acts: Vec<Act>) -> Self {
+        Self::Acts(acts)
+    }
+}
+
 impl Otherwise {
     fn acts(&self, question: &Question) -> Vec<Act> {
         match self {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::run::Agenda;
 use super::workers::Worker;
-use super::{Gateway, Settings, Upstream, empty};
+use super::{Gateway, Settings, Upstream, empty, service};
+use crate::approvals::{CLUSTER, Otherwise};
 use crate::cluster::{Cluster, Time};
 use crate::filter::Filter;
 use crate::outcome::{Trial, Verdict};
@@ -25,6 +26,7 @@ pub struct Builder {
     seed: u64,
     clusters: Vec<(String, Box<dyn Cluster>)>,
     upstream: Box<dyn Upstream>,
+    approvals: Option<Otherwise>,
 }
 
 impl Builder {
@@ -43,6 +45,7 @@ impl Builder {
             seed: 0,
             clusters: Vec::new(),
             upstream: Box::new(empty),
+            approvals: None,
         }
     }
 
@@ -134,6 +137,50 @@ impl Builder {
         self
     }
 
+    /// The approval service by script, for the filter of this project: whoever is asked does what `script` says
+    /// ([`Act`](crate::approvals::Act), as a recording has them under `people`). The filter's configuration, which must be
+    /// JSON then, gets what the filter must know of it: `approval`, in place of what is there.
+    ///
+    /// ```
+    /// use countersign_host_test::approvals::{Act, Doing};
+    /// use countersign_host_test::{Ended, Filter, Gateway, Properties, Request};
+    /// use serde_json::json;
+    ///
+    /// # let Ok(filter) = std::env::var("COUNTERSIGN_WASM") else { return Ok(()) };
+    /// # let filter = Filter::load(&std::fs::read(filter)?)?;
+    /// let configuration = json!({
+    ///     "audience": "my-gateway",
+    ///     "identity": [{ "kind": "header", "name": "x-user", "peers": ["10.0.0.0/8"], "type": "User" }],
+    ///     "bundle": { "v": 1, "files": {
+    ///         "a.cedarschema": "entity User; entity Thing; action drop appliesTo { principal: User, resource: Thing };",
+    ///         "a.cedar": r#"@id("all") permit (principal, action == Action::"drop", resource);
+    ///                       @id("gate") @approval("sre") forbid (principal, action == Action::"drop", resource);"#,
+    ///         "routes.yaml": r#"routes:
+    ///   - match: { host: api.example, method: DELETE, path: "/things/{thing}" }
+    ///     action: Action::"drop"
+    ///     resource: Thing::"{path.thing}""#,
+    ///         "identities.yaml": "people: { User: { issuer: local } }\ngroups: { sre: { issuer: local, id: sre } }",
+    ///     }},
+    /// });
+    /// let script: Vec<Act> = serde_json::from_value(json!([{ "after": "3s", "do": "approve", "by": "bo" }]))?;
+    /// assert_eq!(script[0].what, Doing::Approve);
+    /// let mut gateway =
+    ///     Gateway::builder(&filter).configuration(configuration.to_string()).approvals(script).start()?;
+    ///
+    /// let properties = Properties::default().with(&["source", "address"], "10.0.0.1:5");
+    /// let request = Request::new("DELETE", "api.example", "/things/7").header("x-user", "ana");
+    /// let outcome = gateway.send(Request { properties, ..request });
+    /// assert_eq!((&outcome.ended, outcome.status()), (&Ended::Upstream, 200));
+    /// assert!((outcome.at - outcome.began).as_secs() >= 3);
+    /// assert_eq!(gateway.approvals().map(|service| service.tickets().len()), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn approvals(mut self, script: impl Into<Otherwise>) -> Self {
+        self.approvals = Some(script.into());
+        self
+    }
+
     /// What stands behind the gateway; without it, something that answers 200 at once.
     #[must_use]
     pub fn upstream(mut self, upstream: impl Upstream + 'static) -> Self {
@@ -145,7 +192,8 @@ impl Builder {
     ///
     /// # Errors
     /// How the filter took its configuration, when it does not accept it.
-    pub fn start(self) -> Result<Gateway, Trial> {
+    pub fn start(mut self) -> Result<Gateway, Trial> {
+        let approvals = self.serve()?;
         let process = Rc::new(RefCell::new(Process::new(self.at, self.seed)));
         for (name, cluster) in self.clusters {
             process.borrow_mut().add_cluster(&name, cluster);
@@ -164,9 +212,19 @@ impl Builder {
             slowed: BTreeSet::new(),
             outcomes: BTreeMap::new(),
             upstream: self.upstream,
+            approvals,
         };
         gateway.start(self.workers).map_err(|verdict| Trial { verdict, log: gateway.take_log() })?;
         Ok(gateway)
+    }
+
+    /// Starts the approval service, if there is to be one, and tells the filter of it.
+    fn serve(&mut self) -> Result<Option<service::Shared>, Trial> {
+        let Some(script) = self.approvals.take() else { return Ok(None) };
+        let approvals = service::start(&self.plugin.configuration, self.seed, script)?;
+        self.plugin.configuration = service::asking(&self.plugin.configuration, &approvals)?;
+        self.clusters.push((CLUSTER.into(), Box::new(Rc::clone(&approvals))));
+        Ok(Some(approvals))
     }
 }
 

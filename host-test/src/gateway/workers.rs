@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Gateway, Usage};
+use super::{Gateway, Usage, service};
 use crate::cluster::Time;
 use crate::host::Standing;
 use crate::outcome::{Trial, Verdict};
@@ -14,17 +14,22 @@ use crate::vm::Vm;
 /// How long after the last start a failed VM is not replaced (`reload_config`, at least so long).
 const BACK_OFF: Duration = Duration::from_secs(1);
 
+/// Failures of VMs that are gone that are kept, for each worker: a filter may fail every second, for days.
+const KEPT: usize = 100;
+
 /// One worker: the VM that new requests go to, and those that old ones are still in.
 pub(super) struct Worker {
     vms: Vec<Vm>,
     /// The root context that new requests go to.
     pub(super) root: u32,
     started: Time,
+    /// Why VMs failed that are gone, the first of them.
+    gone: Vec<String>,
 }
 
 impl Worker {
     pub(super) fn new(vm: Vm, root: u32, started: Time) -> Self {
-        Self { vms: vec![vm], root, started }
+        Self { vms: vec![vm], root, started, gone: Vec::new() }
     }
 
     pub(super) fn vms(&mut self) -> &mut [Vm] {
@@ -68,7 +73,8 @@ impl Worker {
     }
 
     pub(super) fn failures(&self) -> impl Iterator<Item = String> {
-        self.vms.iter().filter_map(|vm| vm.host().failed.clone())
+        let standing = self.vms.iter().filter_map(|vm| vm.host().failed.clone());
+        self.gone.iter().cloned().chain(standing)
     }
 
     /// Ends the root contexts that nobody uses: they were replaced, and their last request is gone. Gives the
@@ -86,6 +92,8 @@ impl Worker {
         let gone =
             |vm: &Vm| Some(vm.host().serial) != current && vm.host().streams.is_empty() && vm.is_failed();
         let lost = self.vms.iter().filter(|vm| gone(vm)).map(|vm| vm.host().serial).collect();
+        let why = self.vms.iter().filter(|vm| gone(vm)).filter_map(|vm| vm.host().failed.clone());
+        self.gone.extend(why.take(KEPT.saturating_sub(self.gone.len())));
         self.vms.retain(|vm| !gone(vm));
         lost
     }
@@ -99,7 +107,12 @@ impl Gateway {
     /// # Errors
     /// How the filter took it, when it does not accept it: then the old one goes on serving.
     pub fn reload(&mut self, configuration: impl Into<Vec<u8>>) -> Result<(), Trial> {
-        let plugin = Plugin { configuration: configuration.into(), ..(*self.plugin).clone() };
+        let configuration = configuration.into();
+        let configuration = match &self.approvals {
+            Some(approvals) => service::asking(&configuration, approvals)?,
+            None => configuration,
+        };
+        let plugin = Plugin { configuration, ..(*self.plugin).clone() };
         let reloaded = self.switch(Rc::new(plugin));
         reloaded.map_err(|verdict| Trial { verdict, log: self.take_log() })
     }

@@ -124,6 +124,7 @@ fn a_failed_vm_is_replaced_with_the_first_request_after_a_second() {
     assert_eq!(send("/trap", 500), (false, "".into()));
     assert_eq!(send("/other", 499), (false, "".into()));
     assert_eq!(send("/other", 1), (true, "c".into()));
+    assert_eq!(gateway.failures().len(), 2, "those that are gone count, too");
 }
 
 #[test]

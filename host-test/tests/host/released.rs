@@ -1,5 +1,8 @@
 //! The filter that is released, configured as Envoy would.
 
+use std::time::Duration;
+
+use countersign_host_test::approvals::{Act, Otherwise};
 use countersign_host_test::{Filter, Gateway, Level, Properties, Request, Trial, Verdict};
 use serde_json::{Value, json};
 
@@ -28,6 +31,61 @@ fn configuration() -> Value {
 
 fn errors(outcome: &Trial) -> Vec<&str> {
     outcome.log.iter().filter(|line| line.level >= Level::Error).map(|line| line.text.as_str()).collect()
+}
+
+/// One gate before everything.
+fn gated() -> Value {
+    let mut configuration = configuration();
+    configuration["identity"] =
+        json!([{ "kind": "header", "name": "x-user", "peers": ["10.0.0.0/8"], "type": "User" }]);
+    let files = &mut configuration["bundle"]["files"];
+    files["a.cedar"] = json!(
+        "@id(\"all\") permit (principal, action == Action::\"read\", resource);
+        @id(\"gate\") @approval(\"sre\") forbid (principal, action == Action::\"read\", resource);"
+    );
+    files["routes.yaml"] = json!(
+        "routes:\n  - match: { host: api.example, path: / }\n    action: Action::\"read\"\n    resource: User::\"x\"\n"
+    );
+    files["identities.yaml"] =
+        json!("people: { User: { issuer: local } }\ngroups: { sre: { issuer: local, id: sre } }\n");
+    configuration
+}
+
+fn ask() -> Request {
+    let properties = Properties::default().with(&["source", "address"], "10.0.0.1:5");
+    Request { properties, ..Request::new("GET", "api.example", "/").header("x-user", "ana") }
+}
+
+#[test]
+#[ignore = "needs COUNTERSIGN_WASM"]
+fn people_answer_by_script() {
+    let acts = |what: &str| -> Vec<Act> {
+        serde_json::from_value(json!([{ "after": "3s", "do": what, "by": "bo" }])).unwrap()
+    };
+    let filter = filter();
+    for (script, status, kind) in [
+        (Otherwise::from(acts("approve")), 200, "outcome"),
+        (acts("reject").into(), 403, "denied"),
+        (Otherwise::ApproveAll, 200, "outcome"),
+    ] {
+        let gateway = Gateway::builder(&filter).configuration(gated().to_string()).at(AT);
+        let mut gateway = gateway.approvals(script.clone()).start().unwrap();
+        let outcome = gateway.send(ask());
+        assert_eq!(outcome.status(), status, "{script:?}");
+        gateway.run_for(Duration::from_secs(30));
+        let approvals = gateway.approvals().unwrap();
+        let record = approvals.records().iter().any(|record| record.envelope.kind == kind);
+        assert!(record && approvals.tickets().len() == 1, "{script:?}");
+        drop(approvals);
+        // A configuration that comes later asks the same service.
+        let mut later = gated();
+        later["timezone"] = json!("Europe/Zurich");
+        gateway.reload(later.to_string()).unwrap();
+        assert_eq!(gateway.send(ask()).status(), status, "{script:?}");
+        assert_eq!(gateway.approvals().unwrap().tickets().len(), 2, "{script:?}");
+    }
+    let refused = Gateway::builder(&filter).configuration("no JSON").approvals(Otherwise::Silence).start();
+    assert!(refused.err().unwrap().to_string().contains("no JSON object"));
 }
 
 #[test]

@@ -40,7 +40,9 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("differential: the examples", examples);
     trials.add("differential: 300 generated requests", async |world| generated(world, 1, GENERATED).await);
     trials.add("differential: what is known to differ", pinned::all);
+    trials.add("differential: evidence that comes late", pinned::late);
     trials.add("differential: the page about it", pinned::page);
+    trials.add("differential: what is compared of evidence", pinned::evidence);
     trials.add("differential: how often a grant is refused", pinned::dedup);
     trials.add_ignored("differential: 2,000 generated requests", async |world| {
         let seed = std::env::var(xtask::soak::SEED).ok().and_then(|seed| seed.parse().ok());
@@ -76,14 +78,13 @@ impl Pair {
         Self::new(world, files(&folder.join("policies"))?, &folder.join("configuration.json"))
     }
 
+    /// With the policies and the configuration of an example.
+    fn example(world: &World, workspace: &Workspace, folder: &Path) -> Result<Self> {
+        Self::new(world, policies(workspace, folder)?, &folder.join("configuration.json"))
+    }
+
     fn options() -> Options {
-        Options {
-            workers: 2,
-            seed: 1,
-            otherwise: Default::default(),
-            chunking: Default::default(),
-            name: String::new(),
-        }
+        Options { workers: 2, seed: 1, ..Options::default() }
     }
 
     /// Plays entries through both, side by side.
@@ -179,7 +180,7 @@ async fn examples(world: &World) -> Result<()> {
         if recordings.is_empty() {
             continue;
         }
-        let pair = Pair::new(world, policies(&workspace, &folder)?, &folder.join("configuration.json"))?;
+        let pair = Pair::example(world, &workspace, &folder)?;
         for recording in recordings {
             let mut entries = recorded(&recording)?;
             entries.retain(|entry| entry.id != LATE);

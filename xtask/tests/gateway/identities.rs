@@ -28,7 +28,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("identity: the same header from anybody else", distrusted_header);
 }
 
-fn read_builds(run: &str) -> Call {
+pub(crate) fn read_builds(run: &str) -> Call {
     Call { method: "GET".into(), path: format!("/v1/builds?run={run}"), justification: None, body: None }
 }
 

@@ -4,12 +4,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use countersign_host_test::approvals::CLUSTER;
 use serde_json::{Value, json};
 
 use super::certificates::Files;
 use super::message::carrier;
 use super::upstream::CLIENT;
-use crate::replay::setting::CLUSTER;
+use crate::replay::setting::PLUGIN;
 
 /// Where `jwt_authn` puts what it verified.
 const JWT: &str = "envoy.filters.http.jwt_authn";
@@ -150,8 +151,8 @@ fn wasm(parts: &Parts<'_>) -> Value {
         "@type": "type.googleapis.com/google.protobuf.StringValue", "value": parts.configuration,
     });
     let config = json!({
-        "name": "countersign",
-        "root_id": "countersign",
+        "name": PLUGIN,
+        "root_id": PLUGIN,
         "failure_policy": "FAIL_RELOAD",
         "allow_on_headers_stop_iteration": true,
         "vm_config": {

@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Came, Client};
 use super::order::{Follower, order};
-use super::process::Logged;
-use super::{Sendable, Site, now};
+use super::process::{Logged, traps};
+use super::service::State;
+use super::{ADDED, Sendable, Site, now};
 use crate::replay::evidence::Evidence;
-use crate::replay::stage::{asked, is_whole, records};
+use crate::replay::stage::{STATE, asked, is_whole, records};
 use crate::replay::{Ending, Played, Seen, request};
 
 /// Entries that are on their way at the same time.
@@ -79,14 +80,31 @@ impl Run {
         self.faults.extend(self.evidence.rest());
         self.played.sort_by_key(|played| played.number);
         let breaks = self.site.service.lock().approvals.breaks();
-        let traps = self.site.process.traps().unwrap_or_else(|error| {
-            self.faults.push(format!("cannot read Envoy's log, so whether the filter trapped: {error}"));
-            Vec::new()
-        });
+        let traps = self.look_at_logs().await;
         if let Some(site) = Arc::into_inner(self.site) {
             site.process.stop().await;
         }
-        (self.played, Ending { breaks, traps, faults: self.faults, memory: Vec::new() })
+        (
+            self.played,
+            Ending { breaks, traps, faults: self.faults, evidence: self.evidence.sum, memory: Vec::new() },
+        )
+    }
+
+    /// Looks at what was logged, counted and sent; gives why the filter trapped.
+    async fn look_at_logs(&mut self) -> Vec<String> {
+        let log = self.site.process.log().unwrap_or_else(|error| {
+            self.faults.push(format!("cannot read Envoy's log, so whether the filter trapped: {error}"));
+            String::new()
+        });
+        let metrics = self.site.process.metrics().await.unwrap_or_else(|error| {
+            self.faults.push(format!("cannot read Envoy's metrics: {error}"));
+            Vec::new()
+        });
+        let leaks = &mut self.site.service.lock().leaks;
+        log.lines().for_each(|line| leaks.look_at_log("a log line", line.as_bytes()));
+        leaks.look_at_log("the name of a metric", &metrics);
+        self.faults.extend(leaks.take());
+        traps(&log)
     }
 
     async fn together(&mut self, followers: Vec<Follower>) {
@@ -156,7 +174,8 @@ impl Run {
     }
 
     fn collect(&mut self, all: bool) {
-        let service = &mut self.site.service.lock().approvals;
+        let mut state = self.site.service.lock();
+        let State { approvals: service, leaks, .. } = &mut *state;
         if let Err(line) = self.evidence.add(service.take_records()) {
             self.faults.push(format!("not an evidence record: `{line}`"));
         }
@@ -170,9 +189,20 @@ impl Run {
             if all || is_whole(&seen, &records) || since.elapsed() > LATE {
                 let own = self.evidence.own(&seen, digest, service);
                 let (number, entry) = (number as u64, one.entry.clone());
-                let (own, broken) = (own.record, own.broken);
+                let (own, mut broken) = (own.record, own.broken);
+                broken.extend(leaks.in_answer(&seen.response));
                 let observed = self.observed;
-                self.played.push(Played { number, entry, seen, records, own, broken, observed, core: None });
+                self.played.push(Played {
+                    number,
+                    entry,
+                    seen,
+                    records,
+                    own,
+                    broken,
+                    observed,
+                    added: &ADDED,
+                    core: None,
+                });
             } else {
                 self.ended.push((number, seen, since));
             }
@@ -208,6 +238,9 @@ impl Site {
         let came = client.send(&one.message, &self.connectors).await.map_err(|error| error.to_string())?;
         let logged = self.log.take(&name).await;
         let mut forwarded = self.upstream.take(&name);
+        if let Some(summary) = logged.as_ref().and_then(|line| line.summary.as_ref()) {
+            self.service.lock().leaks.look_at_log(STATE, summary.as_bytes());
+        }
         let mut faults = Vec::new();
         if forwarded.len() > 1 {
             faults.push(format!("entry {number} came to the upstream {} times", forwarded.len()));

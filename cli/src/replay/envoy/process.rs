@@ -30,6 +30,7 @@ pub(super) struct Process {
     child: Child,
     /// Where clients connect to: in plain text, and by TLS.
     pub(super) addresses: Vec<SocketAddr>,
+    admin: SocketAddr,
     /// What it says of itself.
     log: PathBuf,
 }
@@ -82,7 +83,7 @@ pub(super) async fn start(
             && ready(admin).await
         {
             let addresses = listeners(admin).await.map_err(|error| said(&error.to_string()))?;
-            return Ok(Process { child, addresses, log: errors });
+            return Ok(Process { child, addresses, admin, log: errors });
         }
         sleep(Duration::from_millis(25)).await;
     }
@@ -90,14 +91,20 @@ pub(super) async fn start(
 }
 
 impl Process {
-    /// Why the filter trapped so far, each reason once: the callback, and what the virtual machine said of it.
+    /// All that it logged so far, the filter's lines among it.
     ///
     /// # Errors
     /// When its log cannot be read: nobody knows then.
-    pub(super) fn traps(&self) -> Result<Vec<String>> {
-        let text = std::fs::read(&self.log)?;
-        let traps: BTreeSet<_> = String::from_utf8_lossy(&text).lines().filter_map(trap).collect();
-        Ok(traps.into_iter().collect())
+    pub(super) fn log(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).into_owned())
+    }
+
+    /// The filter's metrics, a line each.
+    ///
+    /// # Errors
+    /// When it does not tell.
+    pub(super) async fn metrics(&self) -> Result<Vec<u8>> {
+        get(self.admin, "/stats?filter=wasmcustom").await.map(|(_, text)| text)
     }
 
     /// Ends it, and waits until it is gone.
@@ -114,9 +121,17 @@ fn launch(binary: &Path, folder: &Path, workers: usize, configuration: &Value) -
     command.arg("--admin-address-path").arg(folder.join("envoy.admin"));
     command.args(["--disable-hot-restart", "--concurrency", &workers.max(1).to_string()]);
     command.args(["--file-flush-interval-msec", "20", "--log-level", "warning"]);
+    // The filter's own lines: they must not give anything away.
+    command.args(["--component-log-level", "wasm:info"]);
     command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(std::fs::File::create(folder.join("envoy.log"))?);
     command.spawn()
+}
+
+/// Why the filter trapped, each reason once: the callback, and what the virtual machine said of it.
+pub(super) fn traps(log: &str) -> Vec<String> {
+    let traps: BTreeSet<_> = log.lines().filter_map(trap).collect();
+    traps.into_iter().collect()
 }
 
 /// What a line of the log says of a trap: Envoy 1.40 writes `Function: CALLBACK failed: WHY` of each, as an error of

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::now;
 use super::wire::{Framing, Head, Reader};
+use crate::replay::leaks::Leaks;
 
 /// How long what was written before a connection breaks has to arrive.
 const ARRIVAL: Duration = Duration::from_millis(50);
@@ -33,16 +34,18 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) approvals: Approvals,
+    /// Looks at every call.
+    pub(super) leaks: Leaks,
     waiting: BTreeMap<CallId, oneshot::Sender<Answer>>,
     calls: u64,
 }
 
 impl Service {
     /// Listens, and serves in the background until the runtime ends.
-    pub(super) async fn start(approvals: Approvals) -> Result<(Self, SocketAddr)> {
+    pub(super) async fn start(approvals: Approvals, leaks: Leaks) -> Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let state = Mutex::new(State { approvals, waiting: BTreeMap::new(), calls: 0 });
+        let state = Mutex::new(State { approvals, leaks, waiting: BTreeMap::new(), calls: 0 });
         let service = Self(Arc::new(Shared { state, woken: Notify::new() }));
         let (serving, driven) = (service.clone(), service.clone());
         tokio::spawn(async move {
@@ -81,9 +84,8 @@ impl Service {
         let mut reader = Reader::new(read);
         while let Some(head) = reader.head().await? {
             let mut body = Vec::new();
-            reader.body(head.framing().unwrap_or(Framing::Length(0)), &mut body).await?;
-            let call =
-                Call { headers: headers(&head), body, trailers: Fields::new(), timeout: Duration::ZERO };
+            let trailers = reader.body(head.framing().unwrap_or(Framing::Length(0)), &mut body).await?;
+            let call = Call { headers: headers(&head), body, trailers, timeout: Duration::ZERO };
             let Some((id, answer)) = self.begin(&call) else { return Ok(()) };
             let Some(answer) = self.wait(id, answer, &mut reader).await else { return Ok(()) };
             match answer {
@@ -99,6 +101,7 @@ impl Service {
         let mut state = self.lock();
         let id = CallId(state.calls);
         state.calls += 1;
+        state.leaks.look_at_call(call);
         if state.approvals.call(id, call, now()) == Sent::Refused {
             return None;
         }

@@ -45,6 +45,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     for recording in &report.recordings {
         writeln!(out, "- {} `{}`", escaped(&recording.path.display().to_string()), recording.sha256)?;
     }
+    writeln!(out, "- memory of workers: {}", report.memory())?;
     writeln!(out, "\n</details>")
 }
 

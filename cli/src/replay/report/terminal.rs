@@ -1,5 +1,6 @@
 //! The report for people.
 
+use super::super::Sum;
 use super::super::tally::Failure;
 use super::Report;
 use crate::output::line;
@@ -42,8 +43,10 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     for recording in &report.recordings {
         line!(out, "  recording  {}  {}", recording.sha256, recording.path.display())?;
     }
-    let memory: Vec<_> = report.tally.memory.iter().map(|bytes| format!("{} KB", bytes / 1_000)).collect();
-    line!(out, "  memory     {}", memory.join(", "))?;
+    for Sum { records, sha256 } in &report.tally.evidence {
+        line!(out, "  evidence   {sha256}  {records} records")?;
+    }
+    line!(out, "  memory     {}", report.memory())?;
     line!(out, "{}", report.verdict())
 }
 

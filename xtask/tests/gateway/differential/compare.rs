@@ -1,23 +1,10 @@
 //! What of an entry must be the same at both gateways, and what each of them adds by itself.
 
-use countersign_cli::replay::{Played, word};
+use countersign_cli::replay::envoy::ADDED;
+use countersign_cli::replay::{About, Played, Said, word};
 use countersign_host_test::{Ended, Fields, Forwarded};
 use countersign_protocol::Hash;
 use serde_json::Value;
-
-/// Fields that Envoy's connection manager or router adds or writes anew on the way to the upstream, and those that say
-/// where a message ends: HTTP/1.1 needs some form of them, and which one is the hop's own matter.
-pub(crate) const ADDED: [&str; 9] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "te",
-    "transfer-encoding",
-    "x-envoy-external-address",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-request-id",
-];
 
 /// What must be the same, member by member.
 pub(crate) type View = Vec<(&'static str, String)>;
@@ -71,14 +58,19 @@ fn ended(ended: &Ended) -> &'static str {
     }
 }
 
-/// Each record's kind, reason, policies and digest, in order.
+/// Each record, in order.
 fn records(played: &Played) -> String {
-    let said = played.records.iter().map(|said| {
-        let digest = said.digest.map(|digest| digest.to_string()).unwrap_or_default();
-        let reason = [&said.reason, &said.detail].map(|part| part.clone().unwrap_or_default()).join(" ");
-        format!("{} ({reason}) {:?} {digest}", said.kind, said.policies)
-    });
-    once(said.collect()).join(", ")
+    once(played.records.iter().map(record).collect()).join(", ")
+}
+
+/// A record's kind, reason, policies and digest, who wanted to do what to what, and by which route.
+pub(crate) fn record(said: &Said) -> String {
+    let digest = said.digest.map(|digest| digest.to_string()).unwrap_or_default();
+    let reason = [&said.reason, &said.detail].map(|part| part.clone().unwrap_or_default()).join(" ");
+    let About { principal, action, resource } = said.about();
+    let route = said.route.as_deref().unwrap_or_default();
+    let about = format!("{principal} {action} {resource} by {route}");
+    format!("{} ({reason}) {:?} {digest} {about}", said.kind, said.policies)
 }
 
 /// A grant that is refused is looked at again when other requests are being asked about at that moment, so how often

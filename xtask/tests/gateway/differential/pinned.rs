@@ -1,13 +1,15 @@
 //! Holds what is known to differ to what is written about it.
 
 use anyhow::{Context as _, Result, ensure};
+use countersign_cli::replay::envoy::{self, ADDED};
 use countersign_protocol::recording::{Bytes, Entry};
+use serde_json::{Value, json};
 use xtask::stack::now;
 use xtask::workspace::Workspace;
 
-use super::compare::{ADDED, differences, once, own_answer, view};
+use super::compare::{differences, once, own_answer, record, view};
 use super::rows::{ROWS, Row, entry};
-use super::{Both, Pair};
+use super::{Both, LATE, Pair, in_harness, recorded, shifted};
 use crate::world::World;
 
 /// What is written about it, for people.
@@ -79,6 +81,57 @@ fn begin(row: &Row) -> String {
         (Some(reason), status) => format!("{status} `{reason}`"),
     };
     format!("| {} | {status} `{details}` | {harness}", row.what)
+}
+
+/// What is not compared with the examples, because the service fails for as long as the run: it comes to the same but for
+/// the evidence, which comes at the end in the harness.
+pub(super) async fn late(world: &World) -> Result<()> {
+    let workspace = Workspace::find()?;
+    let folder = workspace.root().join("examples/guards");
+    let mut entries = recorded(&folder.join("recording.jsonl"))?;
+    entries.retain(|entry| entry.id == LATE);
+    ensure!(entries.len() == 1, "there is no `{LATE}`");
+    let (pair, entries) = (Pair::example(world, &workspace, &folder)?, shifted(&entries));
+    let (setting, mine) = (pair.setting.clone(), entries.clone());
+    let harness = tokio::task::spawn_blocking(move || in_harness(&setting, mine));
+    let (there, _) = envoy::play(&pair.envoy, &pair.setting, &Pair::options(), entries).await?;
+    let (here, ending) = harness.await??;
+    let (here, there) = (here.first().context("nothing here")?, there.first().context("nothing there")?);
+    let said = (here.reason(), here.seen.response.status(), here.records.len());
+    ensure!(said == (Some("service_unavailable"), 503, 1), "the harness says {said:?}");
+    // Nobody asked the other worker anything, and its first record never came.
+    ensure!(ending.faults == ["2 workers, and evidence of 1 of them"], "{:?}", ending.faults);
+    let found = differences(&view(here), &view(there));
+    println!("differential: {LATE}: {found:?}");
+    ensure!(found.iter().all(|one| one.starts_with("records: ")), "{LATE}: {found:?}");
+    Ok(())
+}
+
+/// Evidence that differs in one of these members is a difference.
+pub(super) async fn evidence(_: &World) -> Result<()> {
+    let like = json!({
+        "producer": "a".repeat(32), "lane": "held", "seq": 0, "ts": 0, "kind": "denied", "digest": "a".repeat(64),
+        "reason": "a", "detail": "a", "policies": ["a"], "route": "a",
+        "cedar": { "principal": "a", "action": "a", "resource": "a" },
+    });
+    let line = |value: &Value| Ok::<_, anyhow::Error>(record(&serde_json::from_value(value.clone())?));
+    let same = line(&like)?;
+    for (place, other) in [
+        ("/kind", json!("allowed")),
+        ("/digest", json!("b".repeat(64))),
+        ("/reason", json!("b")),
+        ("/detail", json!("b")),
+        ("/policies", json!(["b"])),
+        ("/route", json!("b")),
+        ("/cedar/principal", json!("b")),
+        ("/cedar/action", json!("b")),
+        ("/cedar/resource", json!("b")),
+    ] {
+        let mut changed = like.clone();
+        *changed.pointer_mut(place).context("no such member")? = other;
+        ensure!(line(&changed)? != same, "another {place} is not noticed");
+    }
+    Ok(())
 }
 
 /// How often a refused grant is looked at is not compared; of all else in the evidence it is.
