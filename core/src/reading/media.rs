@@ -42,7 +42,9 @@ impl MediaType {
             }
             let quoted = value.strip_prefix('"').map(|rest| rest.strip_suffix('"'));
             let value = match quoted {
-                Some(inside) => inside.filter(|inside| !inside.contains(['"', '\\']))?,
+                Some(inside) => {
+                    inside.filter(|inside| !inside.chars().any(|c| "\"\\".contains(c) || c.is_control()))?
+                }
                 None => Some(value).filter(|value| is_word(value))?,
             };
             let name = Some(name).filter(|name| is_word(name))?.to_ascii_lowercase();
@@ -90,6 +92,7 @@ mod tests {
             ("application/json;x=\"a;b\"", None),
             ("multipart/form-data;boundary=a;boundary*0=b", None),
             ("application/json;charset*=utf-8''utf-16", None),
+            ("application/json;x=\"a\u{c}b\"", None),
             ("application/json x", None),
             ("json", None),
             ("", None),
