@@ -41,7 +41,7 @@ impl<'a> Asked<'a> {
             return Ok(Vec::new());
         }
         let body = self.body.ok_or(Unfound::NeedsBody)?;
-        let form = self.form.get_or_init(|| match Format::Form.read(body, self.reading)? {
+        let form = self.form.get_or_init(|| match Format::Form.read(body, self.reading, None)? {
             Body::Form(form) if !body.is_empty() => Ok(Some(form)),
             _ => Ok(None),
         });

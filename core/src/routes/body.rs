@@ -1,6 +1,7 @@
 //! The body of a request, in the one format in which its route reads it.
 
 use super::json::Json;
+use super::messages::{Decoded, Descriptor};
 use crate::denial::{Denial, Reason};
 use crate::grpc;
 use crate::reading::{MediaType, Parameters, Parts, Reading, Rule};
@@ -26,17 +27,21 @@ pub(super) enum Body {
     Json(Json),
     Form(Parameters),
     Multipart(Parts),
-    /// The message without its prefix.
-    Message(Vec<u8>),
+    Message(Decoded),
 }
 
 impl Format {
-    /// Reads a whole body.
+    /// Reads a whole body; a gRPC message by its descriptor.
     ///
     /// # Errors
     /// [`Reason::BadFact`] when the request calls it something else, [`Reason::Ambiguous`] for a content encoding,
     /// another charset, and what two parsers could read differently.
-    pub(super) fn read(self, bytes: &[u8], reading: &Reading) -> Result<Body, Denial> {
+    pub(super) fn read(
+        self,
+        bytes: &[u8],
+        reading: &Reading,
+        descriptor: Option<&Descriptor>,
+    ) -> Result<Body, Denial> {
         let ty = self.check(reading)?;
         match self {
             Self::Json => Json::parse(bytes, reading.relaxed()).map(Body::Json),
@@ -46,7 +51,12 @@ impl Format {
                 parts.check_method(reading.relaxed())?;
                 Ok(Body::Multipart(parts))
             }
-            Self::Message => grpc::message(bytes).map(|message| Body::Message(message.to_vec())),
+            Self::Message => {
+                let message = grpc::message(bytes)?;
+                let descriptor = descriptor
+                    .ok_or_else(|| Denial::new(Reason::BadFact, "nothing describes the message"))?;
+                descriptor.decode(message).map(Body::Message).map_err(|why| why.denial("the message"))
+            }
         }
     }
 

@@ -18,6 +18,9 @@ use crate::load::LoadError;
 use crate::yaml::{Located, OneOrMany};
 pub(super) use matching::Matching;
 
+/// Most fields of a gRPC message that a route reads.
+const MAX_FIELDS: usize = 256;
+
 /// A route and which requests it takes.
 pub(super) struct Placed {
     pub(super) matching: Matching,
@@ -54,7 +57,8 @@ pub(super) fn route(
     let mcp = entry.mcp.as_ref().and_then(|mcp| mcp::build::build(&entry, mcp, params, schema, &mut errors));
     let graphql = entry.graphql.as_ref();
     let graphql = graphql.map(|roots| graphql::build::build(&entry, roots, params, schema, &mut errors));
-    let of_message = |text: &str| Fact::of_message(text, &entry.r#match.grpc.as_ref()?.value, messages);
+    let method = entry.r#match.grpc.as_ref().map(|grpc| grpc.value.clone());
+    let of_message = |text: &str| Fact::of_message(text, method.as_ref()?, messages);
     let known: (_, Other<'_>) = (params, &of_message);
     let (action, resource) = match (&mcp, &graphql) {
         (_, Some(graphql)) => {
@@ -95,13 +99,17 @@ pub(super) fn route(
         fold,
         context,
         body: None,
+        message: None,
         volatile,
         redacted,
         mcp: mcp.map(Box::new),
         graphql: graphql.map(Box::new),
     };
     route.body = format(&route, &matching, &mut errors);
+    let method = method.filter(|_| route.body == Some(Format::Message));
+    route.message = method.map(|method| messages.descriptor(&method));
     check_bound(&route, &matching, &mut errors);
+    check_count(&route, &mut errors);
     (errors.0.len() == before).then_some(Placed { matching, route })
 }
 
@@ -129,6 +137,14 @@ fn format(route: &Route, matching: &Matching, errors: &mut Errors<'_>) -> Option
         format!("the route reads `{}`, but in a gRPC message only `message:…` is read", first.written)
     });
     Some(format)
+}
+
+/// More facts of one message would take longer than a request may.
+fn check_count(route: &Route, errors: &mut Errors<'_>) {
+    let count = route.own_facts().filter(|fact| fact.format() == Some(Format::Message)).count();
+    errors.require(route.line, count <= MAX_FIELDS, || {
+        format!("the route reads {count} fields of a message, at most {MAX_FIELDS} are read: take out what no policy is about")
+    });
 }
 
 /// What policy reads must be what people approve, and stands in the question and in evidence: a header that may

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::body::{Body, Format};
 use super::json::{Json, Pointer};
-use super::messages::{self, Messages, Unread};
+use super::messages::{self, Messages};
 use super::pattern::Params;
 use super::types::{Type, excess, has_nul};
 use crate::denial::{Denial, Reason};
@@ -145,6 +145,11 @@ impl Fact {
         matches!(&self.source, Source::Message(path) if path.is_list())
     }
 
+    /// Whether it is whether a message is there.
+    pub(super) fn is_presence(&self) -> bool {
+        matches!(&self.source, Source::Message(path) if path.is_presence())
+    }
+
     /// Whether what stands there can be of this type, as far as that is known.
     pub(super) fn fits(&self, ty: &Type) -> bool {
         !matches!(&self.source, Source::Message(path) if !path.fits(ty))
@@ -180,7 +185,8 @@ impl Fact {
             },
             Source::Message(path) => match &inputs.body {
                 Some(Body::Message(message)) => {
-                    let texts = path.find(message).map_err(|why| self.unread(why))?;
+                    let texts =
+                        path.find(message).map_err(|why| why.denial(&format!("`{}`", self.written)))?;
                     // A list without members is there all the same.
                     if path.is_list() { Some(Raw::Texts(texts)) } else { self.one_or_list(texts, list)? }
                 }
@@ -230,13 +236,6 @@ impl Fact {
             _ => false,
         };
         if there { Err(self.in_both("form")) } else { Ok(()) }
-    }
-
-    fn unread(&self, why: Unread) -> Denial {
-        match why {
-            Unread::Ambiguous(why) => Rule::MessageFields.broken(format_args!("`{}` {why}", self.written)),
-            Unread::Malformed(why) => self.bad(why),
-        }
     }
 
     fn one_or_list<'a>(&self, mut values: Vec<String>, list: bool) -> Result<Option<Raw<'a>>, Denial> {

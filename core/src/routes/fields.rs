@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Fact, Inputs};
+use super::facts::{Fact, Inputs, Raw};
 use super::types::Type;
 use crate::denial::Denial;
 use crate::types::Attribute;
@@ -20,7 +20,8 @@ pub(super) struct Field {
 #[derive(Debug)]
 pub(super) enum Content {
     Fact(Fact, Type),
-    Record(Vec<Field>),
+    /// Its members, and the message with which it is there.
+    Record(Vec<Field>, Option<Fact>),
 }
 
 /// What the fields find in a request.
@@ -50,7 +51,7 @@ pub(super) fn attributes(fields: &[Field]) -> BTreeMap<String, Attribute> {
 pub(super) fn facts(fields: &[Field]) -> Vec<&Fact> {
     let own = fields.iter().flat_map(|field| match &field.content {
         Content::Fact(fact, _) => vec![fact],
-        Content::Record(fields) => facts(fields),
+        Content::Record(fields, there) => facts(fields).into_iter().chain(there).collect(),
     });
     own.collect()
 }
@@ -63,15 +64,22 @@ impl Field {
                 value => Ok(value),
             },
             // An optional record of which nothing is there is not there.
-            Content::Record(fields) if self.optional && !is_there(fields, inputs)? => Ok(None),
-            Content::Record(fields) => Ok(Some(Value::Record(values(fields, inputs)?))),
+            Content::Record(fields, there) if self.optional && !is_there(fields, there.as_ref(), inputs)? => {
+                Ok(None)
+            }
+            Content::Record(fields, _) => Ok(Some(Value::Record(values(fields, inputs)?))),
         }
     }
 }
 
-fn is_there(fields: &[Field], inputs: &Inputs<'_>) -> Result<bool, Denial> {
+fn is_there(fields: &[Field], there: Option<&Fact>, inputs: &Inputs<'_>) -> Result<bool, Denial> {
+    if let Some(message) = there {
+        return Ok(message.value(inputs, &Type::Bool)? == Some(Value::Bool(true)));
+    }
     for fact in facts(fields) {
-        if fact.raw(inputs, true)?.is_some() {
+        // A list of a message is there in any case, without a member.
+        let empty = |raw: &Raw<'_>| matches!(raw, Raw::Texts(texts) if texts.is_empty());
+        if fact.raw(inputs, true)?.is_some_and(|raw| !empty(&raw)) {
             return Ok(true);
         }
     }
@@ -82,7 +90,7 @@ impl Content {
     pub(super) fn ty(&self) -> Type {
         match self {
             Self::Fact(_, ty) => ty.clone(),
-            Self::Record(fields) => Type::Record(attributes(fields)),
+            Self::Record(fields, _) => Type::Record(attributes(fields)),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::facts::{Fact, Inputs};
 use super::fields::{self, Field};
 use super::graphql::GraphqlRoute;
 use super::mcp::McpRoute;
+use super::messages::Descriptor;
 use super::pattern::Param;
 use super::template::Template;
 use crate::denial::{Denial, Reason};
@@ -28,6 +29,8 @@ pub(super) struct Route {
     pub(super) context: Vec<Field>,
     /// How it reads the body, if it does.
     pub(super) body: Option<Format>,
+    /// What a gRPC message that it reads is made of.
+    pub(super) message: Option<Descriptor>,
     pub(super) volatile: Vec<String>,
     pub(super) redacted: Vec<String>,
     /// Where messages are posted: what they are. What else comes to the endpoint is as the rest of the route says.
@@ -97,6 +100,6 @@ impl Route {
     fn read_body(&self, reading: &Reading, body: Option<&[u8]>) -> Result<Option<Body>, Denial> {
         let Some(format) = self.body else { return Ok(None) };
         let body = body.ok_or_else(|| Denial::new(Reason::BadFact, "the body was not delivered"))?;
-        if body.is_empty() { Ok(None) } else { format.read(body, reading).map(Some) }
+        if body.is_empty() { Ok(None) } else { format.read(body, reading, self.message.as_ref()).map(Some) }
     }
 }

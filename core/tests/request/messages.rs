@@ -23,10 +23,15 @@ messages:
     items: { number: 9, type: shop.Item, repeated: true }
     ratio: { number: 10, type: double }
     state: { number: 11, type: shop.State }
+    labels: { number: 12, type: 'map<string, shop.Item>' }
+    memo: { number: 13, type: int64 }
+    everything: { number: 14, type: shop.Nothing, oneof: which }
+    inner: { number: 15, type: shop.Export }
   shop.Money:
     units: { number: 1, type: int64 }
   shop.Item:
     sku: { number: 1, type: string }
+  shop.Nothing: {}
 enums:
   shop.State: { NEW: 0, PAID: 2 }
 ";
@@ -141,7 +146,7 @@ fn lists_are_gathered_and_ways_lead_through_messages() {
 fn what_parsers_could_read_differently_is_refused() {
     let routes = routes(EXPORT).unwrap();
     let twin = "ambiguous_request message-fields: ";
-    let cases: [(&[u8], String); 9] = [
+    let cases: [(&[u8], String); 14] = [
         (b"\x0a\x01a\x0a\x01b", format!("{twin}`message:id` is there more than once")),
         (b"\x0a\x01a\x10\x01\x10\x01", format!("{twin}`message:limit` is there more than once")),
         (
@@ -150,19 +155,79 @@ fn what_parsers_could_read_differently_is_refused() {
         ),
         (b"\x0a\x01a\x18\x02", format!("{twin}`message:dry` is a number beyond its type")),
         (b"\x0a\x02\xc3(", format!("{twin}`message:id` is not UTF-8")),
-        (b"\x08\x01", "bad_fact `message:id` is of another type on the wire".into()),
+        (b"\x08\x01", OTHER_KIND.into()),
+        // Readers that go by the number alone would take the number behind it for another `limit`.
+        (b"\x0a\x01a\x10\x01\x6a\x04\x10\xc0\x84\x3d", OTHER_KIND.into()),
+        (b"\x0a\x01a\x10\x01\x2a\x02\x0a\x00", OTHER_KIND.into()),
+        (b"\x0a\x01a\x10\x01\x4a\x02\x0a\x05", "bad_fact the message is cut short".into()),
+        (b"\x0a\x01a\x10\x01\x62\x03\x0a\x02a", "bad_fact the message is cut short".into()),
+        (b"\x0a\x01a\x52\x01\x00", OTHER_KIND.into()),
         (b"\x0a\x01a\x58\x01", "bad_fact `message:state` has a value that its enum does not name".into()),
-        (b"\x0a\x01a\x0b\x0c", "bad_fact `message:by` has a group, which is not read".into()),
-        (b"\x0a\x05a", "bad_fact `message:by` is cut short".into()),
+        (b"\x0a\x01a\x0b\x0c", "bad_fact the message has a group, which is not read".into()),
+        (b"\x0a\x05a", "bad_fact the message is cut short".into()),
     ];
     for (message, expected) in cases {
         let said = taken(&routes, &call(message));
         let place = "routes.yaml:3: ";
         assert!(said.replace(place, "").ends_with(&expected), "{message:?}: {said}");
     }
-    let fields = b"\x78\x00".repeat(60_000);
+    let fields = b"\xa0\x06\x00".repeat(60_000);
     let said = taken(&routes, &call(&fields));
-    assert!(said.contains("is in a message of more than 50000 fields"), "{said}");
+    assert!(said.contains("the message has more than 50000 fields"), "{said}");
+    let said = taken(&routes, &call(&b"\x22\x01a".repeat(1_001)));
+    assert!(said.contains("`message:columns` has more than 1000 members"), "{said}");
+    let deep = (0..40).fold(Vec::new(), |inner: Vec<u8>, _| {
+        let length = u8::try_from(inner.len()).unwrap();
+        [&[0x7a, length], &inner[..]].concat()
+    });
+    let said = taken(&routes, &call(&deep));
+    assert!(said.contains("nests more than 32 messages"), "{said}");
+}
+
+const OTHER_KIND: &str = "ambiguous_request message-fields: the message has a field of another type on the wire than its descriptor says";
+
+#[test]
+fn whether_a_message_is_there_is_a_fact() {
+    let routes = routes(
+        r#"
+routes:
+  - match: { host: api.example, grpc: shop.Orders/Export }
+    action: Action::"export"
+    resource: Table::"it"
+    context:
+      limit: { from: "message:limit", type: Long }
+      dry: { from: "message:everything", type: Bool }
+"#,
+    );
+    let routes = routes.unwrap();
+    assert_eq!(taken(&routes, &call(b"\x10\x01")), "it dry=false limit=1");
+    assert_eq!(taken(&routes, &call(b"\x72\x00")), "it dry=true limit=0");
+    let said = taken(&routes, &call(b"\x72\x00\x72\x00"));
+    assert!(said.ends_with("`message:everything` is there more than once"), "{said}");
+}
+
+#[test]
+fn a_record_is_there_with_its_message() {
+    let routes = self::routes(
+        &TAG.replace("        optional: true\n", "        optional: true\n        from: \"message:total\"\n")
+            .replace("{ from: \"message:robot\", type: String }", "{ from: \"message:id\", type: String }"),
+    );
+    let routes = routes.unwrap();
+    assert_eq!(taken(&routes, &call(b"\x0a\x01a")), "it levels= tags=");
+    assert_eq!(taken(&routes, &call(b"\x0a\x01a\x2a\x00")), "it levels= tags= target={name=a port=0}");
+    let other =
+        TAG.replace("        optional: true\n", "        optional: true\n        from: \"message:id\"\n");
+    let errors = self::routes(&other).map(|_| ()).unwrap_err().join("; ");
+    assert!(errors.contains("beside `fields`, `from` names a message"), "{errors}");
+}
+
+#[test]
+fn more_facts_than_a_request_has_time_for_are_a_load_error() {
+    let facts: String =
+        (0..257).map(|n| format!("          m{n}: {{ from: \"message:memo\", type: Long }}\n")).collect();
+    let text = TAG.replace("        fields:\n", &format!("        fields:\n{facts}"));
+    let errors = routes(&text).map(|_| ()).unwrap_err().join("; ");
+    assert!(errors.contains("of a message, at most 256 are read") || errors.contains("target"), "{errors}");
 }
 
 #[test]
@@ -195,7 +260,7 @@ fn a_way_that_leads_nowhere_is_a_load_error() {
     };
     for (from, ty, expected) in [
         ("note: { from: \"message:nope\"", "String", "`shop.Export` has no field `nope`"),
-        ("note: { from: \"message:total\"", "String", "is a message: name a field of `shop.Money`"),
+        ("note: { from: \"message:total\"", "String", "by its descriptor, `message:total` is no `String`"),
         ("note: { from: \"message:id.x\"", "String", "`messages.yaml` has no `string`"),
         ("note: { from: \"message:ratio\"", "String", "is of the type `double`"),
         (

@@ -49,10 +49,18 @@ fn content(
             });
             Some(Content::Fact(fact, ty))
         }
-        (None, None, Some(entries)) => Some(Content::Record(fields(entries, params, other, errors))),
+        (from, None, Some(entries)) => {
+            let there = from.as_ref().map(|from| other(from).unwrap_or_else(|| Fact::parse(from, params)));
+            let there = there.and_then(|fact| errors.keep(line, fact));
+            let named = there.as_ref().is_none_or(Fact::is_presence);
+            errors.require(line, named, || {
+                format!("`{name}`: beside `fields`, `from` names a message, `message:x`, whose presence is the record's")
+            });
+            Some(Content::Record(fields(entries, params, other, errors), there))
+        }
         _ => {
             errors.require(line, false, || {
-                format!("`{name}` needs `from` and `type`, or, to be a record, `fields` alone")
+                format!("`{name}` needs `from` and `type`, or, to be a record, `fields`")
             });
             None
         }
@@ -123,7 +131,7 @@ fn check_missing(
 /// Every type that is no built-in one is an entity type of the schema.
 fn check_known(name: &str, content: &Content, line: usize, schema: &dyn SchemaView, errors: &mut Errors<'_>) {
     match content {
-        Content::Record(fields) => {
+        Content::Record(fields, _) => {
             for field in fields {
                 check_known(&format!("{name}.{}", field.name), &field.content, line, schema, errors);
             }

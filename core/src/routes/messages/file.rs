@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 
+use super::decoded::{Descriptor, Kind};
 use super::scalar::{Enum, Scalar};
-use super::{Path, Step};
+use super::{Leaf, Path, Step};
 use crate::load::LoadError;
 use crate::yaml::{self, Located};
 
@@ -66,6 +67,12 @@ impl Messages {
         for (message, fields) in &file.messages {
             let mut numbers = BTreeMap::new();
             for (name, Located { value: field, line }) in fields {
+                if let Some(unknown) = file.unknown(&field.r#type) {
+                    let message = format!(
+                        "`{name}`: `messages` and `enums` have no `{unknown}`, and it is no type of its own"
+                    );
+                    errors.push(LoadError::at(FILE, *line, message));
+                }
                 if let Some(other) = numbers.insert(field.number, name) {
                     let number = field.number;
                     let twice = format!("`{message}`: `{other}` and `{name}` both have the number {number}");
@@ -112,24 +119,78 @@ impl Messages {
             message = &field.r#type;
         }
         let field = last.ok_or("names no field")?;
-        let scalar = self.scalar(&field.r#type).map_err(|why| format!("is {why}"))?;
+        if self.messages.contains_key(&field.r#type) {
+            return Ok(Path { steps, leaf: Leaf::Presence });
+        }
+        let scalar = self.scalar(&field.r#type).ok_or_else(|| {
+            format!("is of the type `{}`: facts are texts, whole numbers, `bool` and enums", field.r#type)
+        })?;
         let defaults = !field.repeated && !field.presence && field.oneof.is_none();
-        Ok(Path { steps, scalar, defaults })
+        Ok(Path { steps, leaf: Leaf::Scalar { scalar, defaults } })
     }
 
-    fn scalar(&self, ty: &str) -> Result<Scalar, String> {
+    /// What the request message of a method is made of.
+    pub(in crate::routes) fn descriptor(&self, method: &str) -> Descriptor {
+        let mut types: Vec<&str> =
+            self.methods.get(method).iter().map(|message| message.value.as_str()).collect();
+        let mut all = Vec::new();
+        while let Some(ty) = types.get(all.len()).copied() {
+            let mut fields = BTreeMap::new();
+            for (number, ty, repeated) in self.fields(ty) {
+                let kind = match ty {
+                    "bytes" => Kind::Bytes,
+                    "double" => Kind::Double,
+                    "float" => Kind::Float,
+                    ty => match self.scalar(ty) {
+                        Some(scalar) => Kind::Scalar(scalar),
+                        None => {
+                            Kind::Message(types.iter().position(|known| *known == ty).unwrap_or_else(|| {
+                                types.push(ty);
+                                types.len() - 1
+                            }))
+                        }
+                    },
+                };
+                fields.insert(number, (kind, repeated));
+            }
+            all.push(fields);
+        }
+        Descriptor(all)
+    }
+
+    /// Number, type, and whether it is repeated, of each field of a message or of a map's entry.
+    fn fields<'a>(&'a self, ty: &'a str) -> Vec<(u32, &'a str, bool)> {
+        match map(ty) {
+            Some((key, value)) => vec![(1, key, false), (2, value, false)],
+            None => {
+                let fields = self.messages.get(ty).into_iter().flatten().map(|(_, field)| &field.value);
+                fields.map(|field| (field.number, field.r#type.as_str(), field.repeated)).collect()
+            }
+        }
+    }
+
+    /// What of a type is not described.
+    fn unknown<'a>(&self, ty: &'a str) -> Option<&'a str> {
+        if let Some((key, value)) = map(ty) {
+            return self.unknown(key).or_else(|| self.unknown(value));
+        }
+        let known = ["bytes", "double", "float"].contains(&ty) || self.messages.contains_key(ty);
+        (!known && self.scalar(ty).is_none()).then_some(ty)
+    }
+
+    fn scalar(&self, ty: &str) -> Option<Scalar> {
         let named = |values: &BTreeMap<String, i32>| {
             let names = values.iter().map(|(name, number)| (i64::from(*number), name.clone())).collect();
             Scalar::Enum(Arc::new(Enum { names }))
         };
-        match self.enums.get(ty) {
-            Some(Located { value, .. }) => Ok(named(value)),
-            None if self.messages.contains_key(ty) => Err(format!("a message: name a field of `{ty}`")),
-            None => Scalar::parse(ty).ok_or_else(|| {
-                format!("of the type `{ty}`: facts are texts, whole numbers, `bool` and enums")
-            }),
-        }
+        let values = self.enums.get(ty).map(|values| named(&values.value));
+        values.or_else(|| Scalar::parse(ty))
     }
+}
+
+/// Key and value of `map<string, shop.Item>`.
+fn map(ty: &str) -> Option<(&str, &str)> {
+    ty.strip_prefix("map<")?.strip_suffix('>')?.split_once(", ")
 }
 
 impl FieldEntry {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Unread, Walk};
+use super::Unread;
+use super::decoded::Value;
 use crate::protobuf::{Wire, fixed, varint};
 use crate::routes::types::Type;
 
@@ -33,8 +34,6 @@ pub(super) struct Enum {
     pub(super) names: BTreeMap<i64, String>,
 }
 
-/// A value of another kind on the wire than its type has: parsers take it for an unknown field.
-const OTHER_KIND: Unread = Unread::Malformed("is of another type on the wire");
 /// A number beyond its type: parsers cut it down to that.
 const BEYOND: Unread = Unread::Ambiguous("is a number beyond its type");
 
@@ -78,57 +77,51 @@ impl Scalar {
         }
     }
 
-    /// Reads one value, or, where the field is repeated, several that are packed.
-    pub(super) fn read(&self, wire: Wire<'_>, repeated: bool, walk: &mut Walk) -> Result<(), Unread> {
-        match wire {
-            Wire::Bytes(text) if *self == Self::String => {
-                let text = str::from_utf8(text).map_err(|_| Unread::Ambiguous("is not UTF-8"))?;
-                walk.texts.push(text.to_owned());
-            }
-            Wire::Bytes(mut packed) if repeated => {
-                while !packed.is_empty() {
-                    walk.count()?;
-                    let wire = self.next(&mut packed)?;
-                    walk.texts.push(self.text(wire)?);
-                }
-            }
-            wire => walk.texts.push(self.text(wire)?),
+    /// The number in a value on the wire, if it is of this type's kind there.
+    pub(super) fn number(&self, wire: Wire<'_>) -> Option<u64> {
+        match (self, wire) {
+            (Self::String, _) => None,
+            (Self::Fixed32 | Self::Sfixed32, Wire::Fixed32(bits)) => Some(bits.into()),
+            (Self::Fixed64 | Self::Sfixed64, Wire::Fixed64(bits)) => Some(bits),
+            (Self::Fixed32 | Self::Sfixed32 | Self::Fixed64 | Self::Sfixed64, _) => None,
+            (_, Wire::Varint(bits)) => Some(bits),
+            _ => None,
         }
-        Ok(())
     }
 
-    /// The next of packed values.
-    fn next<'a>(&self, packed: &mut &'a [u8]) -> Result<Wire<'a>, Unread> {
+    /// The next of packed numbers.
+    pub(super) fn next(&self, packed: &mut &[u8]) -> Result<u64, Unread> {
         Ok(match self {
-            Self::Fixed32 | Self::Sfixed32 => Wire::Fixed32(u32::from_le_bytes(fixed(packed)?)),
-            Self::Fixed64 | Self::Sfixed64 => Wire::Fixed64(u64::from_le_bytes(fixed(packed)?)),
-            Self::String => return Err(OTHER_KIND),
-            _ => Wire::Varint(varint(packed)?),
+            Self::Fixed32 | Self::Sfixed32 => u32::from_le_bytes(fixed(packed)?).into(),
+            Self::Fixed64 | Self::Sfixed64 => u64::from_le_bytes(fixed(packed)?),
+            _ => varint(packed)?,
         })
     }
 
-    /// A number as text.
-    fn text(&self, wire: Wire<'_>) -> Result<String, Unread> {
+    /// A value as text.
+    pub(super) fn text(&self, value: &Value) -> Result<String, Unread> {
+        match value {
+            Value::Text(text) => {
+                let text = str::from_utf8(text).map_err(|_| Unread::Ambiguous("is not UTF-8"))?;
+                Ok(text.to_owned())
+            }
+            Value::Number(bits) => self.written(*bits),
+        }
+    }
+
+    fn written(&self, bits: u64) -> Result<String, Unread> {
         let within = |fits: bool, text: String| if fits { Ok(text) } else { Err(BEYOND) };
-        match (self, wire) {
-            (Self::Bool, Wire::Varint(bits)) => within(bits <= 1, (bits == 1).to_string()),
-            (Self::Int32, Wire::Varint(bits)) => {
-                let number = bits.cast_signed();
-                within(i32::try_from(number).is_ok(), number.to_string())
-            }
-            (Self::Sint32, Wire::Varint(bits)) => {
-                within(u32::try_from(bits).is_ok(), zigzag(bits).to_string())
-            }
-            (Self::Uint32, Wire::Varint(bits)) => within(u32::try_from(bits).is_ok(), bits.to_string()),
-            (Self::Enum(values), Wire::Varint(bits)) => values.name(bits.cast_signed()),
-            (Self::Int64, Wire::Varint(bits)) | (Self::Sfixed64, Wire::Fixed64(bits)) => {
-                Ok(bits.cast_signed().to_string())
-            }
-            (Self::Sint64, Wire::Varint(bits)) => Ok(zigzag(bits).to_string()),
-            (Self::Uint64, Wire::Varint(bits)) | (Self::Fixed64, Wire::Fixed64(bits)) => Ok(bits.to_string()),
-            (Self::Fixed32, Wire::Fixed32(bits)) => Ok(bits.to_string()),
-            (Self::Sfixed32, Wire::Fixed32(bits)) => Ok(bits.cast_signed().to_string()),
-            _ => Err(OTHER_KIND),
+        let short = u32::try_from(bits);
+        match self {
+            Self::Bool => within(bits <= 1, (bits == 1).to_string()),
+            Self::Int32 => within(i32::try_from(bits.cast_signed()).is_ok(), bits.cast_signed().to_string()),
+            Self::Sint32 => within(short.is_ok(), zigzag(bits).to_string()),
+            Self::Uint32 => within(short.is_ok(), bits.to_string()),
+            Self::Sfixed32 => short.map(|bits| bits.cast_signed().to_string()).map_err(|_| BEYOND),
+            Self::Enum(values) => values.name(bits.cast_signed()),
+            Self::Int64 | Self::Sfixed64 => Ok(bits.cast_signed().to_string()),
+            Self::Sint64 => Ok(zigzag(bits).to_string()),
+            Self::Uint64 | Self::Fixed64 | Self::Fixed32 | Self::String => Ok(bits.to_string()),
         }
     }
 }
@@ -152,7 +145,7 @@ mod tests {
     use super::*;
 
     fn read(scalar: &Scalar, wire: Wire<'_>) -> Option<String> {
-        scalar.text(wire).ok()
+        scalar.text(&Value::Number(scalar.number(wire)?)).ok()
     }
 
     #[test]
