@@ -14,7 +14,7 @@ pub(crate) use headers::host as host_of;
 pub use headers::to_strip_from_trailers;
 pub(crate) use media::{MediaType, is_grpc};
 pub(crate) use multipart::{Part, PartContent, Parts};
-pub(crate) use query::Parameters;
+pub(crate) use query::{Parameters, is_override};
 pub use rules::{NotRelaxable, Relaxed, Rule};
 pub(crate) use rules::{fold, folds_to};
 pub use strip::to_strip;
@@ -62,7 +62,8 @@ impl Reading {
         let (pseudo, fields) = headers::split(facts, relaxed)?;
         let host = headers::host(&pseudo.authority)?;
         let segments = path::segments(&pseudo.path, relaxed)?;
-        let overrides = query::overrides_method(&pseudo.path, relaxed);
+        fields.check_host(&host, relaxed)?;
+        let overrides = query::overrides_method(&pseudo.path);
         Rule::MethodOverride.refuse_if(overrides, relaxed, "`_method` in the query")?;
         let upgrade = fields.upgrade(relaxed);
         let mut reading = Self {

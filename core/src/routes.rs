@@ -204,7 +204,7 @@ impl Routes {
         let asked = Asked::new(reading, body);
         for host in self.covering(&reading.host) {
             let found = host.find(&asked)?;
-            host.refuse_other_spelling(&asked, found.as_ref().map(|found| found.route))?;
+            host.refuse_other_spelling(&asked)?;
             if let Some(Found { route, captured }) = found {
                 let captured = route.folded(captured);
                 if let Some(graphql) = route.graphql.as_deref() {

@@ -17,7 +17,7 @@ use crate::host::{self, Pairs};
 /// call to the gateway: those that no source of identities reads are not fetched.
 pub(crate) fn collect(engine: &Engine, body: Option<Vec<u8>>) -> Option<RequestFacts> {
     Some(RequestFacts {
-        headers: sanitised(host::pairs(MapType::HttpRequestHeaders)?)?,
+        headers: sanitised(MapType::HttpRequestHeaders)?,
         body,
         trailers: Vec::new(),
         peer: peer(engine.reads_certificates()),
@@ -25,10 +25,10 @@ pub(crate) fn collect(engine: &Engine, body: Option<Vec<u8>>) -> Option<RequestF
     })
 }
 
-/// Removes, here and at the gateway, the fields that steer the router or speak for the filter.
-fn sanitised(headers: Pairs) -> Option<Pairs> {
-    let (strip, keep): (Pairs, Pairs) = headers.into_iter().partition(|(name, _)| to_strip(name));
-    remove(MapType::HttpRequestHeaders, strip)?;
+/// All fields but those that steer the router or speak for the filter: these are removed, here and at the gateway.
+pub(crate) fn sanitised(map: MapType) -> Option<Pairs> {
+    let (strip, keep): (Pairs, Pairs) = host::pairs(map)?.into_iter().partition(|(name, _)| to_strip(name));
+    remove(map, strip)?;
     Some(keep)
 }
 

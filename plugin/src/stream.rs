@@ -135,7 +135,7 @@ impl HttpContext for Stream {
                 }
                 return Some(directive);
             }
-            self.body_complete(worker, host::pairs(MapType::HttpRequestTrailers)?)
+            self.body_complete(worker, facts::sanitised(MapType::HttpRequestTrailers)?)
         })
     }
 

@@ -1,6 +1,7 @@
 //! Pseudo-headers and fields: what may be there once, what may not be there at all.
 
 use super::rules::{Relaxed, Rule};
+use super::strip::to_strip;
 use crate::denial::Denial;
 use crate::facts::RequestFacts;
 
@@ -34,8 +35,7 @@ const METHOD_OVERRIDE: [&str; 4] =
 const PATH_OVERRIDE: [&str; 4] = ["x-original-uri", "x-original-url", "x-override-url", "x-rewrite-url"];
 
 /// `forwarded` (RFC 7239) beside them names a host among other things.
-const HOST_OVERRIDE: [&str; 5] =
-    ["x-forwarded-host", "x-forwarded-server", "x-host", "x-http-host-override", "x-original-host"];
+const HOST_OVERRIDE: [&str; 4] = ["x-forwarded-host", "x-host", "x-http-host-override", "x-original-host"];
 
 /// Framing and connection control: meaningless, and sometimes obeyed, in trailers.
 const FRAMING: [&str; 6] = ["connection", "expect", "te", "trailer", "transfer-encoding", "upgrade"];
@@ -66,7 +66,6 @@ pub(super) fn split(facts: &RequestFacts, relaxed: &Relaxed) -> Result<(Pseudo, 
     let fields = Fields(fields);
     let pseudo = pseudo_headers(pseudo, &fields)?;
     fields.check(relaxed)?;
-    fields.check_host(&pseudo.authority, relaxed)?;
     check_trailers(facts, relaxed)?;
     Ok((pseudo, fields))
 }
@@ -225,13 +224,19 @@ impl Fields {
         Ok(())
     }
 
-    /// A proxy in front may say which host it was asked for, but not another.
-    fn check_host(&self, authority: &str, relaxed: &Relaxed) -> Result<(), Denial> {
-        let other = |host: &[u8]| !host.trim_ascii().eq_ignore_ascii_case(authority.as_bytes());
+    /// Proxies in front may say which host they were asked for, with a port or without, but not another.
+    pub(super) fn check_host(&self, own: &str, relaxed: &Relaxed) -> Result<(), Denial> {
+        let other = |named: &[u8]| {
+            let named = str::from_utf8(named.trim_ascii()).unwrap_or("\u{fffd}");
+            !named.is_empty() && host(named).ok().as_deref() != Some(own)
+        };
         for (name, value) in &self.0 {
             let odd = match name.as_str() {
                 "forwarded" => forwarded_hosts(value).any(other),
-                name => HOST_OVERRIDE.iter().any(|known| same_to_cgi(known, name)) && other(value),
+                name if HOST_OVERRIDE.iter().any(|known| same_to_cgi(known, name)) => {
+                    value.split(|byte| *byte == b',').any(other)
+                }
+                _ => false,
             };
             Rule::HostOverride.refuse_if(odd, relaxed, format_args!("`{name}` names another host"))?;
         }
@@ -313,5 +318,5 @@ fn check_trailer(name: &[u8], relaxed: &Relaxed) -> Result<(), Denial> {
 /// refused for them.
 #[must_use]
 pub fn to_strip_from_trailers(name: &[u8], relaxed: &Relaxed) -> bool {
-    check_trailer(name, relaxed).is_err()
+    to_strip(name) || check_trailer(name, relaxed).is_err()
 }

@@ -71,6 +71,18 @@ pub(super) fn decode(raw: &str, separates: Separates, relaxed: &Relaxed, at: &st
     text(bytes, relaxed, at)
 }
 
+/// Decodes percent escapes once, whatever they stand for; what is no escape stays.
+pub(super) fn decoded_leniently(raw: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::with_capacity(raw.len()), raw.as_bytes());
+    while let Some((&first, tail)) = rest.split_first() {
+        let escaped = if first == b'%' { escape(tail) } else { None };
+        let (byte, after) = escaped.unwrap_or((first, tail));
+        bytes.push(byte);
+        rest = after;
+    }
+    bytes
+}
+
 /// The rule that an escape breaks where it stands.
 fn suspicion(escape: u8, rest: &[u8], separates: Separates) -> Option<Rule> {
     match escape {

@@ -1,6 +1,6 @@
 //! Names and values of a query or of a form, split once and decoded where policy reads them.
 
-use super::path::{QUERY, decode};
+use super::path::{QUERY, decode, decoded_leniently};
 use super::rules::{Relaxed, Rule, fold, is_taken_for};
 use crate::denial::{Denial, Reason};
 
@@ -45,17 +45,20 @@ impl Kind {
     }
 }
 
-/// Whether the query has a parameter by which some frameworks take another method (`_method=DELETE`).
-pub(super) fn overrides_method(path: &str, relaxed: &Relaxed) -> bool {
+/// Whether the query has a parameter by which some frameworks take another method (`_method=DELETE`). It is looked for
+/// before anybody knows whether the query is read, and so in every way in which it could be read.
+pub(super) fn overrides_method(path: &str) -> bool {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     query.split(['&', ';']).any(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        decode(name, QUERY, relaxed, "the query").is_ok_and(|name| is_override(&fold(&name)))
+        let name = decoded_leniently(&pair.split('=').next().unwrap_or_default().replace('+', " "));
+        // Where frameworks are written in C, a name ends at a NUL.
+        let name = name.split(u8::is_ascii_control).next().unwrap_or_default();
+        is_override(&fold(&String::from_utf8_lossy(name)))
     })
 }
 
 /// Whether a parameter of this folded name tells some frameworks the method.
-pub(super) fn is_override(folded: &str) -> bool {
+pub(crate) fn is_override(folded: &str) -> bool {
     is_taken_for(folded, "_method")
 }
 

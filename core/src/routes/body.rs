@@ -4,7 +4,7 @@ use super::json::Json;
 use super::messages::{Decoded, Descriptor};
 use crate::denial::{Denial, Reason};
 use crate::grpc;
-use crate::reading::{MediaType, Parameters, Parts, Reading, Rule};
+use crate::reading::{MediaType, Parameters, Parts, Reading, Rule, fold, is_override};
 
 /// The format in which a route reads bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,12 @@ impl Format {
     ) -> Result<Body, Denial> {
         let ty = self.check(reading)?;
         match self {
-            Self::Json => Json::parse(bytes, reading.relaxed()).map(Body::Json),
+            Self::Json => {
+                let json = Json::parse(bytes, reading.relaxed())?;
+                let other = json.keys().any(|key| is_override(&fold(key)));
+                Rule::MethodOverride.refuse_if(other, reading.relaxed(), "the body has a `_method`")?;
+                Ok(Body::Json(json))
+            }
             Self::Form => Parameters::of_form(bytes, reading.relaxed()).map(Body::Form),
             Self::Multipart => {
                 let parts = Parts::read(bytes, &ty)?;

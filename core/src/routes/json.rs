@@ -103,6 +103,12 @@ impl Json {
         }
     }
 
+    /// The keys of an object; none of what is no object.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let members = if let Self::Object(members) = self { Some(members) } else { None };
+        members.into_iter().flat_map(BTreeMap::keys).map(String::as_str)
+    }
+
     fn walk<'n>(
         &self,
         tokens: impl Iterator<Item = &'n str>,

@@ -13,6 +13,7 @@ use super::file::Fallback;
 use super::pattern::Step;
 use super::route::Route;
 use crate::denial::{Denial, Reason};
+use crate::reading::fold;
 pub(super) use meeting::Paths;
 
 /// What is known of one host, or of all hosts below a domain.
@@ -30,7 +31,7 @@ pub(super) struct Host {
 #[derive(Debug, Default)]
 struct Node {
     literals: BTreeMap<String, Node>,
-    /// The literals by what they are in lower case.
+    /// The literals by what they are where case does not matter.
     spelled: BTreeMap<String, Vec<String>>,
     param: Option<Box<Node>>,
     /// Routes whose tail starts here.
@@ -116,7 +117,7 @@ impl Node {
             Some((Step::Tail, _)) => &mut self.tails,
             Some((Step::Literal(literal), rest)) => {
                 if !self.literals.contains_key(literal) {
-                    let spelled = self.spelled.entry(literal.to_ascii_lowercase()).or_default();
+                    let spelled = self.spelled.entry(fold(literal)).or_default();
                     spelled.push(literal.clone());
                 }
                 self.literals.entry(literal.clone()).or_default().place(rest)

@@ -43,6 +43,9 @@ const PATHS: &[(Rule, &str)] = &[
     (Rule::MethodOverride, "/a?x=1&%5FMethod=PUT"),
     (Rule::MethodOverride, "/a?.method=DELETE"),
     (Rule::MethodOverride, "/a?%20_method[]=DELETE"),
+    (Rule::MethodOverride, "/a?x&+.method=DELETE"),
+    (Rule::MethodOverride, "/a?_method%00=DELETE"),
+    (Rule::MethodOverride, "/a?_method%00x=DELETE"),
 ];
 
 const FIELDS: &[(Rule, &Fields)] = &[
@@ -70,7 +73,8 @@ const FIELDS: &[(Rule, &Fields)] = &[
     (Rule::PathOverride, &[("x-rewrite-url", "/admin")]),
     (Rule::HostOverride, &[("x-forwarded-host", "admin.example")]),
     (Rule::HostOverride, &[("X_Forwarded_Host", "admin.example")]),
-    (Rule::HostOverride, &[("x-host", "api.example:8080")]),
+    (Rule::HostOverride, &[("x-host", "api.example, admin.example")]),
+    (Rule::HostOverride, &[("x-host", "api.example/admin")]),
     (Rule::HostOverride, &[("forwarded", "for=10.0.0.1; Host=admin.example")]),
     (Rule::HostOverride, &[("forwarded", "host=api.example, host=\"admin.example\"")]),
 ];
@@ -129,8 +133,13 @@ fn what_policy_reads_is_read_in_one_way() {
             answer.detail
         );
     }
-    let same = [("x-forwarded-host", "API.example"), ("forwarded", "for=10.0.0.1;host=\"api.example\"")];
-    assert!(read(&request("GET", "/", &same)).is_ok(), "a proxy may say which host was asked for");
+    let same = [
+        ("x-forwarded-host", "API.example, api.example:443"),
+        ("x-host", ""),
+        ("x-forwarded-server", "proxy-7"),
+        ("forwarded", "for=10.0.0.1;host=\"api.example\""),
+    ];
+    assert!(read(&request("GET", "/", &same)).is_ok(), "proxies may say which host was asked for");
     let reading = read(&request("GET", "/?%61=1&b&a=%2f%25", &[("x-l", "a, b"), ("x-l", ",c")])).unwrap();
     assert_eq!(reading.query("a"), Ok(vec!["1".into(), "/%".into()]));
     assert_eq!(reading.query("b"), Ok(vec![String::new()]));

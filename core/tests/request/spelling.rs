@@ -42,6 +42,15 @@ routes:
   - match: { host: api.example, method: GET, path: /named }
     action: Action::"read"
     resource: File::"get"
+  - match: { host: api.example, path: /deep/admin }
+    action: Action::"read"
+    resource: File::"deep"
+  - match: { host: api.example, path: "/deep/{rest*}" }
+    action: Action::"read"
+    resource: File::"deep-{path.rest}"
+  - match: { host: api.example, path: "/DEEP/{rest*}" }
+    action: Action::"read"
+    resource: File::"DEEP-{path.rest}"
   - match: { host: api.example, path: "/{rest*}" }
     action: Action::"read"
     resource: File::"wide-{path.rest}"
@@ -87,6 +96,18 @@ fn another_spelling_of_a_path_with_a_route_of_its_own_is_refused() {
         ("GET", "/users/Me/x", "path-spelling"),
         ("GET", "/users/ann/x", "ann-x"),
         ("GET", "/Users/ann/x", "path-spelling"),
+        // Letters beyond ASCII that some fold to one of it, and the form of an answer behind the name.
+        ("GET", "/po%C5%BFt/only", "wide-poſt/only"),
+        ("POST", "/po%C5%BFt/only", "path-spelling"),
+        ("GET", "/admin.json", "path-spelling"),
+        ("GET", "/Admin.XML/", "path-spelling"),
+        ("GET", "/admin.css", "wide-admin.css"),
+        ("GET", "/admin.json/x", "wide-admin.json/x"),
+        // Its own spelling leads to a wider route than another one.
+        ("GET", "/deep/admin", "deep"),
+        ("GET", "/DEEP/admin", "path-spelling"),
+        ("GET", "/DEEP/admin/", "path-spelling"),
+        ("GET", "/DEEP/other", "DEEP-other"),
         // A slash behind a tail is in the tail, and behind a parameter leads elsewhere.
         ("GET", "/some/thing/", "wide-some/thing/"),
         ("GET", "/users/ann/x/", "path-spelling"),

@@ -112,7 +112,8 @@ const HEADER_NAMES: Rule = Rule {
 const METHOD_OVERRIDE: Rule = Rule {
     name: "method-override",
     attack: "Frameworks let a `POST` say that it is a `DELETE`, for clients that can send forms alone: in a header, or as \
-             `_method`. The gateway judges what the server does not do.",
+             `_method`. The gateway judges what the server does not do. A body is looked into only where a route reads it: \
+             behind other routes, a form may hold one.",
     relaxed: Some("the header or parameter is one like any other"),
     references: &[
         ("CWE-650", "https://cwe.mitre.org/data/definitions/650.html"),
@@ -126,6 +127,13 @@ const METHOD_OVERRIDE: Rule = Rule {
         with(&[b"X-HTTP-Method: DELETE"]),
         Request { start: b"GET /items/a?_method=DELETE", ..GET },
         Request { start: b"GET /items/a?%5fmethod=DELETE", ..GET },
+        Request { start: b"GET /items/a?+.method=DELETE", ..GET },
+        post(
+            b"POST /form",
+            &[b"content-type: application/x-www-form-urlencoded"],
+            b"name=ann&_method=DELETE",
+        ),
+        post(b"POST /json", &[b"content-type: application/json"], br#"{"amount":1,"_method":"DELETE"}"#),
     ],
 };
 

@@ -25,7 +25,7 @@ const FORM: &[u8] = b"content-type: application/x-www-form-urlencoded";
 
 const PATH_SPELLING: Rule = Rule {
     name: "path-spelling",
-    attack: "Many servers take `/Admin` and `/admin/` for `/admin`. A wide route, `/{rest*}` or `/{name}`, takes them too, and leads \
+    attack: "Many servers take `/Admin`, `/admin/` and `/admin.json` for `/admin`. A wide route, `/{rest*}` or `/{name}`, takes them too, and leads \
              round the gate of `/admin`. Refused is only what has another route in another spelling.",
     relaxed: Some("the route is that of the path as it is written"),
     references: &[
@@ -33,7 +33,12 @@ const PATH_SPELLING: Rule = Rule {
         ("CWE-178", "https://cwe.mitre.org/data/definitions/178.html"),
         ("CVE-2023-34034", "https://nvd.nist.gov/vuln/detail/CVE-2023-34034"),
     ],
-    requests: &[get(b"GET /all/Keys"), get(b"GET /all/keys/"), get(b"GET /All/keys")],
+    requests: &[
+        get(b"GET /all/Keys"),
+        get(b"GET /all/keys/"),
+        get(b"GET /All/keys"),
+        get(b"GET /all/keys.json"),
+    ],
 };
 
 const DOT_SEGMENTS: Rule = Rule {
