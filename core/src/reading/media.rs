@@ -27,6 +27,9 @@ impl MediaType {
     }
 
     fn read(text: &str) -> Option<Self> {
+        // An empty parameter is one to the grammar, and none to some readers, who then read no media type at all.
+        let text = text.trim_matches([' ', '\t']);
+        let text = text.strip_suffix(';').unwrap_or(text);
         let mut parts = text.split(';').map(|part| part.trim_matches([' ', '\t']));
         let essence = parts.next()?.to_ascii_lowercase();
         let (ty, subtype) = essence.split_once('/')?;
@@ -34,7 +37,7 @@ impl MediaType {
             return None;
         }
         let mut parameters = BTreeMap::new();
-        for part in parts.filter(|part| !part.is_empty()) {
+        for part in parts {
             let (name, value) = part.split_once('=')?;
             // `boundary*=` and `boundary*0=` (RFC 2231) are the boundary to some, and nothing to others.
             if name.contains('*') {
@@ -72,8 +75,9 @@ pub(crate) fn is_grpc(essence: &str) -> bool {
     format.is_some_and(|format| format.is_empty() || format.starts_with('+'))
 }
 
+/// Names have at most 127 characters (RFC 6838 section 4.2).
 fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token)
+    (1..=127).contains(&text.len()) && text.bytes().all(is_token)
 }
 
 #[cfg(test)]
@@ -94,6 +98,8 @@ mod tests {
             ("application/json;charset*=utf-8''utf-16", None),
             ("application/json;x=\"a\u{c}b\"", None),
             ("application/json x", None),
+            ("application/json;;x=1", None),
+            ("application/json;;", None),
             ("json", None),
             ("", None),
         ] {
