@@ -60,6 +60,54 @@ fn what_is_imported_loads_and_a_second_import_changes_nothing() {
     assert!(!second.report.iter().any(|line| line.contains("no longer")), "{:?}", second.report);
 }
 
+/// A file of these lines after `syntax`, under its name.
+fn source(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, format!("syntax = \"proto3\"; {text}")).unwrap();
+    path
+}
+
+fn error(plan: anyhow::Result<Plan>) -> String {
+    format!("{:#}", plan.map(|_| ()).unwrap_err())
+}
+
+#[test]
+fn two_apis_share_a_type() {
+    let (folder, sources) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let api = |name: &str| {
+        let text = format!(
+            "package {name}; import \"money.proto\"; \
+             service S {{ rpc Pay(Bill) returns (Bill); }} message Bill {{ repeated money.Money all = 1; }}"
+        );
+        source(sources.path(), &format!("{name}.proto"), &text)
+    };
+    let money = |fields: &str| {
+        let text = format!("package money; message Money {{ int64 units = 1; {fields} }}");
+        source(sources.path(), "money.proto", &text)
+    };
+    money("");
+    let (a, b) = (api("a"), api("b"));
+    let import = |file: &Path| {
+        let plan = plan(file, folder.path()).unwrap();
+        loads(&plan);
+        plan.write(folder.path()).unwrap();
+        plan
+    };
+    import(&a);
+    let second = import(&b);
+    assert_eq!(second.files["messages.yaml"].matches("money.Money:").count(), 1);
+    for again in [&a, &b] {
+        assert_eq!(import(again).changed, Vec::<String>::new());
+    }
+    // The type gets a field: the API that brought it goes first.
+    money("int32 nanos = 2;");
+    let refused = error(plan(&b, folder.path()));
+    assert!(refused.contains("`messages.yaml`: `money.Money` is there from the import of `a`"), "{refused}");
+    assert!(refused.contains("import `a` again with the same files"), "{refused}");
+    assert_eq!(import(&a).changed, ["messages.yaml"]);
+    assert_eq!(import(&b).changed, Vec::<String>::new());
+}
+
 #[test]
 fn a_descriptor_set_says_the_same_as_its_source() {
     let (folder, sets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

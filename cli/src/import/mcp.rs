@@ -120,6 +120,7 @@ fn tools_frame(server: &str) -> Frame {
         opens: tools_line(server),
         depth: 8,
         closes: None,
+        shared: false,
     }
 }
 

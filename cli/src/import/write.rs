@@ -21,18 +21,26 @@ fn note(comment: &str) -> String {
 /// The layout of a schema with one namespace.
 pub(super) fn schema_frame(namespace: &str) -> Frame {
     let opens = format!("namespace {namespace} {{");
-    Frame { comment: "//", indent: "  ", head: note("//"), opens, depth: 0, closes: Some("}") }
+    Frame { comment: "//", indent: "  ", head: note("//"), opens, depth: 0, closes: Some("}"), shared: false }
 }
 
 /// The layout of `routes.yaml`.
 pub(super) fn routes_frame() -> Frame {
-    Frame { comment: "#", indent: "  ", head: note("#"), opens: "routes:".into(), depth: 1, closes: None }
+    Frame {
+        comment: "#",
+        indent: "  ",
+        head: note("#"),
+        opens: "routes:".into(),
+        depth: 1,
+        closes: None,
+        shared: false,
+    }
 }
 
 /// The layout of suggested gates.
 pub(super) fn gates_frame(namespace: &str) -> Frame {
     let opens = format!("// Suggested gates of {namespace}.");
-    Frame { comment: "//", indent: "", head: note("//"), opens, depth: 0, closes: None }
+    Frame { comment: "//", indent: "", head: note("//"), opens, depth: 0, closes: None, shared: false }
 }
 
 /// What an import of an API writes.

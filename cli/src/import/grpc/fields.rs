@@ -71,7 +71,16 @@ pub(super) fn written(source: &str, methods: &[MethodDescriptor]) -> [Generation
 }
 
 fn frame(opens: &str) -> Frame {
-    Frame { comment: "#", indent: "  ", head: String::new(), opens: opens.into(), depth: 1, closes: None }
+    Frame {
+        comment: "#",
+        indent: "  ",
+        head: String::new(),
+        opens: opens.into(),
+        depth: 1,
+        closes: None,
+        // A type of a file that several APIs import.
+        shared: true,
+    }
 }
 
 fn message(message: &MessageDescriptor) -> Entry {
