@@ -118,6 +118,41 @@ fn a_descriptor_set_says_the_same_as_its_source() {
         (plan(&path, folder.path()).unwrap(), plan(&shop(), folder.path()).unwrap());
     assert_eq!(from_set.files, from_source.files);
     std::fs::write(&path, "syntax").unwrap();
-    let error = plan(&path, folder.path()).map(|_| ()).unwrap_err();
-    assert!(format!("{error:#}").contains("it is no descriptor set"), "{error:#}");
+    let none = "it cannot be read as a descriptor set of proto2 or proto3 with all that it imports: ";
+    let refused = error(plan(&path, folder.path()));
+    assert!(refused.contains(none), "{refused}");
+    let mut set = set;
+    for file in &mut set.file {
+        file.syntax = Some("editions".to_owned());
+    }
+    std::fs::write(&path, prost::Message::encode_to_vec(&set)).unwrap();
+    let refused = error(plan(&path, folder.path()));
+    assert!(
+        refused.contains(&format!("{none}`")) && refused.ends_with("` has the syntax `editions`"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn services_of_imported_files_are_another_api() {
+    let (folder, sources) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let text = "package base; message M { string id = 1; } service Jobs { rpc Get(M) returns (M); }";
+    source(sources.path(), "base.proto", text);
+    let text = "package app; import \"base.proto\"; service App { rpc Do(base.M) returns (base.M); }";
+    let path = source(sources.path(), "app.proto", text);
+    let set = protox::compile([&path], [sources.path()]).unwrap();
+    let binary = sources.path().join("app.binpb");
+    std::fs::write(&binary, prost::Message::encode_to_vec(&set)).unwrap();
+    for file in [&path, &binary] {
+        let plan = plan(file, folder.path()).unwrap();
+        assert!(plan.files.contains_key("app.cedarschema"), "{:?}", plan.files.keys());
+        assert!(!plan.files["routes.yaml"].contains("Jobs"));
+        let told =
+            "skipped: service base.Jobs: it is in a file that others import: import that file to have it";
+        assert_eq!(plan.report.iter().filter(|line| line.starts_with("skipped")).collect::<Vec<_>>(), [told]);
+        loads(&plan);
+    }
+    let path = source(sources.path(), "none.proto", "package none; import \"base.proto\";");
+    let refused = error(plan(&path, folder.path()));
+    assert!(refused.contains("it has no service\nskipped: service base.Jobs: "), "{refused}");
 }
