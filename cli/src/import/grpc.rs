@@ -1,6 +1,7 @@
 //! gRPC services: what a descriptor set says of methods, request messages and the fields in them.
 
 mod fields;
+mod messages;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -63,8 +64,8 @@ pub(super) fn read(arguments: &Arguments) -> Result<Generated> {
         operations,
     };
     let mut parts = Vec::from(write::all(&api));
-    parts.extend(fields::written(&api.name, &methods));
-    Ok(Generated { parts, needed: vec![fields::skeleton()], skipped })
+    parts.extend(messages::written(&api.name, &methods));
+    Ok(Generated { parts, needed: vec![messages::skeleton()], skipped })
 }
 
 fn pool(arguments: &Arguments) -> Result<DescriptorPool> {

@@ -106,7 +106,7 @@ pub(super) fn declared(member: &Member) -> String {
     let mark = if member.optional { "?" } else { "" };
     let ty = match &member.content {
         Content::Fact(_, ty) => ty.clone(),
-        Content::Record(members) => {
+        Content::Record { members, .. } => {
             format!("{{ {} }}", members.iter().map(declared).collect::<Vec<_>>().join(", "))
         }
     };
@@ -156,8 +156,11 @@ pub(super) fn field(text: &mut String, member: &Member, indent: usize) {
                 quoted(from)
             ));
         }
-        Content::Record(members) => {
+        Content::Record { from, members } => {
             text.push_str(&format!("\n{:indent$}{name}:", ""));
+            if let Some(from) = from {
+                text.push_str(&format!("\n{:indent$}  from: {}", "", quoted(from)));
+            }
             if member.optional {
                 text.push_str(&format!("\n{:indent$}  optional: true", ""));
             }
