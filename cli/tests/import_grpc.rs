@@ -61,14 +61,14 @@ fn what_is_imported_loads_and_a_second_import_changes_nothing() {
 }
 
 /// A file of these lines after `syntax`, under its name.
-fn source(folder: &Path, name: &str, text: &str) -> PathBuf {
+fn source(folder: &Path, name: &str, text: &str) -> std::io::Result<PathBuf> {
     let path = folder.join(name);
-    std::fs::write(&path, format!("syntax = \"proto3\"; {text}")).unwrap();
-    path
+    std::fs::write(&path, format!("syntax = \"proto3\"; {text}"))?;
+    Ok(path)
 }
 
 fn error(plan: anyhow::Result<Plan>) -> String {
-    format!("{:#}", plan.map(|_| ()).unwrap_err())
+    plan.err().map(|error| format!("{error:#}")).unwrap_or_default()
 }
 
 #[test]
@@ -79,11 +79,11 @@ fn two_apis_share_a_type() {
             "package {name}; import \"money.proto\"; \
              service S {{ rpc Pay(Bill) returns (Bill); }} message Bill {{ repeated money.Money all = 1; }}"
         );
-        source(sources.path(), &format!("{name}.proto"), &text)
+        source(sources.path(), &format!("{name}.proto"), &text).unwrap()
     };
     let money = |fields: &str| {
         let text = format!("package money; message Money {{ int64 units = 1; {fields} }}");
-        source(sources.path(), "money.proto", &text)
+        source(sources.path(), "money.proto", &text).unwrap()
     };
     money("");
     let (a, b) = (api("a"), api("b"));
@@ -143,7 +143,7 @@ fn what_a_map_holds_is_described() {
     let text = "package m; service S { rpc Do(In) returns (In); } \
                 message In { map<string, Item> items = 1; map<int32, State> states = 2; map<bool, bytes> rest = 3; } \
                 message Item { repeated Deep deep = 1; } message Deep {} enum State { NO = 0; }";
-    let plan = plan(&source(sources.path(), "m.proto", text), folder.path()).unwrap();
+    let plan = plan(&source(sources.path(), "m.proto", text).unwrap(), folder.path()).unwrap();
     let messages = &plan.files["messages.yaml"];
     let expected = "
     items: { number: 1, type: \"map<string, m.Item>\" }
@@ -163,7 +163,7 @@ fn names_that_yaml_takes_for_nothing_are_quoted() {
     let text = "service S { rpc Do(Null) returns (Null); } enum True { null = 0; } \
                 message Null { repeated Null NULL = 1; oneof null { string a = 2; True false = 3; } }";
     let arguments = GrpcArguments {
-        file: source(sources.path(), "n.proto", text),
+        file: source(sources.path(), "n.proto", text).unwrap(),
         proto_path: Vec::new(),
         into: folder.path().into(),
         name: Some("n".into()),
@@ -194,7 +194,7 @@ fn more_facts_than_a_method_can_have_are_left_out() {
     };
     let levels: String = (0..5).map(level).collect();
     let text = format!("package big; service S {{ rpc Do(M0) returns (M0); }} {levels} message M5 {{}}");
-    let plan = plan(&source(sources.path(), "big.proto", &text), folder.path()).unwrap();
+    let plan = plan(&source(sources.path(), "big.proto", &text).unwrap(), folder.path()).unwrap();
     assert_eq!(plan.files["routes.yaml"].matches("message:").count(), 128);
     assert!(plan.files["routes.yaml"].contains("\"message:last\""));
     let beyond: Vec<_> = told(&plan).into_iter().filter(|line| line.contains("128")).collect();
@@ -205,7 +205,7 @@ fn more_facts_than_a_method_can_have_are_left_out() {
         format!("package few; service S {{ rpc Do(M) returns (M); }} message M {{ {fields} }}")
     };
     for (count, lines) in [(128, 0), (129, 1)] {
-        let file = source(sources.path(), "few.proto", &exact(count));
+        let file = source(sources.path(), "few.proto", &exact(count)).unwrap();
         let plan = self::plan(&file, folder.path()).unwrap();
         assert_eq!(plan.files["routes.yaml"].matches("message:").count(), 128);
         assert_eq!(told(&plan).len(), lines);
@@ -237,7 +237,7 @@ fn whether_a_message_is_there_is_a_fact() {
                 message In { Empty empty = 1; Blob blob = 2; oneof kind { Text text = 3; In again = 4; } \
                 repeated Empty many = 5; map<string, Empty> by = 6; } \
                 message Empty {} message Blob { bytes all = 1; double part = 2; } message Text { string text = 1; Empty end = 2; }";
-    let plan = plan(&source(sources.path(), "p.proto", text), folder.path()).unwrap();
+    let plan = plan(&source(sources.path(), "p.proto", text).unwrap(), folder.path()).unwrap();
     let expected = "
     context:
       empty: { from: \"message:empty\", type: Bool }
@@ -263,9 +263,9 @@ fn whether_a_message_is_there_is_a_fact() {
 fn services_of_imported_files_are_another_api() {
     let (folder, sources) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let text = "package base; message M { string id = 1; } service Jobs { rpc Get(M) returns (M); }";
-    source(sources.path(), "base.proto", text);
+    source(sources.path(), "base.proto", text).unwrap();
     let text = "package app; import \"base.proto\"; service App { rpc Do(base.M) returns (base.M); }";
-    let path = source(sources.path(), "app.proto", text);
+    let path = source(sources.path(), "app.proto", text).unwrap();
     let set = protox::compile([&path], [sources.path()]).unwrap();
     let binary = sources.path().join("app.binpb");
     std::fs::write(&binary, prost::Message::encode_to_vec(&set)).unwrap();
@@ -278,7 +278,7 @@ fn services_of_imported_files_are_another_api() {
         assert_eq!(plan.report.iter().filter(|line| line.starts_with("skipped")).collect::<Vec<_>>(), [told]);
         loads(&plan);
     }
-    let path = source(sources.path(), "none.proto", "package none; import \"base.proto\";");
+    let path = source(sources.path(), "none.proto", "package none; import \"base.proto\";").unwrap();
     let refused = error(plan(&path, folder.path()));
     assert!(refused.contains("it has no service\nskipped: service base.Jobs: "), "{refused}");
 }
