@@ -67,7 +67,7 @@ struct Generated {
     parts: Vec<Generation>,
     /// Whole files that entries need, unless the folder has what they declare: a line of it, name and text.
     needed: Vec<(&'static str, &'static str, String)>,
-    /// What was left out.
+    /// What was left out, and what else is to be said, a line each.
     skipped: Vec<String>,
 }
 
@@ -96,6 +96,7 @@ impl Import {
     /// # Errors
     /// When the document cannot be read, or is none.
     pub fn plan(&self) -> Result<Plan> {
+        let files = existing(self.folder())?;
         let generated = match self {
             Self::Openapi(arguments) => {
                 let document = document::read(&arguments.file)?;
@@ -105,13 +106,14 @@ impl Import {
             }
             Self::Mcp(arguments) => {
                 let document = document::read(&arguments.file)?;
-                mcp::read(&document, arguments).with_context(|| format!("`{}`", arguments.file.display()))?
+                mcp::read(&document, arguments, &files)
+                    .with_context(|| format!("`{}`", arguments.file.display()))?
             }
             Self::Grpc(arguments) => {
                 grpc::read(arguments).with_context(|| format!("`{}`", arguments.file.display()))?
             }
         };
-        generated.merge(existing(self.folder())?)
+        generated.merge(files)
     }
 }
 

@@ -77,6 +77,54 @@ fn callers_of_ones_own_and_a_gate_that_is_used_load_and_stay() {
 }
 
 #[test]
+fn other_callers_than_the_folder_has_are_told() {
+    let import = |folder: &Path, principals: &[&str]| {
+        let arguments = McpArguments {
+            file: tools(),
+            into: folder.into(),
+            server: "forge".into(),
+            hosts: vec!["mcp.forge.example".into()],
+            path: "/mcp".into(),
+            principals: principals.iter().map(ToString::to_string).collect(),
+        };
+        Import::Mcp(arguments).plan().unwrap()
+    };
+    let notes = |plan: &Plan| {
+        plan.report.iter().filter(|line| line.starts_with("note: ")).cloned().collect::<Vec<_>>()
+    };
+    let (plain, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (folder, principals, others, told) in [
+        (
+            &plain,
+            &[][..],
+            &["Desk::User"][..],
+            "[Http::Client, Http::User], and those of the imported tools [Desk::User]",
+        ),
+        (
+            &own,
+            &["Desk::User"],
+            &[],
+            "[Desk::User], and those of the imported tools [Http::Client, Http::User]",
+        ),
+        (
+            &own,
+            &["Desk::User"],
+            &["Desk::Agent", "Desk::User"],
+            "[Desk::User], and those of the imported tools [Desk::Agent, Desk::User]",
+        ),
+    ] {
+        let first = import(folder.path(), principals);
+        assert_eq!(notes(&first), Vec::<String>::new());
+        first.write(folder.path()).unwrap();
+        assert_eq!(notes(&import(folder.path(), principals)), Vec::<String>::new());
+        let expected = format!(
+            "note: the callers of mcp.cedarschema are {told}: name the first by `--principal`, or change that file"
+        );
+        assert_eq!(notes(&import(folder.path(), others)), [expected]);
+    }
+}
+
+#[test]
 fn its_schema_loads_and_a_second_import_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let first = plan(&tools(), folder.path()).unwrap();

@@ -1,11 +1,15 @@
 //! gRPC services: what a descriptor set says of methods, request messages and the fields in them.
 
 mod fields;
+mod messages;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::FileDescriptorSet;
+use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 
 use super::model::{Api, Entity, Operation, Requests, types};
 use super::{Generated, names, write};
@@ -22,7 +26,7 @@ pub struct Arguments {
     /// The policy folder that the schema, the routes, the messages and the suggested gates go into.
     #[arg(long, value_name = "FOLDER")]
     pub into: PathBuf,
-    /// The name of the API: of its files, and of its namespace. Left out, the package of its first service.
+    /// The name of the API: of its files, and of its namespace. Left out, the package of its first service that is imported.
     #[arg(long)]
     pub name: Option<String>,
     /// A host of the services; may be given more than once.
@@ -37,16 +41,18 @@ pub struct Arguments {
 /// Reads a descriptor set.
 ///
 /// # Errors
-/// When it cannot be read, is none, or has no service.
+/// When it cannot be read, is none, or has no service of its own.
 pub(super) fn read(arguments: &Arguments) -> Result<Generated> {
     let pool = pool(arguments)?;
-    let services: Vec<_> = pool.services().collect();
-    let Some(first) = services.first() else { bail!("it has no service") };
+    let mut skipped = Vec::new();
+    let services = services(&pool, &mut skipped);
+    let Some(first) = services.first() else {
+        bail!("{}", [vec!["it has no service".to_owned()], skipped].concat().join("\n"))
+    };
     let package = first.package_name().to_owned();
     let title = arguments.name.as_deref().unwrap_or(&package);
     let name = names::slug(title);
     let namespace = names::pascal(title).context("the services have no package: give `--name`")?;
-    let mut skipped = Vec::new();
     let methods: Vec<_> = services.iter().flat_map(|service| service.methods()).collect();
     let read = methods.iter().map(|method| operation(method, arguments, &mut skipped));
     let operations: Vec<_> = read.collect();
@@ -58,21 +64,47 @@ pub(super) fn read(arguments: &Arguments) -> Result<Generated> {
         operations,
     };
     let mut parts = Vec::from(write::all(&api));
-    parts.extend(fields::written(&api.name, &methods));
-    Ok(Generated { parts, needed: vec![fields::skeleton()], skipped })
+    parts.extend(messages::written(&api.name, &methods));
+    Ok(Generated { parts, needed: vec![messages::skeleton()], skipped })
 }
 
 fn pool(arguments: &Arguments) -> Result<DescriptorPool> {
     let file = &arguments.file;
     if file.extension().is_none_or(|extension| extension != "proto") {
         let bytes = std::fs::read(file).context("cannot read it")?;
-        return DescriptorPool::decode(bytes.as_slice())
-            .context("it is no descriptor set with all that it imports: `protoc --include_imports --descriptor_set_out`");
+        return decoded(&bytes)
+            .context("it cannot be read as a descriptor set of proto2 or proto3 with all that it imports");
     }
     let own = file.parent().map(PathBuf::from).unwrap_or_default();
     let paths = if arguments.proto_path.is_empty() { vec![own] } else { arguments.proto_path.clone() };
     let set = protox::compile([file], paths).map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok(DescriptorPool::from_file_descriptor_set(set)?)
+}
+
+fn decoded(bytes: &[u8]) -> Result<DescriptorPool> {
+    let set = FileDescriptorSet::decode(bytes)?;
+    // The pool panics at an edition where it means to refuse it.
+    if let Some(file) = set.file.iter().find(|file| !["", "proto2", "proto3"].contains(&file.syntax())) {
+        bail!("`{}` has the syntax `{}`", file.name(), file.syntax());
+    }
+    Ok(DescriptorPool::from_file_descriptor_set(set)?)
+}
+
+/// The services of the files that no other imports: a `.proto` file itself, or what a descriptor set was made for. An API
+/// that is only built upon is another one.
+fn services(pool: &DescriptorPool, skipped: &mut Vec<String>) -> Vec<ServiceDescriptor> {
+    let imported: BTreeSet<_> = pool
+        .files()
+        .flat_map(|file| file.dependencies().collect::<Vec<_>>())
+        .map(|file| file.index())
+        .collect();
+    let (others, own): (Vec<_>, Vec<_>) =
+        pool.services().partition(|service| imported.contains(&service.parent_file().index()));
+    skipped.extend(others.iter().map(|service| {
+        let name = service.full_name();
+        format!("skipped: service {name}: it is in a file that others import: import that file to have it")
+    }));
+    own
 }
 
 /// `package.Service/Method`, as a call's path has it.

@@ -1,5 +1,6 @@
 //! The tools of an MCP server: what `tools/list` answers, whole or its `result` alone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -18,6 +19,9 @@ const COMMON: &str =
 /// The schemas that tools build on.
 const MCP: &str = include_str!("../../../policies/mcp.cedarschema");
 const HTTP: &str = include_str!("../../../policies/http.cedarschema");
+
+/// The line of them by which a folder has them.
+const OPENS: &str = "namespace MCP {";
 
 /// Who calls, unless it is said otherwise: the types of `http.cedarschema`.
 const CALLERS: &str = "[Http::Client, Http::User]";
@@ -55,11 +59,15 @@ struct Tool<'a> {
     destructive: Option<&'static str>,
 }
 
-/// Reads a list of tools.
+/// Reads a list of tools, which goes into a folder of `files`.
 ///
 /// # Errors
 /// When it is no such list, or the server's name is none.
-pub(super) fn read(document: &Value, arguments: &Arguments) -> Result<Generated> {
+pub(super) fn read(
+    document: &Value,
+    arguments: &Arguments,
+    files: &BTreeMap<String, String>,
+) -> Result<Generated> {
     let server = arguments.server.as_str();
     ensure!(
         is_id(server) && !server.contains('/'),
@@ -100,11 +108,44 @@ pub(super) fn read(document: &Value, arguments: &Arguments) -> Result<Generated>
     }
     let gates = tools.iter().filter_map(|tool| tool.gate(server, &slug)).collect();
     parts.push(part(&format!("{slug}.cedar"), gates_frame(&namespace), &slug, gates));
-    let mut needed = vec![("namespace MCP {", "mcp.cedarschema", MCP.replace(CALLERS, &callers))];
+    skipped.extend(other_callers(files, &callers));
+    let mut needed = vec![(OPENS, "mcp.cedarschema", MCP.replace(CALLERS, &callers))];
     if arguments.principals.is_empty() {
         needed.push(("namespace Http {", "http.cedarschema", HTTP.to_owned()));
     }
     Ok(Generated { parts, needed, skipped })
+}
+
+/// What is to be said when the folder's schema has other callers than the tools get: a policy on `MCP::Action::"call"`
+/// would be about callers that their actions do not have, or the other way round.
+fn other_callers(files: &BTreeMap<String, String>, callers: &str) -> Option<String> {
+    let (name, text) = files.iter().find(|(_, text)| text.lines().any(|line| line.trim_end() == OPENS))?;
+    let (own, there) = (types(callers), principals(text)?);
+    (own != there).then(|| {
+        let shown = |types: &BTreeSet<String>| types.iter().cloned().collect::<Vec<_>>().join(", ");
+        format!(
+            "note: the callers of {name} are [{}], and those of the imported tools [{}]: name the first by `--principal`, \
+             or change that file",
+            shown(&there),
+            shown(&own),
+        )
+    })
+}
+
+/// The callers of the first action of the namespace `MCP`.
+fn principals(schema: &str) -> Option<BTreeSet<String>> {
+    let plain = schema.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let plain: String = plain.skip_while(|line| line.trim_end() != OPENS).collect();
+    let (_, rest) = plain.split_once("principal:")?;
+    let rest = rest.trim_start();
+    let end = if rest.starts_with('[') { ']' } else { ',' };
+    rest.split(end).next().map(types)
+}
+
+/// The entity types of a list, or the one type.
+fn types(list: &str) -> BTreeSet<String> {
+    let names = list.trim_matches(['[', ']']).split(',').map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// The line under which the tools of a server stand.
@@ -120,6 +161,7 @@ fn tools_frame(server: &str) -> Frame {
         opens: tools_line(server),
         depth: 8,
         closes: None,
+        shared: false,
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Frame {
     pub depth: usize,
     /// The line that ends what was opened, if one does.
     pub closes: Option<&'static str>,
+    /// Whether what another source brought under a key serves all: sources are `name/kind`, and kinds have keys of their own.
+    pub shared: bool,
 }
 
 /// A generated entry.
@@ -70,6 +72,7 @@ impl Change {
 
 /// An entry as it stands in a file.
 struct Found<'a> {
+    source: &'a str,
     key: &'a str,
     hash: &'a str,
     /// Of its lines, after the mark.
@@ -79,7 +82,8 @@ struct Found<'a> {
 /// Puts `entries` of `source` into `old`.
 ///
 /// # Errors
-/// When `old` has no place for entries, or a key is there twice.
+/// When `old` has no place for entries, a key is there twice, or another source has something else under a key that is
+/// shared.
 pub fn merge(old: Option<&str>, frame: &Frame, source: &str, entries: Vec<Entry>) -> Result<Merged> {
     let keys: BTreeSet<_> = entries.iter().map(|entry| &entry.key).collect();
     ensure!(keys.len() == entries.len(), "two entries have one key");
@@ -91,7 +95,8 @@ pub fn merge(old: Option<&str>, frame: &Frame, source: &str, entries: Vec<Entry>
     );
     let old = old.unwrap_or(&new);
     let lines: Vec<&str> = old.lines().collect();
-    let found = find(&lines, frame, source);
+    let (found, others): (Vec<_>, Vec<_>) =
+        find(&lines, frame).into_iter().partition(|found| found.source == source);
     let mut changes = Vec::new();
     let mut replaced: Vec<(std::ops::Range<usize>, String)> = Vec::new();
     for found in &found {
@@ -109,9 +114,16 @@ pub fn merge(old: Option<&str>, frame: &Frame, source: &str, entries: Vec<Entry>
             }
         });
     }
-    let added: Vec<_> =
-        entries.iter().filter(|entry| !found.iter().any(|found| found.key == entry.key)).collect();
-    changes.extend(added.iter().map(|entry| Change::Added(entry.key.clone())));
+    let mut added = Vec::new();
+    for entry in entries.iter().filter(|entry| !found.iter().any(|found| found.key == entry.key)) {
+        let key = entry.key.clone();
+        if frame.shared && stands(entry, source, &others, &lines)? {
+            changes.push(Change::Same(key));
+        } else {
+            changes.push(Change::Added(key));
+            added.push(entry);
+        }
+    }
     let place = place(&lines, frame)?;
     let blocks: Vec<_> = added.iter().map(|entry| format!("\n{}", marked(frame, source, entry))).collect();
     if !blocks.is_empty() {
@@ -119,6 +131,26 @@ pub fn merge(old: Option<&str>, frame: &Frame, source: &str, entries: Vec<Entry>
         replaced.push((place..place, blocks.concat()));
     }
     Ok(Merged { text: put(&lines, replaced), changes })
+}
+
+/// Whether another source has brought the entry. One that was edited since, but would be generated as this one, has been;
+/// one whose lines were deleted has not.
+fn stands(entry: &Entry, source: &str, others: &[Found<'_>], lines: &[&str]) -> Result<bool> {
+    let kind = |source: &str| source.rsplit_once('/').map(|(_, kind)| kind.to_owned());
+    let same = |found: &&Found<'_>| found.key == entry.key && kind(found.source) == kind(source);
+    let Some(found) = others.iter().find(|found| same(found) && !found.lines.is_empty()) else {
+        return Ok(false);
+    };
+    let text = lines.get(found.lines.clone()).unwrap_or_default().join("\n");
+    let name = found.source.rsplit_once('/').map_or(found.source, |(name, _)| name);
+    ensure!(
+        text == entry.text || hash(&entry.text) == found.hash,
+        "`{}` is there from the import of `{name}`, and is something else here: import `{name}` again with the same files, \
+         or put this API into another folder; here it is\n{}",
+        entry.key,
+        entry.text,
+    );
+    Ok(true)
 }
 
 /// The lines with some of them replaced; ranges do not overlap.
@@ -168,21 +200,22 @@ fn place(lines: &[&str], frame: &Frame) -> Result<usize> {
     Ok(last.map_or(end, |last| last + 1))
 }
 
-fn find<'a>(lines: &[&'a str], frame: &Frame, source: &str) -> Vec<Found<'a>> {
+fn find<'a>(lines: &[&'a str], frame: &Frame) -> Vec<Found<'a>> {
     let start = format!("{} imported ", frame.comment);
-    let own = format!("{start}{source} ");
     let mut found = Vec::new();
     for (place, line) in lines.iter().enumerate() {
-        let Some((hash, key)) = line.trim_start().strip_prefix(&own).and_then(|rest| rest.split_once(' '))
+        let Some((source, rest)) =
+            line.trim_start().strip_prefix(&start).and_then(|rest| rest.split_once(' '))
         else {
             continue;
         };
+        let Some((hash, key)) = rest.split_once(' ') else { continue };
         let rest = lines.get(place + 1..).unwrap_or_default();
         let closes = |line: &str| frame.closes == Some(line.trim_end());
         let ends =
             |line: &&str| line.trim().is_empty() || line.trim_start().starts_with(&start) || closes(line);
         let count = rest.iter().position(ends).unwrap_or(rest.len());
-        found.push(Found { key, hash, lines: place + 1..place + 1 + count });
+        found.push(Found { source, key, hash, lines: place + 1..place + 1 + count });
     }
     found
 }
@@ -204,6 +237,7 @@ mod tests {
             opens: "routes:".into(),
             depth: 1,
             closes: None,
+            shared: false,
         }
     }
 
@@ -265,6 +299,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shared_stands_once() {
+        let frame = Frame { shared: true, ..frame() };
+        let merge = |old: Option<&str>, source: &str, text: &str| {
+            merge(old, &frame, source, vec![entry("Money", text)])
+        };
+        let first = merge(None, "a/messages", "  Money: 1").unwrap().text;
+        let second = merge(Some(&first), "b/messages", "  Money: 1").unwrap();
+        assert_eq!((second.text, second.changes), (first.clone(), vec![Change::Same("Money".into())]));
+        // An enum of that name is something else, and what was deleted is not there.
+        assert!(merge(Some(&first), "b/enums", "  Money: 1").unwrap().text.contains("imported b/enums "));
+        let deleted = first.replace("  Money: 1\n", "");
+        assert!(merge(Some(&deleted), "b/messages", "  Money: 1").unwrap().text.contains("  Money: 1\n"));
+        // What somebody made of it holds for both.
+        let edited = first.replace("Money: 1", "Money: 1 # mine");
+        assert_eq!(merge(Some(&edited), "b/messages", "  Money: 1").unwrap().text, edited);
+        let error = merge(Some(&first), "b/messages", "  Money: 2").unwrap_err().to_string();
+        assert!(
+            error.starts_with("`Money` is there from the import of `a`, and is something else here: "),
+            "{error}"
+        );
+        // The first brings the new one, and then the second has it.
+        let newer = merge(Some(&first), "a/messages", "  Money: 2").unwrap().text;
+        assert_eq!(merge(Some(&newer), "b/messages", "  Money: 2").unwrap().text, newer);
+    }
+
+    #[test]
     fn a_namespace_is_closed_after_its_entries() {
         let frame = Frame {
             comment: "//",
@@ -273,6 +333,7 @@ mod tests {
             opens: "namespace Pets {".into(),
             depth: 0,
             closes: Some("}"),
+            shared: false,
         };
         let first = merge(None, &frame, "pets", vec![entry("a", "  entity A;")]).unwrap();
         let second = merge(Some(&first.text), &frame, "pets", vec![entry("b", "  entity B;")]).unwrap();

@@ -63,7 +63,8 @@ pub(super) struct Member {
 pub(super) enum Content {
     /// A fact: where from, and its type.
     Fact(String, String),
-    Record(Vec<Member>),
+    /// Members; `from`: the fact that says whether it is there, where that is not told by them.
+    Record { from: Option<String>, members: Vec<Member> },
 }
 
 /// The entity types of all resources, with those that each may lie in.

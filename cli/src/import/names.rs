@@ -102,6 +102,14 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// A name as YAML reads it as a text: in quotes where it would be nothing, a boolean, or no plain scalar (YAML 1.2.2,
+/// section 10.3.2).
+pub(super) fn word(name: &str) -> String {
+    let other = ["null", "true", "false"].iter().any(|word| name.eq_ignore_ascii_case(word));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    if other || name.is_empty() || !name.chars().all(plain) { quoted(name) } else { name.to_owned() }
+}
+
 /// Whether a text can be the id of an entity or an action as it is.
 pub(super) fn is_id(text: &str) -> bool {
     !text.is_empty() && !text.contains(['"', '\\']) && !text.chars().any(char::is_control)
@@ -122,6 +130,10 @@ mod tests {
         assert_eq!(slug("Petstore API, 1.0"), "petstore-api-1-0");
         assert_eq!(member("filter[name]"), "filter_name");
         assert_eq!(member("2fa"), "p_2fa");
+        for name in ["null", "Null", "~", "true", "FALSE", ""] {
+            assert_eq!(word(name), format!("\"{name}\""));
+        }
+        assert_eq!(word("shop.null_1"), "shop.null_1");
         assert_eq!(free("path", "query", &|_| false), "query_path");
         assert_eq!(free("a", "body", &|name| name == "a"), "body_a");
     }

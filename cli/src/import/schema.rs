@@ -223,7 +223,7 @@ impl Members<'_> {
                         (self.tell)(&here, "it is an object without known members");
                         continue;
                     }
-                    Content::Record(inner)
+                    Content::Record { from: None, members: inner }
                 }
                 kind => {
                     let place = if self.kind == "form" { property } else { &here };

@@ -21,18 +21,26 @@ fn note(comment: &str) -> String {
 /// The layout of a schema with one namespace.
 pub(super) fn schema_frame(namespace: &str) -> Frame {
     let opens = format!("namespace {namespace} {{");
-    Frame { comment: "//", indent: "  ", head: note("//"), opens, depth: 0, closes: Some("}") }
+    Frame { comment: "//", indent: "  ", head: note("//"), opens, depth: 0, closes: Some("}"), shared: false }
 }
 
 /// The layout of `routes.yaml`.
 pub(super) fn routes_frame() -> Frame {
-    Frame { comment: "#", indent: "  ", head: note("#"), opens: "routes:".into(), depth: 1, closes: None }
+    Frame {
+        comment: "#",
+        indent: "  ",
+        head: note("#"),
+        opens: "routes:".into(),
+        depth: 1,
+        closes: None,
+        shared: false,
+    }
 }
 
 /// The layout of suggested gates.
 pub(super) fn gates_frame(namespace: &str) -> Frame {
     let opens = format!("// Suggested gates of {namespace}.");
-    Frame { comment: "//", indent: "", head: note("//"), opens, depth: 0, closes: None }
+    Frame { comment: "//", indent: "", head: note("//"), opens, depth: 0, closes: None, shared: false }
 }
 
 /// What an import of an API writes.
@@ -98,7 +106,7 @@ pub(super) fn declared(member: &Member) -> String {
     let mark = if member.optional { "?" } else { "" };
     let ty = match &member.content {
         Content::Fact(_, ty) => ty.clone(),
-        Content::Record(members) => {
+        Content::Record { members, .. } => {
             format!("{{ {} }}", members.iter().map(declared).collect::<Vec<_>>().join(", "))
         }
     };
@@ -148,8 +156,11 @@ pub(super) fn field(text: &mut String, member: &Member, indent: usize) {
                 quoted(from)
             ));
         }
-        Content::Record(members) => {
+        Content::Record { from, members } => {
             text.push_str(&format!("\n{:indent$}{name}:", ""));
+            if let Some(from) = from {
+                text.push_str(&format!("\n{:indent$}  from: {}", "", quoted(from)));
+            }
             if member.optional {
                 text.push_str(&format!("\n{:indent$}  optional: true", ""));
             }
