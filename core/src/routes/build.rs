@@ -55,8 +55,8 @@ pub(super) fn route(
     let mut matching = matching::read(&entry.r#match, line, &mut errors)?;
     let params = &matching.params;
     let mcp = entry.mcp.as_ref().and_then(|mcp| mcp::build::build(&entry, mcp, params, schema, &mut errors));
-    let graphql = entry.graphql.as_ref();
-    let graphql = graphql.map(|roots| graphql::build::build(&entry, roots, params, schema, &mut errors));
+    let roots = entry.graphql.as_ref();
+    let graphql = roots.map(|roots| graphql::build::build(&entry, roots, params, schema, &mut errors));
     let method = entry.r#match.grpc.as_ref().map(|grpc| grpc.value.clone());
     let of_message = |text: &str| Fact::of_message(text, method.as_ref()?, messages);
     let known: (_, Other<'_>) = (params, &of_message);
@@ -88,7 +88,6 @@ pub(super) fn route(
     if errors.0.len() > before {
         return None;
     }
-    let (volatile, redacted) = (entry.volatile.0, entry.redact.0);
     let mut route = Route {
         line,
         name: format!("{FILE}:{line}"),
@@ -100,16 +99,15 @@ pub(super) fn route(
         context,
         body: None,
         message: None,
-        volatile,
-        redacted,
+        volatile: entry.volatile.0,
+        redacted: entry.redact.0,
         mcp: mcp.map(Box::new),
         graphql: graphql.map(Box::new),
     };
     route.body = format(&route, &matching, &mut errors);
-    let method = method.filter(|_| route.body == Some(Format::Message));
-    route.message = method.map(|method| messages.descriptor(&method));
+    let message = method.filter(|_| route.body == Some(Format::Message));
+    route.message = message.map(|method| messages.descriptor(&method));
     check_bound(&route, &matching, &mut errors);
-    check_count(&route, &mut errors);
     (errors.0.len() == before).then_some(Placed { matching, route })
 }
 
@@ -136,6 +134,7 @@ fn format(route: &Route, matching: &Matching, errors: &mut Errors<'_>) -> Option
     errors.require(route.line, matching.grpc == (format == Format::Message), || {
         format!("the route reads `{}`, but in a gRPC message only `message:…` is read", first.written)
     });
+    check_count(route, errors);
     Some(format)
 }
 
