@@ -140,6 +140,9 @@ impl Part {
         let (name, file) = disposition
             .and_then(read_disposition)
             .ok_or_else(|| refuse("has a part whose name can be read in two ways"))?;
+        if ty.is_some_and(|ty| ty.trim_ascii_end().ends_with(';')) {
+            return Err(refuse("has a media type with a parameter that is empty"));
+        }
         let ty = ty.map(MediaType::parse).transpose()?;
         if name == "_charset_" || ty.as_ref().is_some_and(|ty| !ty.is_utf8()) {
             return Err(refuse("names another charset than utf-8"));
@@ -237,6 +240,7 @@ mod tests {
             one(&format!("{FIELD}; name=\"b\"")),
             one(&format!("{FIELD}; filename*=utf-8''x")),
             one(&format!("{FIELD}\r\nContent-Type: text/plain; charset=utf-16")),
+            one(&format!("{FIELD}\r\nContent-Type: text/plain ; ")),
             one("Content-Disposition: form-data; name=a"),
             one("Content-Disposition: form-data; name=\"a%22\""),
             one("Content-Disposition: form-data; name=\"a\\\"\""),

@@ -42,7 +42,7 @@ pub(super) const ALL: [Mutant; 8] = [
         name: "oneof-rivals",
         removes: "takes a member of a `oneof` though another is there",
         file: "core/src/routes/messages.rs",
-        old: "step.rivals.contains(&number)",
+        old: "step.rivals.iter().any(|rival| !message.all(*rival).is_empty())",
         new: "false",
     },
     Mutant {
