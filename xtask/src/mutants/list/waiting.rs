@@ -31,8 +31,8 @@ pub(super) const ALL: [Mutant; 10] = [
         name: "trailers-callback",
         removes: "continues from the trailers callback while the request waits",
         file: STREAM,
-        old: "self.body_complete(worker, host::pairs(MapType::HttpRequestTrailers)?)",
-        new: "match self.body_complete(worker, host::pairs(MapType::HttpRequestTrailers)?) {
+        old: "self.body_complete(worker, facts::sanitised(MapType::HttpRequestTrailers)?)",
+        new: "match self.body_complete(worker, facts::sanitised(MapType::HttpRequestTrailers)?) {
             Some(Directive::Stay) => Some(Directive::Continue(None)),
             other => other,
         }",
