@@ -87,7 +87,7 @@ impl Parts {
 
     /// Refuses a part by which some frameworks take another method.
     pub(crate) fn check_method(&self, relaxed: &Relaxed) -> Result<(), Denial> {
-        let other = self.0.iter().any(|part| is_override(&fold(&part.name)));
+        let other = self.0.iter().any(|part| is_override(&part.name));
         Rule::MethodOverride.refuse_if(other, relaxed, "the multipart body has a `_method`")
     }
 

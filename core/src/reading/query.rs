@@ -53,13 +53,15 @@ pub(super) fn overrides_method(path: &str) -> bool {
         let name = decoded_leniently(&pair.split('=').next().unwrap_or_default().replace('+', " "));
         // Where frameworks are written in C, a name ends at a NUL.
         let name = name.split(u8::is_ascii_control).next().unwrap_or_default();
-        is_override(&fold(&String::from_utf8_lossy(name)))
+        is_override(&String::from_utf8_lossy(name))
     })
 }
 
-/// Whether a parameter of this folded name tells some frameworks the method.
-pub(crate) fn is_override(folded: &str) -> bool {
-    is_taken_for(folded, "_method")
+/// Whether a parameter of this name tells some frameworks the method.
+pub(crate) fn is_override(name: &str) -> bool {
+    // Most names are no such thing, and to fold them all would cost. No letter beyond ASCII folds to one of these.
+    let mut words = name.as_bytes().windows(6);
+    words.any(|word| word.eq_ignore_ascii_case(b"method")) && is_taken_for(&fold(name), "_method")
 }
 
 impl Parameters {
@@ -97,7 +99,7 @@ impl Parameters {
             Ok(Parameter { folded: fold(&name), name, value: value.to_owned() })
         };
         let all: Vec<_> = text.split('&').map(parameter).collect::<Result<_, Denial>>()?;
-        let other = kind == Kind::Form && all.iter().any(|parameter| is_override(&parameter.folded));
+        let other = kind == Kind::Form && all.iter().any(|parameter| is_override(&parameter.name));
         Rule::MethodOverride.refuse_if(other, relaxed, "the form has a `_method`")?;
         Ok(Self { kind, all })
     }

@@ -4,7 +4,7 @@ use super::json::Json;
 use super::messages::{Decoded, Descriptor};
 use crate::denial::{Denial, Reason};
 use crate::grpc;
-use crate::reading::{MediaType, Parameters, Parts, Reading, Rule, fold, is_override};
+use crate::reading::{MediaType, Parameters, Parts, Reading, Rule, is_override};
 
 /// The format in which a route reads bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Format {
         match self {
             Self::Json => {
                 let json = Json::parse(bytes, reading.relaxed())?;
-                let other = json.keys().any(|key| is_override(&fold(key)));
+                let other = json.keys().any(is_override);
                 Rule::MethodOverride.refuse_if(other, reading.relaxed(), "the body has a `_method`")?;
                 Ok(Body::Json(json))
             }
