@@ -4,16 +4,13 @@ mod decoded;
 mod file;
 mod scalar;
 
-use super::types::Type;
+use super::types::{MAX_SET, Type};
 use crate::denial::{Denial, Reason};
 use crate::reading::Rule;
 pub(super) use decoded::{Decoded, Descriptor};
 use decoded::{Found, Message};
 pub(super) use file::Messages;
 use scalar::Scalar;
-
-/// Most members of a list that are taken.
-const MAX_MEMBERS: usize = 1_000;
 
 /// The way to a field: from the request message through messages in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +121,7 @@ impl Path {
                 }
                 _ => rest.is_empty(),
             };
-            if texts.len() > MAX_MEMBERS {
+            if texts.len() > MAX_SET {
                 return Err(Unread::Malformed("has more than 1000 members"));
             }
         }

@@ -9,7 +9,7 @@ pub(super) use crate::types::Type;
 use crate::value::Value;
 
 /// The largest set that policy reads.
-const MAX_SET: usize = 1000;
+pub(super) const MAX_SET: usize = 1000;
 
 /// The longest string that policy reads, bytes.
 pub(super) const MAX_STRING: usize = 8 * 1024;

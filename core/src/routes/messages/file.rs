@@ -107,15 +107,13 @@ impl Messages {
             return Err(format!("leads through more than {MAX_DEPTH} messages"));
         }
         let (mut message, mut steps, mut last) = (message, Vec::new(), None);
-        for (place, word) in words.iter().enumerate() {
+        for word in words {
             let fields = self.messages.get(message).ok_or_else(|| format!("`{FILE}` has no `{message}`"))?;
-            let Some(Located { value: field, .. }) = fields.get(*word) else {
+            let Some(Located { value: field, .. }) = fields.get(word) else {
                 return Err(format!("`{message}` has no field `{word}` in `{FILE}`"));
             };
             steps.push(field.step(fields));
-            if place + 1 == words.len() {
-                last = Some(field);
-            }
+            last = Some(field);
             message = &field.r#type;
         }
         let field = last.ok_or("names no field")?;
