@@ -204,7 +204,10 @@ impl Routes {
         let asked = Asked::new(reading, body);
         for host in self.covering(&reading.host) {
             let found = host.find(&asked)?;
-            host.refuse_other_spelling(&asked)?;
+            // Nothing is more specific than what is literally there.
+            if found.as_ref().is_none_or(|found| !found.captured.is_empty()) {
+                host.refuse_other_spelling(&asked)?;
+            }
             if let Some(Found { route, captured }) = found {
                 let captured = route.folded(captured);
                 if let Some(graphql) = route.graphql.as_deref() {
