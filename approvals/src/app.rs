@@ -10,13 +10,16 @@ use crate::auth::Auth;
 use crate::directory::Directory;
 use crate::setup::{Data, SetupError};
 use crate::signer::{KeyError, Signer};
+use crate::store::database::Database;
 use crate::store::{Store, StoreError};
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where everything is kept.
+    /// Where keys, users and gateways are kept.
     pub data: Data,
+    /// Where everything else is kept.
+    pub database: Database,
     /// What the service calls itself in what it signs, and the issuer of its people and groups.
     pub issuer: String,
     /// Whether browsers reach it by HTTPS only; the session cookie is then marked `Secure`.
@@ -60,9 +63,9 @@ impl App {
     }
 
     async fn opened(settings: Settings) -> Result<Self, Cause> {
-        let Settings { data, issuer, https, silent_after } = settings;
+        let Settings { data, database, issuer, https, silent_after } = settings;
         let signer = Signer::open(&data.key_file(), &issuer)?;
-        let store = Arc::new(Store::open(&data.database()).await?);
+        let store = Arc::new(Store::open(database).await?);
         let users = data.users_file().to_owned();
         let directory = Arc::new(Directory::new(&issuer, users, data.gateways_file()));
         let auth = Auth::new(Arc::clone(&store), Arc::clone(&directory));
@@ -80,9 +83,9 @@ impl App {
         self.signer.jwk()
     }
 
-    /// Tells waiters of deadlines as they pass, for as long as the service runs.
-    pub async fn sweep_forever(&self) {
-        self.store.sweep_forever().await;
+    /// Tells waiters of deadlines as they pass and of what other replicas do, for as long as the service runs.
+    pub async fn keep_watch(&self) {
+        tokio::join!(self.store.sweep_forever(), self.store.listen_forever());
     }
 
     /// Closes the database once what is under way is done.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use countersign_approvals::{App, Data, Login, NewUser, Settings};
+use countersign_approvals::{App, Data, Database, Login, NewUser, Settings};
 use jiff::SignedDuration;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -33,6 +33,10 @@ struct Options {
     /// The users file [default: users.json in the data folder]
     #[arg(long, value_name = "FILE", global = true)]
     users: Option<PathBuf>,
+    /// PostgreSQL for more than one replica (`postgres://user:password@host/database`), or `sqlite:` and a file's
+    /// path [default: countersign.db in the data folder]
+    #[arg(long, env = "COUNTERSIGN_DATABASE", hide_env_values = true, value_name = "ADDRESS")]
+    database: Option<Database>,
     /// What the service, its people and its groups are called in grants
     #[arg(long, default_value = "local")]
     issuer: String,
@@ -138,18 +142,24 @@ async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on `{}`", options.listen))?;
     let listening = listener.local_addr()?;
     let https = options.url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    let database = options.database.clone().unwrap_or_else(|| data.database());
     let Options { issuer, silent_after, .. } = &options;
-    let settings =
-        Settings { data: data.clone(), issuer: issuer.clone(), https, silent_after: *silent_after };
+    let settings = Settings {
+        data: data.clone(),
+        database: database.clone(),
+        issuer: issuer.clone(),
+        https,
+        silent_after: *silent_after,
+    };
     let app = App::open(settings).await?;
     // Last, so that nothing can fail between making what is shown only once and showing it.
     let (admin, token) = (data.first_admin()?, data.first_gateway()?);
     let url = options.url.unwrap_or_else(|| format!("http://{listening}"));
-    introduce(&data, &url, app.jwk(), admin, token)?;
+    introduce(&data, &database, &url, app.jwk(), admin, token)?;
     print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": app.jwk() }))?;
     let sweeper = tokio::spawn({
         let app = std::sync::Arc::clone(&app);
-        async move { app.sweep_forever().await }
+        async move { app.keep_watch().await }
     });
     // Long polls would hold an orderly end up for as long as they last.
     tokio::select! {
@@ -177,6 +187,7 @@ async fn stopped() {
 /// Tells a person where everything is; secrets are shown this once.
 fn introduce(
     data: &Data,
+    database: &Database,
     url: &str,
     jwk: &countersign_protocol::jws::Jwk,
     admin: Option<Login>,
@@ -184,7 +195,7 @@ fn introduce(
 ) -> anyhow::Result<()> {
     let mut err = std::io::stderr().lock();
     writeln!(err, "Inbox            {url}/")?;
-    writeln!(err, "Database         {}", data.database().display())?;
+    writeln!(err, "Database         {database}")?;
     writeln!(err, "Signing key      {}", data.key_file().display())?;
     writeln!(err, "Users            {}", data.users_file().display())?;
     writeln!(err, "Gateways         {}", data.gateways_file().display())?;

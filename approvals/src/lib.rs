@@ -22,3 +22,4 @@ pub use directory::users::{AddUserError, Login, NewUser};
 pub use files::FileError;
 pub use setup::{Data, SetupError};
 pub use signer::KeyError;
+pub use store::database::{Database, UnknownDatabase};

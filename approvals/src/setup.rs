@@ -10,6 +10,7 @@ use crate::directory::gateways::{self, AddGatewayError};
 use crate::directory::users::{self, ADMINS, AddUserError, Login, NewUser};
 use crate::files::{self, FileError};
 use crate::signer::{KeyError, Signer};
+use crate::store::database::Database;
 
 /// The folder that holds all that the service keeps: database, signing key, users, gateways.
 #[derive(Debug, Clone)]
@@ -64,10 +65,10 @@ impl Data {
         self.folder.join("signing-key.json")
     }
 
-    /// The SQLite database.
+    /// The database where no other is named: SQLite, in the folder.
     #[must_use]
-    pub fn database(&self) -> PathBuf {
-        self.folder.join("countersign.db")
+    pub fn database(&self) -> Database {
+        Database::Sqlite(self.folder.join("countersign.db"))
     }
 
     /// Makes an administrator when there is no users file yet, and says how to log in.

@@ -1,6 +1,6 @@
-//! What is kept, in SQLite: every transition is a compare-and-set and every deadline is a column.
+//! What is kept, in SQLite or PostgreSQL: every transition is a compare-and-set and every deadline is a column.
 //!
-//! There is one writing connection, so that writers queue here instead of meeting `SQLITE_BUSY`; readers
+//! There is one writing connection, so that writers queue here, and those of all replicas take turns; readers
 //! have their own connections and see what is committed. Each writing transaction begins by writing down
 //! which deadlines have passed, so nothing that follows can act on a lapsed ticket.
 
@@ -9,8 +9,10 @@ pub(crate) mod asks;
 pub(crate) mod attempts;
 pub(crate) mod bells;
 pub(crate) mod claims;
+pub(crate) mod database;
 pub(crate) mod evidence;
 pub(crate) mod history;
+mod news;
 pub(crate) mod outcomes;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
@@ -18,18 +20,15 @@ pub(crate) mod tickets;
 pub(crate) mod waiters;
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::time::Duration;
 
 use countersign_protocol::{Token, UnixMillis};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::watch;
 
 use attempts::Strangers;
 use bells::Bells;
+use database::{Database, Pools};
+use news::News;
 
 /// Why something could not be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +47,9 @@ pub(crate) enum StoreError {
 
 /// The database and those who wait for it to change.
 pub(crate) struct Store {
-    writer: SqlitePool,
-    reader: SqlitePool,
+    database: Database,
+    writer: AnyPool,
+    reader: AnyPool,
     bells: Bells,
     strangers: Strangers,
     changes: watch::Sender<u64>,
@@ -58,7 +58,7 @@ pub(crate) struct Store {
 /// A writing transaction: undone unless it is committed.
 pub(crate) struct Tx<'a> {
     store: &'a Store,
-    inner: Transaction<'static, Sqlite>,
+    inner: Transaction<'static, Any>,
     /// The database's clock when the transaction began.
     pub(crate) now: UnixMillis,
     rings: BTreeSet<Token>,
@@ -67,32 +67,16 @@ pub(crate) struct Tx<'a> {
 }
 
 impl Store {
-    /// Opens the database at `path`, making or upgrading it where needed.
-    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
-        crate::files::private_file(path)?;
-        // FULL: a claim that was answered must survive a power cut, or it could be won twice.
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(30));
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        sqlx::migrate!().run(&writer).await?;
-        let reader =
-            SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
-        Ok(Self {
-            writer,
-            reader,
-            bells: Bells::default(),
-            strangers: Strangers::default(),
-            changes: watch::Sender::new(0),
-        })
+    /// Opens the database, making or upgrading it where needed.
+    pub(crate) async fn open(database: Database) -> Result<Self, StoreError> {
+        let Pools { writer, reader } = database.open().await?;
+        let (bells, strangers, changes) = (Bells::default(), Strangers::default(), watch::Sender::new(0));
+        Ok(Self { database, writer, reader, bells, strangers, changes })
     }
 
     /// Begins to write.
     pub(crate) async fn write(&self) -> Result<Tx<'_>, StoreError> {
-        let mut inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut inner = self.database.begin(&self.writer).await?;
         let now = now(&mut inner).await?;
         let mut tx = Tx { store: self, inner, now, rings: BTreeSet::new(), visible: false };
         tx.lapse().await?;
@@ -118,19 +102,17 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Keeps what was written and tells those who wait for it.
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    /// Keeps what was written and tells those who wait for it, at all replicas.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        let news = News { waiters: std::mem::take(&mut self.rings), visible: self.visible };
+        self.store.database.send(&mut self.inner, &news).await?;
         self.inner.commit().await?;
-        self.store.bells.ring(&self.rings);
-        if self.visible {
-            self.store.changes.send_modify(|count| *count = count.wrapping_add(1));
-        }
+        self.store.tell(&news);
         Ok(())
     }
 }
 
 /// The database's clock.
-async fn now(connection: &mut SqliteConnection) -> Result<UnixMillis, StoreError> {
-    let now = sqlx::query_scalar("SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER)");
-    Ok(now.fetch_one(connection).await?)
+async fn now(connection: &mut AnyConnection) -> Result<UnixMillis, StoreError> {
+    Ok(sqlx::query_scalar("SELECT now FROM clock").fetch_one(connection).await?)
 }

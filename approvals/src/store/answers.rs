@@ -8,8 +8,8 @@ use countersign_protocol::grant::Answer;
 use countersign_protocol::person::Person;
 use countersign_protocol::quorum::{Asked, missing};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteExecutor};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _, AnyExecutor};
 
 use super::tickets::{Ticket, json, parsed};
 use super::{Store, StoreError};
@@ -47,8 +47,8 @@ pub(crate) struct Kept {
     pub(crate) dropped: Option<String>,
 }
 
-impl FromRow<'_, SqliteRow> for Kept {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Kept {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         let kind: String = row.try_get("kind")?;
         let kind = match kind.as_str() {
             "approve" => Kind::Approve,
@@ -68,8 +68,8 @@ impl FromRow<'_, SqliteRow> for Kept {
 }
 
 /// All answers to a ticket, in order.
-async fn answers(db: impl SqliteExecutor<'_>, ticket: Token) -> Result<Vec<Kept>, StoreError> {
-    let query = sqlx::query_as("SELECT * FROM answers WHERE ticket = ? ORDER BY at, rowid");
+async fn answers(db: impl AnyExecutor<'_>, ticket: Token) -> Result<Vec<Kept>, StoreError> {
+    let query = sqlx::query_as("SELECT * FROM answers WHERE ticket = $1 ORDER BY at, id");
     Ok(query.bind(ticket.to_string()).fetch_all(db).await?)
 }
 

@@ -103,7 +103,7 @@ impl Tx<'_> {
 
     async fn already_asked(&mut self, gateway: &Gateway, ask: &Ask) -> Result<Option<Ticket>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT * FROM current WHERE id = (SELECT ticket FROM asks WHERE gateway = ? AND nonce = ?)",
+            "SELECT * FROM current WHERE id = (SELECT ticket FROM asks WHERE gateway = $1 AND nonce = $2)",
         );
         Ok(query.bind(&gateway.name).bind(ask.nonce.to_string()).fetch_optional(&mut *self.inner).await?)
     }
@@ -131,7 +131,7 @@ impl Tx<'_> {
             None => (self.open(gateway, ask, question).await?, "asked"),
         };
         sqlx::query(
-            "INSERT INTO asks (gateway, nonce, ticket, at, waiter, held_until) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO asks (gateway, nonce, ticket, at, waiter, held_until) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&gateway.name)
         .bind(ask.nonce.to_string())
@@ -154,7 +154,7 @@ impl Tx<'_> {
         question: &Question,
     ) -> Result<Option<Ticket>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT * FROM current WHERE audience = ? AND principal = ? AND digest = ?
+            "SELECT * FROM current WHERE audience = $1 AND principal = $2 AND digest = $3
              AND state IN ('pending', 'approved')",
         );
         let query = query.bind(&gateway.audience).bind(&question.cedar.principal);
@@ -179,7 +179,7 @@ impl Tx<'_> {
         let terms = &question.terms;
         sqlx::query(
             "INSERT INTO tickets (id, capability, audience, principal, digest, question, shown, asked_at,
-                 answer_by, use_within, uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 answer_by, use_within, uses) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(id.to_string())
         .bind(random::token()?.to_string())
@@ -191,7 +191,7 @@ impl Tx<'_> {
         .bind(self.now)
         .bind(self.now + terms.expires_ms)
         .bind(terms.use_within_ms)
-        .bind(terms.uses)
+        .bind(i64::from(terms.uses))
         .execute(&mut *self.inner)
         .await?;
         Ok(id)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use countersign_protocol::{Hash, UnixMillis};
-use sqlx::{FromRow, SqliteExecutor};
+use sqlx::{FromRow, AnyExecutor};
 
 use super::{Store, StoreError, Tx};
 
@@ -101,11 +101,11 @@ impl Store {
 
     async fn failures(
         &self,
-        db: impl SqliteExecutor<'_>,
+        db: impl AnyExecutor<'_>,
         key: &str,
         target: Target,
     ) -> Result<Failures, StoreError> {
-        let query = sqlx::query_as("SELECT failures, locked_until FROM attempts WHERE key = ?").bind(key);
+        let query = sqlx::query_as("SELECT failures, locked_until FROM attempts WHERE key = $1").bind(key);
         let kept = query.fetch_optional(db).await?.unwrap_or_default();
         Ok(if target == Target::Account { kept } else { self.strangers.before(key) })
     }
@@ -114,7 +114,7 @@ impl Store {
 impl Tx<'_> {
     async fn keep_failures(&mut self, key: &str, after: Failures) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO attempts (key, failures, locked_until) VALUES (?, ?, ?) ON CONFLICT (key)
+            "INSERT INTO attempts (key, failures, locked_until) VALUES ($1, $2, $3) ON CONFLICT (key)
              DO UPDATE SET failures = excluded.failures, locked_until = excluded.locked_until",
         )
         .bind(key)
@@ -127,7 +127,7 @@ impl Tx<'_> {
 
     /// Forgets the failures before a success.
     pub(crate) async fn attempt_succeeded(&mut self, what: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM attempts WHERE key = ?").bind(key(what)).execute(&mut *self.inner).await?;
+        sqlx::query("DELETE FROM attempts WHERE key = $1").bind(key(what)).execute(&mut *self.inner).await?;
         Ok(())
     }
 }

@@ -25,4 +25,12 @@ impl Bells {
             bell.send_replace(());
         }
     }
+
+    /// Wakes everybody: something may have happened that nobody told of.
+    pub(crate) fn ring_all(&self) {
+        let bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for bell in bells.values() {
+            bell.send_replace(());
+        }
+    }
 }

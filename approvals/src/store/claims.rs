@@ -4,11 +4,12 @@ pub(crate) mod uses;
 
 use countersign_protocol::approval::{Claim, ClaimAnswer, ClaimReply, ClaimResult, State};
 use countersign_protocol::grant::Receipt;
+use countersign_protocol::{Hash, Token};
 use sqlx::Row as _;
 
 use super::evidence::KeepError;
 use super::history::Entry;
-use super::tickets::{state_name, state_named};
+use super::tickets::{parsed, state_name, state_named};
 use super::{Store, StoreError, Tx};
 use crate::directory::gateways::Gateway;
 use crate::signer::Signer;
@@ -55,7 +56,7 @@ impl Tx<'_> {
         let receipt = signer.receipt(&self.receipt(gateway, claim, signer))?;
         sqlx::query(
             "INSERT INTO claims (audience, nonce, ticket, jti, digest, record, receipt, at, report_by)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&gateway.audience)
         .bind(claim.nonce.to_string())
@@ -79,37 +80,37 @@ impl Tx<'_> {
         claim: &Claim,
     ) -> Result<Option<ClaimResult>, StoreError> {
         let prior = sqlx::query(
-            "SELECT receipt, ticket = ? AND jti = ? AND digest = ? AND record = ? AS same FROM claims
-             WHERE audience = ? AND nonce = ?",
+            "SELECT receipt, ticket, jti, digest, record FROM claims WHERE audience = $1 AND nonce = $2",
         )
-        .bind(claim.ticket.to_string())
-        .bind(claim.jti.to_string())
-        .bind(claim.digest.to_string())
-        .bind(claim.record.to_string())
         .bind(&gateway.audience)
         .bind(claim.nonce.to_string())
         .fetch_optional(&mut *self.inner)
         .await?;
         let Some(prior) = prior else { return Ok(None) };
-        if prior.try_get("same")? {
+        let same = parsed::<Token>(&prior, "ticket")? == claim.ticket
+            && parsed::<Token>(&prior, "jti")? == claim.jti
+            && parsed::<Hash>(&prior, "digest")? == claim.digest
+            && parsed::<Hash>(&prior, "record")? == claim.record;
+        if same {
             return Ok(Some(ClaimResult::Won { receipt: prior.try_get("receipt")? }));
         }
         self.lost(gateway, claim).await.map(Some)
     }
 
     async fn record_used(&mut self, claim: &Claim) -> Result<bool, StoreError> {
-        let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM claims WHERE record = ?)");
-        Ok(query.bind(claim.record.to_string()).fetch_one(&mut *self.inner).await?)
+        let query = sqlx::query_scalar("SELECT count(*) FROM claims WHERE record = $1");
+        let used: i64 = query.bind(claim.record.to_string()).fetch_one(&mut *self.inner).await?;
+        Ok(used > 0)
     }
 
     /// The claim itself. All that must hold is in this one statement, the time by the database's clock.
     async fn use_up(&mut self, gateway: &Gateway, claim: &Claim) -> Result<bool, StoreError> {
         let updated = sqlx::query(
             "UPDATE tickets SET used = used + 1,
-                 settled_at = CASE WHEN used + 1 = uses THEN ?1 ELSE settled_at END,
+                 settled_at = CASE WHEN used + 1 = uses THEN $1 ELSE settled_at END,
                  state = CASE WHEN used + 1 = uses THEN 'consumed' ELSE state END
-             WHERE id = ?2 AND audience = ?3 AND digest = ?4 AND jti = ?5 AND state = 'approved' AND used < uses
-             AND use_by > CAST(round(unixepoch('subsec') * 1000) AS INTEGER)",
+             WHERE id = $2 AND audience = $3 AND digest = $4 AND jti = $5 AND state = 'approved' AND used < uses
+             AND use_by > (SELECT now FROM clock)",
         )
         .bind(self.now)
         .bind(claim.ticket.to_string())
@@ -124,7 +125,7 @@ impl Tx<'_> {
     /// Where the ticket stands, if the gateway may know.
     async fn lost(&mut self, gateway: &Gateway, claim: &Claim) -> Result<ClaimResult, StoreError> {
         let state: Option<String> =
-            sqlx::query_scalar("SELECT state_now FROM current WHERE id = ? AND audience = ?")
+            sqlx::query_scalar("SELECT state_now FROM current WHERE id = $1 AND audience = $2")
                 .bind(claim.ticket.to_string())
                 .bind(&gateway.audience)
                 .fetch_optional(&mut *self.inner)

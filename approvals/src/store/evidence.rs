@@ -75,7 +75,7 @@ impl Store {
         let mut tx = self.write().await?;
         sqlx::query(
             "INSERT INTO evidence_conflicts (producer, lane, seq, hash, line, gateway, at)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
         )
         .bind(record.envelope.producer.to_string())
         .bind(name(record.envelope.lane))
@@ -92,14 +92,14 @@ impl Store {
     /// The lines that are kept, each lane in order.
     pub(crate) async fn evidence(&self, filter: &Filter) -> Result<Vec<String>, StoreError> {
         let query = sqlx::query_scalar(
-            "SELECT line FROM evidence WHERE (?1 IS NULL OR producer = ?1) AND (?2 IS NULL OR lane = ?2)
-             AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR ticket = ?4)
-             ORDER BY producer, lane, seq LIMIT ?5",
+            "SELECT line FROM evidence WHERE ($1 IS NULL OR producer = $1) AND ($2 IS NULL OR lane = $2)
+             AND ($3 IS NULL OR kind = $3) AND ($4 IS NULL OR ticket = $4)
+             ORDER BY producer, lane, seq LIMIT $5",
         );
         let query = query.bind(filter.producer.map(|producer| producer.to_string()));
         let query = query.bind(filter.lane.map(name)).bind(&filter.kind);
         let query = query.bind(filter.ticket.map(|ticket| ticket.to_string()));
-        Ok(query.bind(filter.limit.unwrap_or(10_000)).fetch_all(&self.reader).await?)
+        Ok(query.bind(i64::from(filter.limit.unwrap_or(10_000))).fetch_all(&self.reader).await?)
     }
 }
 
@@ -136,8 +136,8 @@ impl Tx<'_> {
     /// A producer belongs to the gateway that first spoke for it; whatever comes of it is a sign of life.
     async fn own(&mut self, gateway: &Gateway, (producer, lane): (Token, Lane)) -> Result<(), KeepError> {
         let owner: String = sqlx::query_scalar(
-            "INSERT INTO producers (id, gateway, seen_at) VALUES (?, ?, ?)
-             ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at RETURNING gateway",
+            "INSERT INTO producers (id, gateway, seen_at) VALUES ($1, $2, $3)
+             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING gateway",
         )
         .bind(producer.to_string())
         .bind(&gateway.name)
@@ -147,7 +147,7 @@ impl Tx<'_> {
         if owner != gateway.name {
             return Err(KeepError::Foreign(producer));
         }
-        sqlx::query("INSERT INTO lanes (producer, lane) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        sqlx::query("INSERT INTO lanes (producer, lane) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(producer.to_string())
             .bind(name(lane))
             .execute(&mut *self.inner)
@@ -159,8 +159,8 @@ impl Tx<'_> {
         let envelope = &record.envelope;
         let kept: String = sqlx::query_scalar(
             "INSERT INTO evidence (producer, lane, seq, prev, hash, ts, kind, ticket, line, kept_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (producer, lane, seq) DO UPDATE SET hash = hash RETURNING hash",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             ON CONFLICT (producer, lane, seq) DO UPDATE SET hash = evidence.hash RETURNING hash",
         )
         .bind(envelope.producer.to_string())
         .bind(name(envelope.lane))
@@ -184,13 +184,13 @@ impl Tx<'_> {
         let next: i64 = sqlx::query_scalar(
             "UPDATE lanes SET next = (
                  WITH RECURSIVE kept (seq) AS (
-                     SELECT max(lanes.next, ?3) UNION ALL
+                     SELECT CASE WHEN lanes.next > $3 THEN lanes.next ELSE $3 END UNION ALL
                      SELECT kept.seq + 1 FROM kept JOIN evidence AS e
-                         ON e.producer = ?1 AND e.lane = ?2 AND e.seq = kept.seq)
+                         ON e.producer = $1 AND e.lane = $2 AND e.seq = kept.seq)
                  SELECT max(seq) FROM kept),
-             ends = (SELECT min(max(seq), 9223372036854775806) + 1 FROM evidence
-                 WHERE producer = ?1 AND lane = ?2)
-             WHERE producer = ?1 AND lane = ?2 RETURNING next",
+             ends = (SELECT CASE WHEN max(seq) < 9223372036854775807 THEN max(seq) + 1 ELSE 9223372036854775807 END FROM evidence
+                 WHERE producer = $1 AND lane = $2)
+             WHERE producer = $1 AND lane = $2 RETURNING next",
         )
         .bind(producer.to_string())
         .bind(name(lane))
@@ -203,9 +203,11 @@ impl Tx<'_> {
     /// Whether that gateway's record with that hash is kept.
     pub(super) async fn has_record(&mut self, gateway: &Gateway, hash: Hash) -> Result<bool, StoreError> {
         let query = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM evidence JOIN producers ON producers.id = evidence.producer
-             WHERE evidence.hash = ? AND producers.gateway = ?)",
+            "SELECT count(*) FROM evidence JOIN producers ON producers.id = evidence.producer
+             WHERE evidence.hash = $1 AND producers.gateway = $2",
         );
-        Ok(query.bind(hash.to_string()).bind(&gateway.name).fetch_one(&mut *self.inner).await?)
+        let query = query.bind(hash.to_string()).bind(&gateway.name);
+        let kept: i64 = query.fetch_one(&mut *self.inner).await?;
+        Ok(kept > 0)
     }
 }

@@ -50,7 +50,7 @@ impl Tx<'_> {
     pub(crate) async fn record(&mut self, ticket: Token, entry: Entry) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO history (ticket, at, event, issuer, subject, code, detail)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(ticket.to_string())
         .bind(self.now)
@@ -70,7 +70,7 @@ impl Store {
     /// A ticket's history.
     pub(crate) async fn history(&self, ticket: Token) -> Result<Vec<Entry>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT at, event, issuer, subject, code, detail FROM history WHERE ticket = ? ORDER BY seq",
+            "SELECT at, event, issuer, subject, code, detail FROM history WHERE ticket = $1 ORDER BY seq",
         );
         Ok(query.bind(ticket.to_string()).fetch_all(&self.reader).await?)
     }

@@ -60,11 +60,11 @@ impl Tx<'_> {
         status: Option<u16>,
     ) -> Result<(), StoreError> {
         let noted = sqlx::query(
-            "UPDATE claims SET forwarded_at = ?, status = ?, report_by = NULL
-             WHERE audience = ? AND nonce = ? AND ticket = ? AND forwarded_at IS NULL",
+            "UPDATE claims SET forwarded_at = $1, status = $2, report_by = NULL
+             WHERE audience = $3 AND nonce = $4 AND ticket = $5 AND forwarded_at IS NULL",
         )
         .bind(self.now)
-        .bind(status)
+        .bind(status.map(i64::from))
         .bind(&gateway.audience)
         .bind(nonce.to_string())
         .bind(ticket.to_string())
@@ -87,11 +87,11 @@ impl Tx<'_> {
         let sql = match disbelief.remedy {
             Remedy::Reopen => {
                 "UPDATE tickets SET state = 'pending', settled_at = NULL, jti = NULL, grant_jws = NULL, use_by = NULL
-                 WHERE id = ?1 AND audience = ?2 AND jti = ?3 AND state = 'approved' AND ?4 IS NOT NULL"
+                 WHERE id = $1 AND audience = $2 AND jti = $3 AND state = 'approved' AND $4 > 0"
             }
             Remedy::Revoke => {
-                "UPDATE tickets SET state = 'revoked', settled_at = ?4
-                 WHERE id = ?1 AND audience = ?2 AND jti = ?3 AND state = 'approved'"
+                "UPDATE tickets SET state = 'revoked', settled_at = $4
+                 WHERE id = $1 AND audience = $2 AND jti = $3 AND state = 'approved'"
             }
         };
         let changed = sqlx::query(sql)
@@ -117,21 +117,24 @@ impl Tx<'_> {
 
     /// Drops the answers that do not count; all of them when the gateway names none.
     async fn drop_answers(&mut self, ticket: Token, disbelief: &Disbelief<'_>) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE answers SET dropped = ?1 WHERE ticket = ?2 AND kind = 'approve' AND dropped IS NULL
-             AND (?3 = '[]' OR id IN (SELECT value FROM json_each(?3)))",
-        )
-        .bind(disbelief.code)
-        .bind(ticket.to_string())
-        .bind(serde_json::to_string(disbelief.answers)?)
-        .execute(&mut *self.inner)
-        .await?;
+        let all = disbelief.answers.is_empty().then_some(None);
+        for id in disbelief.answers.iter().map(|id| Some(id.to_string())).chain(all) {
+            sqlx::query(
+                "UPDATE answers SET dropped = $1 WHERE ticket = $2 AND kind = 'approve' AND dropped IS NULL
+                 AND ($3 IS NULL OR id = $3)",
+            )
+            .bind(disbelief.code)
+            .bind(ticket.to_string())
+            .bind(id)
+            .execute(&mut *self.inner)
+            .await?;
+        }
         Ok(())
     }
 
     async fn left(&mut self, gateway: &Gateway, ticket: Token, nonce: Token) -> Result<(), StoreError> {
         let waiter: Option<Option<String>> = sqlx::query_scalar(
-            "UPDATE asks SET left_at = ? WHERE gateway = ? AND nonce = ? AND ticket = ? AND left_at IS NULL
+            "UPDATE asks SET left_at = $1 WHERE gateway = $2 AND nonce = $3 AND ticket = $4 AND left_at IS NULL
              RETURNING waiter",
         )
         .bind(self.now)
@@ -142,9 +145,9 @@ impl Tx<'_> {
         .await?;
         let Some(waiter) = waiter else { return Ok(()) };
         sqlx::query(
-            "UPDATE attachments SET left_at = ?1 WHERE ticket = ?2 AND waiter = ?3 AND left_at IS NULL
+            "UPDATE attachments SET left_at = $1 WHERE ticket = $2 AND waiter = $3 AND left_at IS NULL
              AND NOT EXISTS (SELECT 1 FROM asks
-                 WHERE ticket = ?2 AND waiter = ?3 AND left_at IS NULL AND held_until > ?1)",
+                 WHERE ticket = $2 AND waiter = $3 AND left_at IS NULL AND held_until > $1)",
         )
         .bind(self.now)
         .bind(ticket.to_string())
@@ -154,9 +157,9 @@ impl Tx<'_> {
         self.record(ticket, Entry::event("client_left").detail(Some(gateway.name.clone()))).await?;
         // A hold that is over holds nobody: that client was told to come back, and coming back clears this.
         sqlx::query(
-            "UPDATE tickets SET cancel_at = ?1 + ?2 WHERE id = ?3 AND state = 'pending' AND cancel_at IS NULL
+            "UPDATE tickets SET cancel_at = $1 + $2 WHERE id = $3 AND state = 'pending' AND cancel_at IS NULL
              AND NOT EXISTS (SELECT 1 FROM attachments
-                 WHERE ticket = ?3 AND left_at IS NULL AND held_until > ?1)",
+                 WHERE ticket = $3 AND left_at IS NULL AND held_until > $1)",
         )
         .bind(self.now)
         .bind(ABANDONED_AFTER)

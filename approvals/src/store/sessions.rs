@@ -27,8 +27,7 @@ impl Store {
     pub(crate) async fn session(&self, secret: &str) -> Result<Option<SessionRow>, StoreError> {
         let query = sqlx::query_as(
             "SELECT subject, credentials, created_at, expires_at, otp_at, now FROM sessions,
-                 (SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) AS now)
-             WHERE id = ? AND expires_at > now",
+                 clock WHERE id = $1 AND expires_at > now",
         );
         Ok(query.bind(key(secret)).fetch_optional(&self.reader).await?)
     }
@@ -36,7 +35,7 @@ impl Store {
     /// Ends a session.
     pub(crate) async fn end_session(&self, secret: &str) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM sessions WHERE id = ?").bind(key(secret)).execute(&mut *tx.inner).await?;
+        sqlx::query("DELETE FROM sessions WHERE id = $1").bind(key(secret)).execute(&mut *tx.inner).await?;
         tx.commit().await
     }
 }
@@ -52,7 +51,7 @@ impl Tx<'_> {
         let expires_at = self.now + SESSION;
         sqlx::query(
             "INSERT INTO sessions (id, subject, credentials, created_at, expires_at, otp_at)
-             VALUES (?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(key(secret))
         .bind(&member.user.subject)
@@ -67,7 +66,7 @@ impl Tx<'_> {
 
     /// Notes that the second factor was proven in a session.
     pub(crate) async fn step_up(&mut self, secret: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE sessions SET otp_at = ? WHERE id = ?")
+        sqlx::query("UPDATE sessions SET otp_at = $1 WHERE id = $2")
             .bind(self.now)
             .bind(key(secret))
             .execute(&mut *self.inner)
@@ -78,8 +77,8 @@ impl Tx<'_> {
     /// Uses a one-time code up; `false` when it, or a later one, was used before.
     pub(crate) async fn use_step(&mut self, subject: &str, step: i64) -> Result<bool, StoreError> {
         let used = sqlx::query(
-            "INSERT INTO totp_steps (subject, step) VALUES (?, ?) ON CONFLICT (subject)
-             DO UPDATE SET step = excluded.step WHERE excluded.step > step",
+            "INSERT INTO totp_steps (subject, step) VALUES ($1, $2) ON CONFLICT (subject)
+             DO UPDATE SET step = excluded.step WHERE excluded.step > totp_steps.step",
         )
         .bind(subject)
         .bind(step)

@@ -29,7 +29,7 @@ impl Tx<'_> {
         let lapsed: Vec<(String, String)> = sqlx::query_as(
             "UPDATE tickets SET settled_at = lapses_at, state = CASE
                  WHEN state = 'pending' AND cancel_at < answer_by THEN 'cancelled' ELSE 'expired' END
-             WHERE lapses_at <= ? RETURNING id, state",
+             WHERE lapses_at <= $1 RETURNING id, state",
         )
         .bind(self.now)
         .fetch_all(&mut *self.inner)
@@ -45,12 +45,12 @@ impl Tx<'_> {
 
     async fn forget(&mut self) -> Result<(), StoreError> {
         let idle = self.now - WAITER_IDLE;
-        sqlx::query("DELETE FROM waiters WHERE seen_at < ?").bind(idle).execute(&mut *self.inner).await?;
-        sqlx::query("DELETE FROM sessions WHERE expires_at < ?")
+        sqlx::query("DELETE FROM waiters WHERE seen_at < $1").bind(idle).execute(&mut *self.inner).await?;
+        sqlx::query("DELETE FROM sessions WHERE expires_at < $1")
             .bind(self.now)
             .execute(&mut *self.inner)
             .await?;
-        sqlx::query("DELETE FROM attempts WHERE locked_until < ?")
+        sqlx::query("DELETE FROM attempts WHERE locked_until < $1")
             .bind(idle)
             .execute(&mut *self.inner)
             .await?;
@@ -86,7 +86,7 @@ impl Store {
         let (tickets, uses, now): (Option<UnixMillis>, Option<UnixMillis>, UnixMillis) = sqlx::query_as(
             "SELECT (SELECT min(lapses_at) FROM tickets WHERE lapses_at IS NOT NULL),
                     (SELECT min(report_by) FROM claims WHERE report_by IS NOT NULL),
-                    CAST(round(unixepoch('subsec') * 1000) AS INTEGER)",
+                    (SELECT now FROM clock)",
         )
         .fetch_one(&self.reader)
         .await?;

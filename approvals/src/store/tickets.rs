@@ -5,8 +5,8 @@ use std::str::FromStr;
 use countersign_protocol::approval::{State, Verdict};
 use countersign_protocol::request::Question;
 use countersign_protocol::{Hash, Token, UnixMillis};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteExecutor};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _, AnyExecutor};
 
 use super::{Store, StoreError};
 
@@ -41,7 +41,7 @@ pub(crate) struct Ticket {
 }
 
 /// Reads a column that is kept as text.
-pub(crate) fn parsed<T: FromStr>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error>
+pub(crate) fn parsed<T: FromStr>(row: &AnyRow, column: &str) -> Result<T, sqlx::Error>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
@@ -50,13 +50,13 @@ where
 }
 
 /// Reads a column that is kept as JSON.
-pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
+pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &AnyRow, column: &str) -> Result<T, sqlx::Error> {
     let text: String = row.try_get(column)?;
     serde_json::from_str(&text).map_err(|error| undecodable(column, error))
 }
 
 /// Reads a column that is kept as one word of several.
-pub(crate) fn named<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
+pub(crate) fn named<T: serde::de::DeserializeOwned>(row: &AnyRow, column: &str) -> Result<T, sqlx::Error> {
     let word: String = row.try_get(column)?;
     serde_json::from_value(word.into()).map_err(|error| undecodable(column, error))
 }
@@ -84,8 +84,8 @@ pub(crate) fn state_named(name: &str) -> State {
     serde_json::from_value(name.into()).unwrap_or(State::Unknown)
 }
 
-impl FromRow<'_, SqliteRow> for Ticket {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Ticket {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: parsed(row, "id")?,
             capability: parsed(row, "capability")?,
@@ -125,8 +125,8 @@ impl Ticket {
 }
 
 /// The ticket of that id.
-pub(crate) async fn find(db: impl SqliteExecutor<'_>, id: Token) -> Result<Option<Ticket>, StoreError> {
-    let query = sqlx::query_as("SELECT * FROM current WHERE id = ?").bind(id.to_string());
+pub(crate) async fn find(db: impl AnyExecutor<'_>, id: Token) -> Result<Option<Ticket>, StoreError> {
+    let query = sqlx::query_as("SELECT * FROM current WHERE id = $1").bind(id.to_string());
     Ok(query.fetch_optional(db).await?)
 }
 
@@ -138,7 +138,7 @@ impl Store {
 
     /// The ticket whose status link that is.
     pub(crate) async fn by_capability(&self, capability: Token) -> Result<Option<Ticket>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM current WHERE capability = ?").bind(capability.to_string());
+        let query = sqlx::query_as("SELECT * FROM current WHERE capability = $1").bind(capability.to_string());
         Ok(query.fetch_optional(&self.reader).await?)
     }
 
@@ -152,7 +152,7 @@ impl Store {
     /// However many are approved, they must not hide what waits for people.
     async fn open_in(&self, state: State) -> Result<Vec<Ticket>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT * FROM current WHERE lapses_at IS NOT NULL AND state_now = ? ORDER BY lapses_at LIMIT 1000",
+            "SELECT * FROM current WHERE lapses_at IS NOT NULL AND state_now = $1 ORDER BY lapses_at LIMIT 1000",
         );
         Ok(query.bind(state_name(state)).fetch_all(&self.reader).await?)
     }
@@ -161,9 +161,9 @@ impl Store {
     pub(crate) async fn closed_tickets(&self, limit: u32) -> Result<Vec<Ticket>, StoreError> {
         let query = sqlx::query_as(
             "SELECT * FROM current WHERE state_now NOT IN ('pending', 'approved')
-             ORDER BY asked_at DESC LIMIT ?",
+             ORDER BY asked_at DESC LIMIT $1",
         );
-        Ok(query.bind(limit).fetch_all(&self.reader).await?)
+        Ok(query.bind(i64::from(limit)).fetch_all(&self.reader).await?)
     }
 
     /// The tickets in one state, or in any, the latest on top.
@@ -173,8 +173,8 @@ impl Store {
             return self.open_in(open).await;
         }
         let query = sqlx::query_as(
-            "SELECT * FROM current WHERE ?1 IS NULL OR state_now = ?1 ORDER BY asked_at DESC LIMIT ?2",
+            "SELECT * FROM current WHERE $1 IS NULL OR state_now = $1 ORDER BY asked_at DESC LIMIT $2",
         );
-        Ok(query.bind(state.map(state_name)).bind(limit).fetch_all(&self.reader).await?)
+        Ok(query.bind(state.map(state_name)).bind(i64::from(limit)).fetch_all(&self.reader).await?)
     }
 }

@@ -40,8 +40,8 @@ impl Tx<'_> {
     /// Notes a sign of life; `false` when the waiter belongs to another gateway.
     pub(super) async fn bind_waiter(&mut self, waiter: Token, gateway: &Gateway) -> Result<bool, StoreError> {
         let bound = sqlx::query(
-            "INSERT INTO waiters (id, gateway, seen_at) VALUES (?, ?, ?) ON CONFLICT (id)
-             DO UPDATE SET seen_at = excluded.seen_at WHERE gateway = excluded.gateway",
+            "INSERT INTO waiters (id, gateway, seen_at) VALUES ($1, $2, $3) ON CONFLICT (id)
+             DO UPDATE SET seen_at = excluded.seen_at WHERE waiters.gateway = excluded.gateway",
         )
         .bind(waiter.to_string())
         .bind(&gateway.name)
@@ -59,15 +59,16 @@ impl Tx<'_> {
         held_until: UnixMillis,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO attachments (ticket, waiter, held_until) VALUES (?, ?, ?) ON CONFLICT (ticket, waiter)
-             DO UPDATE SET held_until = max(held_until, excluded.held_until), left_at = NULL",
+            "INSERT INTO attachments (ticket, waiter, held_until) VALUES ($1, $2, $3) ON CONFLICT (ticket, waiter)
+             DO UPDATE SET held_until = CASE WHEN attachments.held_until > excluded.held_until
+                 THEN attachments.held_until ELSE excluded.held_until END, left_at = NULL",
         )
         .bind(ticket.to_string())
         .bind(waiter.to_string())
         .bind(held_until)
         .execute(&mut *self.inner)
         .await?;
-        sqlx::query("UPDATE tickets SET cancel_at = NULL WHERE id = ? AND state = 'pending'")
+        sqlx::query("UPDATE tickets SET cancel_at = NULL WHERE id = $1 AND state = 'pending'")
             .bind(ticket.to_string())
             .execute(&mut *self.inner)
             .await?;
@@ -78,7 +79,7 @@ impl Tx<'_> {
     pub(super) async fn tell(&mut self, ticket: Token) -> Result<(), StoreError> {
         let told = sqlx::query(
             "INSERT INTO events (waiter, ticket)
-             SELECT waiter, ticket FROM attachments WHERE ticket = ? AND left_at IS NULL RETURNING waiter",
+             SELECT waiter, ticket FROM attachments WHERE ticket = $1 AND left_at IS NULL RETURNING waiter",
         )
         .bind(ticket.to_string())
         .fetch_all(&mut *self.inner)
@@ -92,14 +93,13 @@ impl Tx<'_> {
     /// The cursor that a waiter names, or 0 for one that was never given: the database was restored since,
     /// and what will come under those numbers is not what the waiter has seen.
     async fn given(&mut self, cursor: u64) -> Result<i64, StoreError> {
-        let last: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-            .fetch_optional(&mut *self.inner)
-            .await?;
-        Ok(i64::try_from(cursor).ok().filter(|cursor| *cursor <= last.unwrap_or(0)).unwrap_or(0))
+        let last: i64 =
+            sqlx::query_scalar("SELECT seq FROM last_event").fetch_one(&mut *self.inner).await?;
+        Ok(i64::try_from(cursor).ok().filter(|cursor| *cursor <= last).unwrap_or(0))
     }
 
     async fn seen(&mut self, waiter: Token, cursor: i64) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM events WHERE waiter = ? AND seq <= ?")
+        sqlx::query("DELETE FROM events WHERE waiter = $1 AND seq <= $2")
             .bind(waiter.to_string())
             .bind(cursor)
             .execute(&mut *self.inner)
@@ -135,13 +135,13 @@ impl Store {
     async fn events(&self, waiter: Token, cursor: i64) -> Result<(i64, Vec<Verdict>), StoreError> {
         let rows = sqlx::query(
             "SELECT event.seq, current.* FROM current JOIN
-                 (SELECT ticket, max(seq) AS seq FROM events WHERE waiter = ? AND seq > ? GROUP BY ticket) AS event
+                 (SELECT ticket, max(seq) AS seq FROM events WHERE waiter = $1 AND seq > $2 GROUP BY ticket) AS event
                  ON event.ticket = current.id
-             ORDER BY event.seq LIMIT ?",
+             ORDER BY event.seq LIMIT $3",
         )
         .bind(waiter.to_string())
         .bind(cursor)
-        .bind(MOST_VERDICTS)
+        .bind(i64::from(MOST_VERDICTS))
         .fetch_all(&self.reader)
         .await?;
         let last = rows.last().map(|row| row.try_get("seq")).transpose()?;
@@ -155,8 +155,7 @@ impl Store {
             "SELECT count(*) FILTER (WHERE left_at IS NULL AND held_until > now),
                     max(held_until) FILTER (WHERE left_at IS NULL AND held_until > now),
                     count(left_at)
-             FROM attachments, (SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) AS now)
-             WHERE ticket = ?",
+             FROM attachments, clock WHERE ticket = $1",
         )
         .bind(ticket.to_string())
         .fetch_one(&self.reader)

@@ -18,7 +18,7 @@ async fn approved(service: &Service, question: Value) -> Grant {
 async fn of_fifty_claims_at_once_each_use_is_won_once() {
     let service = Service::start().await;
     // Two processes on one database: what one of them knows must not be what decides.
-    let twin = service.twin().await;
+    let twin = service.twin().await.router();
     for uses in [1_usize, 3] {
         let mut asked = question();
         asked["terms"]["uses"] = json!(uses);

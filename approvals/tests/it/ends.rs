@@ -3,10 +3,11 @@
 use countersign_protocol::evidence::Record;
 use countersign_protocol::{Hash, Token};
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use tempfile::TempDir;
 
-use crate::harness::{EDGE, Service, as_before, record, token};
+use crate::databases::as_before;
+use crate::harness::{EDGE, Service, record, token};
 
 /// Longer than the limit of three minutes.
 const PASS_THE_LIMIT: &str = "UPDATE producers SET seen_at = seen_at - 180001";
@@ -117,14 +118,14 @@ async fn numbers_that_nobody_can_mean_stop_nothing() {
     assert_eq!(why, ["cut_off", "missing"]);
 }
 
-async fn keep(pool: &SqlitePool, line: String) {
+async fn keep(pool: &AnyPool, line: String) {
     let Record { envelope, line, hash } = Record::parse(line).unwrap();
     let lane = serde_json::to_value(envelope.lane).unwrap();
     for sql in [
-        "INSERT OR IGNORE INTO producers (id, gateway) VALUES (?1, 'edge')",
-        "INSERT OR IGNORE INTO lanes (producer, lane) VALUES (?1, ?2)",
+        "INSERT OR IGNORE INTO producers (id, gateway) VALUES ($1, 'edge')",
+        "INSERT OR IGNORE INTO lanes (producer, lane) VALUES ($1, $2)",
         "INSERT INTO evidence (producer, lane, seq, prev, hash, ts, kind, line, kept_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, CAST(round(unixepoch('subsec') * 1000) AS INTEGER))",
+         VALUES ($1, ?2, ?3, ?4, ?5, 1, ?6, ?7, CAST(round(unixepoch('subsec') * 1000) AS INTEGER))",
     ] {
         let query = sqlx::query(sql).bind(envelope.producer.to_string()).bind(lane.as_str());
         let query = query.bind(i64::try_from(envelope.seq).unwrap()).bind(envelope.prev.to_string());
@@ -136,7 +137,7 @@ async fn keep(pool: &SqlitePool, line: String) {
 #[tokio::test]
 async fn evidence_from_before_is_held_to_the_same() {
     let folder = TempDir::new().unwrap();
-    let pool = as_before(&folder, 3).await;
+    let (database, pool) = as_before(&folder, 3).await;
     let [mut alive, mut stopped, mut odd] = [Producer::new(), Producer::new(), Producer::new()];
     stopped.held();
     let deep = format!("{}{}", "[".repeat(2000), "]".repeat(2000));
@@ -154,7 +155,7 @@ async fn evidence_from_before_is_held_to_the_same() {
         keep(&pool, line).await;
     }
     pool.close().await;
-    let service = Service::start_in(folder).await;
+    let service = Service::start_in(folder, database).await;
     assert_eq!(breaks(&service).await, json!([stopped.found("held", 0, "cut_off")]));
     service.sql(PASS_THE_LIMIT).await;
     let found = json!([alive.found("plain", 1, "silent"), stopped.found("held", 0, "cut_off")]);

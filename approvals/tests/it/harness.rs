@@ -7,17 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use countersign_approvals::{App, Data, NewUser, Settings};
+use countersign_approvals::{App, Database, NewUser, Settings};
 use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, KeySet};
 use countersign_protocol::{Hash, Token};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+
+use crate::databases::{behind, data, fresh};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -40,6 +40,7 @@ pub(crate) struct Service {
     pub(crate) app: Arc<App>,
     pub(crate) router: Router,
     pub(crate) folder: TempDir,
+    pub(crate) database: Database,
 }
 
 /// A fresh token: unlike any other in this process.
@@ -48,22 +49,10 @@ pub(crate) fn token() -> Token {
     Token(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)).to_be_bytes())
 }
 
-fn data(folder: &TempDir) -> Data {
-    Data::at(&folder.path().join("data"), None).unwrap()
-}
-
-async fn open(folder: &TempDir) -> Arc<App> {
+async fn open(folder: &TempDir, database: &Database) -> Arc<App> {
     let silent_after = Duration::from_secs(180);
-    let settings = Settings { data: data(folder), issuer: "local".into(), https: false, silent_after };
-    App::open(settings).await.unwrap()
-}
-
-/// A database as it was after that migration.
-pub(crate) async fn as_before(folder: &TempDir, migration: i64) -> SqlitePool {
-    let options = SqliteConnectOptions::new().filename(data(folder).database()).create_if_missing(true);
-    let pool = SqlitePool::connect_with(options).await.unwrap();
-    sqlx::migrate!().run_to(migration, &pool).await.unwrap();
-    pool
+    let (data, database, issuer) = (data(folder), database.clone(), "local".into());
+    App::open(Settings { data, database, issuer, https: false, silent_after }).await.unwrap()
 }
 
 /// Adds the gateways and people that every test has.
@@ -93,32 +82,33 @@ impl Service {
     /// A service with three gateways and, by group, ada and bob (sre), cid (sre, dba), dan (dba), oda (sre;
     /// she owns the agent), eve (no group), root (admins).
     pub(crate) async fn start() -> Self {
-        Self::start_in(TempDir::new().unwrap()).await
+        let folder = TempDir::new().unwrap();
+        let database = fresh(&folder).await;
+        Self::start_in(folder, database).await
     }
 
-    /// The same, in a folder where something lies already.
-    pub(crate) async fn start_in(folder: TempDir) -> Self {
+    /// The same, on a database where something lies already.
+    pub(crate) async fn start_in(folder: TempDir, database: Database) -> Self {
         prepare(&folder);
-        let app = open(&folder).await;
-        Self { router: app.router(), app, folder }
+        let app = open(&folder, &database).await;
+        Self { router: app.router(), app, folder, database }
     }
 
     /// The same folder, opened by a new service.
     pub(crate) async fn restart(self) -> Self {
         self.app.close().await;
-        let app = open(&self.folder).await;
-        Self { router: app.router(), app, folder: self.folder }
+        let app = open(&self.folder, &self.database).await;
+        Self { router: app.router(), app, ..self }
     }
 
-    /// A second service on the same folder, as another process would be.
-    pub(crate) async fn twin(&self) -> Router {
-        open(&self.folder).await.router()
+    /// A second service on the same database, as another process would be.
+    pub(crate) async fn twin(&self) -> Arc<App> {
+        open(&self.folder, &self.database).await
     }
 
     /// Changes the database behind the service's back: how tests move a deadline.
     pub(crate) async fn sql(&self, sql: &'static str) {
-        let options = SqliteConnectOptions::new().filename(data(&self.folder).database());
-        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let pool = behind(&self.database).await;
         sqlx::query(sql).execute(&pool).await.unwrap();
         pool.close().await;
     }
@@ -133,8 +123,7 @@ impl Service {
 
     /// A number out of the database.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        let options = SqliteConnectOptions::new().filename(data(&self.folder).database());
-        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let pool = behind(&self.database).await;
         let count = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
         pool.close().await;
         count

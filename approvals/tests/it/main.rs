@@ -9,6 +9,8 @@ mod claims;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod databases;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod evidence;

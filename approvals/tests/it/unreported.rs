@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{EDGE, Service, as_before, ask, claim, question};
+use crate::databases::as_before;
+use crate::harness::{EDGE, Service, ask, claim, question};
 
 const PASS_FIVE_MINUTES: &str = "UPDATE claims SET report_by = report_by - 300001";
 
@@ -82,7 +83,7 @@ async fn the_sweeper_wakes_for_it() {
     used(&service, 1).await;
     service.sql("UPDATE claims SET report_by = report_by - 299000").await;
     let app = service.app.clone();
-    let sweeper = tokio::spawn(async move { app.sweep_forever().await });
+    let sweeper = tokio::spawn(async move { app.keep_watch().await });
     let written = async {
         while service.count("SELECT count(*) FROM history WHERE event = 'outcome_unknown'").await == 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -95,7 +96,7 @@ async fn the_sweeper_wakes_for_it() {
 #[tokio::test]
 async fn uses_from_before_have_an_end_too() {
     let folder = TempDir::new().unwrap();
-    let pool = as_before(&folder, 4).await;
+    let (database, pool) = as_before(&folder, 4).await;
     sqlx::raw_sql(
         "INSERT INTO tickets (id, capability, audience, principal, digest, question, shown, asked_at, answer_by,
              use_within, uses, used, state)
@@ -108,7 +109,7 @@ async fn uses_from_before_have_an_end_too() {
     .await
     .unwrap();
     pool.close().await;
-    let service = Service::start_in(folder).await;
+    let service = Service::start_in(folder, database).await;
     service.log_in("root").await;
     assert_eq!(service.count("SELECT count(*) FROM history WHERE event = 'outcome_unknown'").await, 1);
 }

@@ -120,7 +120,7 @@ async fn the_sweeper_tells_of_deadlines() {
     let service = Service::start().await;
     let waiter = token();
     let app = service.app.clone();
-    let sweeper = tokio::spawn(async move { app.sweep_forever().await });
+    let sweeper = tokio::spawn(async move { app.keep_watch().await });
     let mut short = with_waiter(waiter);
     short["question"]["terms"]["expires_ms"] = json!(200);
     service.ask(&short).await;

@@ -132,7 +132,7 @@ impl Tx<'_> {
     async fn keep_answer(&mut self, ticket: Token, given: &Given, answer: &Answer) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO answers (id, ticket, kind, issuer, subject, at, reason, shown, account_since,
-                 memberships, amr) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 memberships, amr) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(answer.id.to_string())
         .bind(ticket.to_string())
@@ -163,8 +163,8 @@ impl Tx<'_> {
         let use_by = self.now + ticket.question.terms.use_within_ms;
         let grant = grant(ticket, &answers, self.now, use_by, signer)?;
         let approved = sqlx::query(
-            "UPDATE tickets SET state = 'approved', settled_at = ?1, use_by = ?2, jti = ?3, grant_jws = ?4,
-                 cancel_at = NULL WHERE id = ?5 AND state = 'pending' AND lapses_at > ?1",
+            "UPDATE tickets SET state = 'approved', settled_at = $1, use_by = $2, jti = $3, grant_jws = $4,
+                 cancel_at = NULL WHERE id = $5 AND state = 'pending' AND lapses_at > $1",
         )
         .bind(self.now)
         .bind(use_by)
@@ -189,8 +189,8 @@ impl Tx<'_> {
         reason: Option<&str>,
     ) -> Result<bool, StoreError> {
         let settled = sqlx::query(
-            "UPDATE tickets SET state = ?1, settled_at = ?2, reason = ?3
-             WHERE id = ?4 AND state = ?5 AND lapses_at > ?2",
+            "UPDATE tickets SET state = $1, settled_at = $2, reason = $3
+             WHERE id = $4 AND state = $5 AND lapses_at > $2",
         )
         .bind(to)
         .bind(self.now)

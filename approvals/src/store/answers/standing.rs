@@ -63,7 +63,7 @@ impl Tx<'_> {
     }
 
     async fn drop_answer(&mut self, ticket: &Ticket, answer: &Answer, code: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE answers SET dropped = ? WHERE id = ?")
+        sqlx::query("UPDATE answers SET dropped = $1 WHERE id = $2")
             .bind(code)
             .bind(answer.id.to_string())
             .execute(&mut *self.inner)

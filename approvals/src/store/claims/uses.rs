@@ -2,7 +2,7 @@
 
 use countersign_protocol::{Token, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
 use crate::store::history::Entry;
@@ -36,13 +36,13 @@ pub(crate) struct Use {
     pub(crate) status: Option<u16>,
 }
 
-impl FromRow<'_, SqliteRow> for Use {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Use {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             claimed_at: row.try_get("at")?,
             outcome: named(row, "outcome")?,
             reported_at: row.try_get("forwarded_at")?,
-            status: row.try_get("status")?,
+            status: row.try_get::<Option<i64>, _>("status")?.and_then(|status| status.try_into().ok()),
         })
     }
 }
@@ -50,7 +50,7 @@ impl FromRow<'_, SqliteRow> for Use {
 impl Store {
     /// The uses of a ticket's approvals, in order.
     pub(crate) async fn uses(&self, ticket: Token) -> Result<Vec<Use>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM claims_now WHERE ticket = ? ORDER BY at, nonce");
+        let query = sqlx::query_as("SELECT * FROM claims_now WHERE ticket = $1 ORDER BY at, nonce");
         Ok(query.bind(ticket.to_string()).fetch_all(&self.reader).await?)
     }
 }
@@ -59,7 +59,7 @@ impl Tx<'_> {
     /// Writes down, once for each use, that nobody said in time what became of it. A later report still counts.
     pub(in crate::store) async fn lapse_uses(&mut self) -> Result<(), StoreError> {
         let unknown: Vec<String> =
-            sqlx::query_scalar("UPDATE claims SET report_by = NULL WHERE report_by <= ? RETURNING ticket")
+            sqlx::query_scalar("UPDATE claims SET report_by = NULL WHERE report_by <= $1 RETURNING ticket")
                 .bind(self.now)
                 .fetch_all(&mut *self.inner)
                 .await?;

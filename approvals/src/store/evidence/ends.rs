@@ -35,10 +35,10 @@ impl Store {
     /// it came for longer than `silent_after`.
     pub(crate) async fn breaks(&self, silent_after: Duration) -> Result<Vec<Break>, StoreError> {
         let query = sqlx::query_as(
-            "WITH quiet (since) AS (SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) - ?)
+            "WITH quiet (since) AS (SELECT now - $1 FROM clock)
              SELECT producer, lane, seq, why FROM evidence_breaks
              UNION ALL SELECT producer, lane, seq, 'conflict' FROM evidence_conflicts
-             UNION ALL SELECT p.id, 'plain', ifnull(l.ends, 0), 'silent' FROM producers AS p
+             UNION ALL SELECT p.id, 'plain', coalesce(l.ends, 0), 'silent' FROM producers AS p
                  LEFT JOIN lanes AS l ON l.producer = p.id AND l.lane = 'plain'
                  WHERE p.stopped_at IS NULL AND p.seen_at < (SELECT since FROM quiet)
              UNION ALL SELECT l.producer, l.lane, l.ends, 'cut_off' FROM lanes AS l
@@ -64,7 +64,7 @@ impl Tx<'_> {
         self.note_said(envelope.producer, Lane::Held, counted.held_records).await?;
         self.note_said(envelope.producer, Lane::Plain, counted.plain_records).await?;
         if stop {
-            sqlx::query("UPDATE producers SET stopped_at = ifnull(stopped_at, ?) WHERE id = ?")
+            sqlx::query("UPDATE producers SET stopped_at = coalesce(stopped_at, $1) WHERE id = $2")
                 .bind(self.now)
                 .bind(envelope.producer.to_string())
                 .execute(&mut *self.inner)
@@ -77,8 +77,8 @@ impl Tx<'_> {
     async fn note_said(&mut self, producer: Token, lane: Lane, said: Option<u64>) -> Result<(), StoreError> {
         let Some(said) = said else { return Ok(()) };
         sqlx::query(
-            "INSERT INTO lanes (producer, lane, said) VALUES (?, ?, ?)
-             ON CONFLICT DO UPDATE SET said = max(said, excluded.said)",
+            "INSERT INTO lanes (producer, lane, said) VALUES ($1, $2, $3)
+             ON CONFLICT (producer, lane) DO UPDATE SET said = excluded.said WHERE excluded.said > lanes.said",
         )
         .bind(producer.to_string())
         .bind(name(lane))

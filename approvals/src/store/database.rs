@@ -1,0 +1,129 @@
+//! The database itself: SQLite in a file, or PostgreSQL for several replicas.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Once;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Any, AnyPool, ConnectOptions as _, Transaction};
+use url::Url;
+
+use super::StoreError;
+
+/// How long to wait for a connection: through a restart of the database, but not for as long as a caller would.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Any number, the same in all replicas: the lock that makes them take turns to write.
+const TURN: i64 = 0x636f_756e_7465_7273;
+
+/// Where everything is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// In this file, for one process on one machine.
+    Sqlite(PathBuf),
+    /// At this address (`postgres://user:password@host/database`), for any number of replicas.
+    Postgres(String),
+}
+
+/// An address that names no database.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no database: write `postgres://user:password@host/database`, or `sqlite:` and a file's path")]
+pub struct UnknownDatabase(String);
+
+impl FromStr for Database {
+    type Err = UnknownDatabase;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDatabase> {
+        match text.split_once(':') {
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(text.into())),
+            Some(("sqlite", path)) if !path.is_empty() => {
+                Ok(Self::Sqlite(path.strip_prefix("//").unwrap_or(path).into()))
+            }
+            // What is wrong is most likely in front; what is secret comes behind.
+            _ => Err(UnknownDatabase(text.split(['@', '?']).next_back().unwrap_or_default().into())),
+        }
+    }
+}
+
+/// Never with the password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "{}", path.display()),
+            Self::Postgres(url) => {
+                let place = url.split_once('@').map_or(url.as_str(), |(_, place)| place);
+                write!(f, "postgres://{}", place.trim_start_matches("postgres://"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Database({self})")
+    }
+}
+
+/// Connections: one that writes, so that writers queue here, and some that read.
+pub(super) struct Pools {
+    pub(super) writer: AnyPool,
+    pub(super) reader: AnyPool,
+}
+
+impl Database {
+    /// Connects, and makes or upgrades the tables where needed.
+    pub(super) async fn open(&self) -> Result<Pools, StoreError> {
+        static DRIVERS: Once = Once::new();
+        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        let pools = match self {
+            Self::Sqlite(path) => {
+                crate::files::private_file(path)?;
+                let file = SqliteConnectOptions::new().filename(path);
+                let writer = connect(&file.clone().create_if_missing(true).to_url_lossy(), 1, SQLITE).await?;
+                sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+                Pools { writer, reader: connect(&file.read_only(true).to_url_lossy(), 4, SQLITE).await? }
+            }
+            Self::Postgres(url) => {
+                let url = PgConnectOptions::from_str(url)?.to_url_lossy();
+                let writer = connect(&url, 1, POSTGRES).await?;
+                sqlx::migrate!("migrations/postgres").run(&writer).await?;
+                Pools { writer, reader: connect(&url, 8, POSTGRES).await? }
+            }
+        };
+        Ok(pools)
+    }
+
+    /// Begins to write. Only one transaction at a time does, over all processes and replicas: what it reads stays
+    /// as it is until it ends, and numbers are given in the order in which transactions become visible.
+    pub(super) async fn begin(&self, writer: &AnyPool) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        match self {
+            Self::Sqlite(_) => writer.begin_with("BEGIN IMMEDIATE").await,
+            Self::Postgres(_) => {
+                let mut tx = writer.begin().await?;
+                sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                    .bind(TURN)
+                    .execute(&mut *tx)
+                    .await?;
+                Ok(tx)
+            }
+        }
+    }
+}
+
+/// FULL: a claim that was answered must survive a power cut, or it could be won twice.
+const SQLITE: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+                      PRAGMA foreign_keys = ON;";
+/// A replica that stops in the middle of writing must not stop the others for longer than this.
+const POSTGRES: &str = "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '20s';
+                        SET synchronous_commit = on;";
+
+async fn connect(url: &Url, most: u32, settings: &'static str) -> Result<AnyPool, sqlx::Error> {
+    let pool = AnyPoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
+    let pool = pool.after_connect(move |connection, _| {
+        Box::pin(async move { sqlx::raw_sql(settings).execute(connection).await.map(drop) })
+    });
+    pool.connect_with(AnyConnectOptions::from_url(url)?.disable_statement_logging()).await
+}
