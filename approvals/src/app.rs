@@ -7,8 +7,8 @@ use axum::Router;
 use countersign_protocol::jws::Jwk;
 
 use crate::auth::Auth;
-use crate::directory::Directory;
-use crate::setup::{Data, SetupError};
+use crate::admin::AdminError;
+use crate::setup::Data;
 use crate::signer::{KeyError, Signer};
 use crate::store::database::Database;
 use crate::store::{Store, StoreError};
@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError};
 /// What an operator may set.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where keys, users and gateways are kept.
+    /// Where keys are kept.
     pub data: Data,
     /// Where everything else is kept.
     pub database: Database,
@@ -31,26 +31,47 @@ pub struct Settings {
 /// A running service.
 pub struct App {
     pub(crate) store: Arc<Store>,
-    pub(crate) directory: Arc<Directory>,
     pub(crate) auth: Auth,
     pub(crate) signer: Signer,
     pub(crate) https: bool,
     pub(crate) silent_after: Duration,
 }
 
-/// Why the service cannot start.
+/// Why the service cannot start, or cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct OpenError(#[from] Cause);
+pub struct OpenError(Cause);
 
 #[derive(Debug, thiserror::Error)]
 enum Cause {
     #[error(transparent)]
-    Setup(#[from] SetupError),
-    #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Admin(#[from] AdminError),
+}
+
+impl From<KeyError> for OpenError {
+    fn from(error: KeyError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<AdminError> for OpenError {
+    fn from(error: AdminError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        AdminError::from(error).into()
+    }
+}
+
+impl From<getrandom::Error> for OpenError {
+    fn from(error: getrandom::Error) -> Self {
+        StoreError::from(error).into()
+    }
 }
 
 impl App {
@@ -59,17 +80,11 @@ impl App {
     /// # Errors
     /// When a file cannot be read or written, or is not what it should be.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
-        Ok(Arc::new(Self::opened(settings).await?))
-    }
-
-    async fn opened(settings: Settings) -> Result<Self, Cause> {
         let Settings { data, database, issuer, https, silent_after } = settings;
         let signer = Signer::open(&data.key_file(), &issuer)?;
-        let store = Arc::new(Store::open(database).await?);
-        let users = data.users_file().to_owned();
-        let directory = Arc::new(Directory::new(&issuer, users, data.gateways_file()));
-        let auth = Auth::new(Arc::clone(&store), Arc::clone(&directory));
-        Ok(Self { store, directory, auth, signer, https, silent_after })
+        let store = Arc::new(Store::open(database, &issuer).await?);
+        let auth = Auth::new(Arc::clone(&store));
+        Ok(Arc::new(Self { store, auth, signer, https, silent_after }))
     }
 
     /// All that the service answers to.

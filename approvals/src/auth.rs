@@ -10,13 +10,14 @@ use countersign_protocol::UnixMillis;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::directory::Directory;
-use crate::directory::users::Member;
-use crate::files::FileError;
+use crate::people::Member;
 use crate::random;
 use crate::store::attempts::Target;
 use crate::store::{Store, StoreError};
 use totp::Totp;
+
+/// How somebody logged in who gave a password (RFC 8176).
+const PASSWORD: &str = "pwd";
 
 /// How long a proven second factor counts, milliseconds.
 const OTP_LASTS: UnixMillis = 15 * 60 * 1000;
@@ -63,12 +64,6 @@ pub(crate) enum LoginError {
     Store(#[from] StoreError),
 }
 
-impl From<FileError> for LoginError {
-    fn from(error: FileError) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl From<getrandom::Error> for LoginError {
     fn from(error: getrandom::Error) -> Self {
         Self::Store(error.into())
@@ -85,7 +80,6 @@ impl Session {
 /// Checks who people are.
 pub(crate) struct Auth {
     store: Arc<Store>,
-    directory: Arc<Directory>,
     /// Who waits to log in, or does; all others are sent away at once.
     entrance: Semaphore,
     /// A password hash takes 19 MiB and a core: two at a time, whoever asks. Whoever may hash may also write
@@ -94,10 +88,9 @@ pub(crate) struct Auth {
 }
 
 impl Auth {
-    pub(crate) fn new(store: Arc<Store>, directory: Arc<Directory>) -> Self {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
         Self {
             store,
-            directory,
             entrance: Semaphore::new(MOST_AT_ONCE),
             hashing: Arc::new(Semaphore::new(2)),
         }
@@ -115,7 +108,7 @@ impl Auth {
         let secret = random::secret()?;
         let mut tx = self.store.write().await?;
         tx.attempt_succeeded(&attempt).await?;
-        tx.start_session(&secret, &member, code.is_some()).await?;
+        tx.start_session(&secret, &member, PASSWORD, code.is_some()).await?;
         tx.commit().await?;
         Ok(secret)
     }
@@ -132,25 +125,25 @@ impl Auth {
     /// second factor that it was begun with.
     pub(crate) async fn session(&self, secret: &str) -> Result<Option<Session>, StoreError> {
         let Some(row) = self.store.session(secret).await? else { return Ok(None) };
-        let member = self.directory.member(&row.subject)?;
+        let member = self.store.member(&row.person).await?;
         let same = |member: &Member| {
-            member.user.created <= row.created_at && member.credentials().to_string() == row.credentials
+            member.created <= row.created_at && member.credentials().to_string() == row.credentials
         };
         let Some(member) = member.filter(same) else {
             return Ok(None);
         };
         let otp = row.otp_at.filter(|at| row.now - at < OTP_LASTS).map(|_| "otp".to_owned());
-        let amr = std::iter::once("pwd".to_owned()).chain(otp).collect();
+        let amr = std::iter::once(row.method).chain(otp).collect();
         Ok(Some(Session { secret: secret.into(), member, amr, expires_at: row.expires_at }))
     }
 
     /// The account with that name and password.
     async fn recognise(&self, attempt: &str, credentials: &Credentials) -> Result<Member, LoginError> {
         let permit = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| LoginError::Busy)?;
-        let member = self.directory.member(&credentials.user)?;
+        let member = self.store.member(&self.store.local(&credentials.user)).await?;
         let target = if member.is_some() { Target::Account } else { Target::Stranger };
         self.begin(attempt, target).await?;
-        let hash = member.as_ref().map(|member| member.user.password.clone());
+        let hash = member.as_ref().and_then(|member| member.password.clone());
         let right = verify(permit, credentials.password.clone(), hash).await;
         member.filter(|_| right).ok_or(LoginError::Wrong)
     }
@@ -161,12 +154,12 @@ impl Auth {
 
     /// Uses a code up. Failures count on their own: a right password must not buy new guesses at the code.
     async fn second_factor(&self, member: &Member, code: &str) -> Result<(), LoginError> {
-        let attempt = format!("code {}", member.user.subject);
+        let attempt = format!("code {} {}", member.person.issuer, member.person.subject);
         self.begin(&attempt, Target::Account).await?;
-        let secret = member.user.totp.as_deref().and_then(|secret| Totp::parse(secret).ok());
+        let secret = member.totp.as_ref().and_then(|factor| Totp::parse(&factor.secret).ok());
         let mut tx = self.store.write().await?;
         let step = secret.and_then(|totp| totp.step_of(code, tx.now)).ok_or(LoginError::Wrong)?;
-        if !tx.use_step(&member.user.subject, step).await? {
+        if !tx.use_step(&member.person, step).await? {
             return Err(LoginError::Wrong);
         }
         tx.attempt_succeeded(&attempt).await?;

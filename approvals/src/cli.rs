@@ -1,16 +1,17 @@
 //! The command line: serve, add users and gateways, print the public key.
 
-use std::io::{Read as _, Write as _};
+mod commands;
+mod serve;
+
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use countersign_approvals::{App, Data, Database, Login, NewUser, Settings};
+use countersign_approvals::{Data, Database, Settings};
 use jiff::SignedDuration;
-use serde_json::json;
-use tokio::net::TcpListener;
 
 /// The approval service of Countersign: keeps requests for approval and people's answers.
 #[derive(Parser)]
@@ -27,18 +28,15 @@ struct Options {
     /// Where to listen; port 0 takes any free port
     #[arg(long, default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
-    /// The folder for database, keys, users and gateways; made on the first run
+    /// The folder for the signing key and, unless another is named, the database; made on the first run
     #[arg(long, default_value = "./data", global = true)]
     data: PathBuf,
-    /// The users file [default: users.json in the data folder]
-    #[arg(long, value_name = "FILE", global = true)]
-    users: Option<PathBuf>,
     /// PostgreSQL for more than one replica (`postgres://user:password@host/database`), or `sqlite:` and a file's
     /// path [default: countersign.db in the data folder]
-    #[arg(long, env = "COUNTERSIGN_DATABASE", hide_env_values = true, value_name = "ADDRESS")]
+    #[arg(long, env = "COUNTERSIGN_DATABASE", hide_env_values = true, value_name = "ADDRESS", global = true)]
     database: Option<Database>,
     /// What the service, its people and its groups are called in grants
-    #[arg(long, default_value = "local")]
+    #[arg(long, default_value = "local", global = true)]
     issuer: String,
     /// The address that browsers use, when it is not the one to listen on
     #[arg(long)]
@@ -57,9 +55,12 @@ fn time(text: &str) -> anyhow::Result<Duration> {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Manage accounts
+    /// Manage local accounts
     #[command(subcommand)]
     User(UserCommand),
+    /// Manage who is in which of the service's own groups
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Manage gateways
     #[command(subcommand)]
     Gateway(GatewayCommand),
@@ -86,6 +87,40 @@ enum UserCommand {
         #[arg(long, value_name = "BASE32")]
         totp_secret: Option<String>,
     },
+    /// Give an account a new password and second factor; its sessions end
+    Reset {
+        /// What the person logs in with
+        name: String,
+    },
+    /// Remove an account for good; nobody gets its name's history
+    Remove {
+        /// What the person logs in with
+        name: String,
+        /// Who keeps the account [default: this service]
+        #[arg(long, value_name = "ISSUER")]
+        of: Option<String>,
+    },
+    /// Print all accounts, one line of JSON each
+    List,
+}
+
+#[derive(Args)]
+struct Place {
+    /// The group
+    group: String,
+    /// What the person logs in with, or their subject at another issuer
+    name: String,
+    /// Who keeps the account [default: this service]
+    #[arg(long, value_name = "ISSUER")]
+    of: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum GroupCommand {
+    /// Put somebody into a group; they may approve what is asked from then on
+    Add(Place),
+    /// Take somebody out of a group
+    Remove(Place),
 }
 
 #[derive(Subcommand)]
@@ -98,34 +133,28 @@ enum GatewayCommand {
         #[arg(long)]
         audience: String,
         /// Read the token from standard input instead of making one
-        #[arg(long)]
+        #[arg(long, conflicts_with = "certificate")]
         token_stdin: bool,
+        /// No token: the gateway has a certificate with this URI or DNS name, by an authority in `--gateway-ca`
+        #[arg(long, value_name = "NAME")]
+        certificate: Option<String>,
     },
+    /// Remove a gateway: its credential counts no more
+    Remove {
+        /// What it is called
+        name: String,
+    },
+    /// Print all gateways, one line of JSON each
+    List,
 }
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
-    let data = Data::at(&cli.options.data, cli.options.users.as_deref())?;
+    let data = Data::at(&cli.options.data)?;
     match cli.command {
-        None => serve(cli.options, data),
-        Some(Command::User(UserCommand::Add { name, groups, display_name, password_stdin, totp_secret })) => {
-            let password = password_stdin.then(secret_from_stdin).transpose()?;
-            let new = NewUser { subject: name, name: display_name, groups, password, totp: totp_secret };
-            let Login { user, password, totp, otpauth } = data.add_user(new)?;
-            print(&json!({ "user": user, "password": password, "totp": totp, "otpauth": otpauth }))
-        }
-        Some(Command::Gateway(GatewayCommand::Add { name, audience, token_stdin })) => {
-            let token = token_stdin.then(secret_from_stdin).transpose()?;
-            let token = data.add_gateway(&name, &audience, token)?;
-            print(&json!({ "gateway": name, "audience": audience, "token": token }))
-        }
+        None => serve::serve(cli.options, data),
         Some(Command::Key) => print(&serde_json::to_value(data.public_key()?)?),
+        Some(command) => commands::run(cli.options, data, command),
     }
-}
-
-fn secret_from_stdin() -> anyhow::Result<String> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Prints one line of JSON: standard output is for programs, standard error for people.
@@ -134,83 +163,16 @@ fn print(value: &serde_json::Value) -> anyhow::Result<()> {
     writeln!(out, "{value}").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-#[tokio::main]
-async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on `{}`", options.listen))?;
-    let listening = listener.local_addr()?;
-    let https = options.url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let database = options.database.clone().unwrap_or_else(|| data.database());
-    let Options { issuer, silent_after, .. } = &options;
-    let settings = Settings {
-        data: data.clone(),
-        database: database.clone(),
-        issuer: issuer.clone(),
-        https,
-        silent_after: *silent_after,
-    };
-    let app = App::open(settings).await?;
-    // Last, so that nothing can fail between making what is shown only once and showing it.
-    let (admin, token) = (data.first_admin()?, data.first_gateway()?);
-    let url = options.url.unwrap_or_else(|| format!("http://{listening}"));
-    introduce(&data, &database, &url, app.jwk(), admin, token)?;
-    print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": app.jwk() }))?;
-    let sweeper = tokio::spawn({
-        let app = std::sync::Arc::clone(&app);
-        async move { app.keep_watch().await }
-    });
-    // Long polls would hold an orderly end up for as long as they last.
-    tokio::select! {
-        served = axum::serve(listener, app.router()) => served.context("cannot serve")?,
-        () = stopped() => {}
-    }
-    sweeper.abort();
-    app.close().await;
-    Ok(())
-}
-
-async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = interrupt => {}
-            _ = terminate.recv() => {}
+impl Options {
+    fn settings(&self, data: &Data) -> Settings {
+        Settings {
+            data: data.clone(),
+            database: self.database.clone().unwrap_or_else(|| data.database()),
+            issuer: self.issuer.clone(),
+            https: self.url.as_deref().is_some_and(|url| url.starts_with("https://")),
+            silent_after: self.silent_after,
         }
-        return;
     }
-    let _ = interrupt.await;
-}
-
-/// Tells a person where everything is; secrets are shown this once.
-fn introduce(
-    data: &Data,
-    database: &Database,
-    url: &str,
-    jwk: &countersign_protocol::jws::Jwk,
-    admin: Option<Login>,
-    token: Option<String>,
-) -> anyhow::Result<()> {
-    let mut err = std::io::stderr().lock();
-    writeln!(err, "Inbox            {url}/")?;
-    writeln!(err, "Database         {database}")?;
-    writeln!(err, "Signing key      {}", data.key_file().display())?;
-    writeln!(err, "Users            {}", data.users_file().display())?;
-    writeln!(err, "Gateways         {}", data.gateways_file().display())?;
-    writeln!(err, "Key for filters  {}", serde_json::to_string(jwk)?)?;
-    if let Some(Login { user, password, otpauth, .. }) = admin {
-        writeln!(err, "\nThis is the first run. Keep these, they are not shown again:")?;
-        writeln!(err, "  log in as      {user}")?;
-        writeln!(err, "  password       {password}")?;
-        writeln!(err, "  second factor  {otpauth}")?;
-    }
-    if let Some(token) = token {
-        writeln!(err, "  gateway token  {token}   (audience `default`)")?;
-    }
-    writeln!(err)?;
-    Ok(())
 }
 
 #[cfg(test)]

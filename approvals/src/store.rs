@@ -4,13 +4,16 @@
 //! have their own connections and see what is committed. Each writing transaction begins by writing down
 //! which deadlines have passed, so nothing that follows can act on a lapsed ticket.
 
+pub(crate) mod accounts;
 pub(crate) mod answers;
 pub(crate) mod asks;
 pub(crate) mod attempts;
 pub(crate) mod bells;
+pub(crate) mod changes;
 pub(crate) mod claims;
 pub(crate) mod database;
 pub(crate) mod evidence;
+pub(crate) mod gateways;
 pub(crate) mod history;
 mod news;
 pub(crate) mod outcomes;
@@ -43,11 +46,15 @@ pub(crate) enum StoreError {
     Random(#[from] getrandom::Error),
     #[error(transparent)]
     File(#[from] crate::files::FileError),
+    #[error("a task ended early: {0}")]
+    Task(#[from] tokio::task::JoinError),
 }
 
 /// The database and those who wait for it to change.
 pub(crate) struct Store {
     database: Database,
+    /// What the service calls its own people and groups.
+    issuer: String,
     writer: AnyPool,
     reader: AnyPool,
     bells: Bells,
@@ -68,10 +75,10 @@ pub(crate) struct Tx<'a> {
 
 impl Store {
     /// Opens the database, making or upgrading it where needed.
-    pub(crate) async fn open(database: Database) -> Result<Self, StoreError> {
+    pub(crate) async fn open(database: Database, issuer: &str) -> Result<Self, StoreError> {
         let Pools { writer, reader } = database.open().await?;
         let (bells, strangers, changes) = (Bells::default(), Strangers::default(), watch::Sender::new(0));
-        Ok(Self { database, writer, reader, bells, strangers, changes })
+        Ok(Self { database, issuer: issuer.into(), writer, reader, bells, strangers, changes })
     }
 
     /// Begins to write.

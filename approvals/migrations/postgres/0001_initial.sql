@@ -194,15 +194,6 @@ CREATE TABLE evidence_conflicts (
     PRIMARY KEY (producer, lane, seq, hash)
 );
 
-CREATE TABLE sessions (
-    id          TEXT PRIMARY KEY,  -- SHA-256 of the secret
-    subject     TEXT NOT NULL,
-    credentials TEXT NOT NULL,
-    created_at  BIGINT NOT NULL,
-    expires_at  BIGINT NOT NULL,
-    otp_at      BIGINT
-);
-
 -- The last time step whose code each person used (RFC 6238, section 5.2).
 CREATE TABLE totp_steps (
     subject TEXT PRIMARY KEY,
@@ -214,3 +205,112 @@ CREATE TABLE attempts (
     failures     BIGINT NOT NULL,
     locked_until BIGINT NOT NULL
 );
+
+CREATE TABLE accounts (
+    issuer     TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    name       TEXT,
+    created_at BIGINT NOT NULL,
+    password   TEXT,     -- Argon2id, PHC string format; none where another provider logs them in
+    totp       TEXT,     -- base32
+    totp_since BIGINT,
+    PRIMARY KEY (issuer, subject)
+);
+
+CREATE TABLE memberships (
+    issuer       TEXT NOT NULL,
+    subject      TEXT NOT NULL,
+    group_issuer TEXT NOT NULL,
+    group_id     TEXT NOT NULL,
+    since        BIGINT NOT NULL,
+    source       TEXT NOT NULL CHECK (source IN ('admin', 'claim')),
+    PRIMARY KEY (issuer, subject, group_issuer, group_id),
+    FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
+);
+CREATE INDEX memberships_group ON memberships (group_issuer, group_id);
+
+-- Keys that prove presence (WebAuthn), by the id of the credential in base64url.
+CREATE TABLE passkeys (
+    id         TEXT PRIMARY KEY,
+    issuer     TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    credential TEXT NOT NULL,  -- JSON
+    created_at BIGINT NOT NULL,
+    used_at    BIGINT,
+    FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
+);
+CREATE INDEX passkeys_person ON passkeys (issuer, subject);
+
+-- What a browser was sent away with, and has to come back with: used once, within minutes.
+CREATE TABLE ceremonies (
+    id         TEXT PRIMARY KEY,  -- SHA-256 of what the browser holds
+    kind       TEXT NOT NULL,
+    state      TEXT NOT NULL,     -- JSON
+    expires_at BIGINT NOT NULL
+);
+
+CREATE TABLE api_tokens (
+    id         TEXT PRIMARY KEY,
+    hash       TEXT NOT NULL UNIQUE,  -- SHA-256 of the token
+    issuer     TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    scopes     TEXT NOT NULL,         -- JSON
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at    BIGINT,
+    FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
+);
+CREATE INDEX api_tokens_person ON api_tokens (issuer, subject);
+
+CREATE TABLE gateways (
+    name         TEXT PRIMARY KEY,
+    audience     TEXT NOT NULL,
+    token_sha256 TEXT UNIQUE,
+    certificate  TEXT UNIQUE,  -- a name in it: URI or DNS
+    created_at   BIGINT NOT NULL,
+    CHECK (token_sha256 IS NOT NULL OR certificate IS NOT NULL)
+);
+
+CREATE TABLE sessions (
+    id          TEXT PRIMARY KEY,  -- SHA-256 of the secret
+    issuer      TEXT NOT NULL,
+    subject     TEXT NOT NULL,
+    method      TEXT NOT NULL,     -- how they logged in (RFC 8176)
+    credentials TEXT NOT NULL,     -- what the account's password and second factor were when it began
+    created_at  BIGINT NOT NULL,
+    seen_at     BIGINT NOT NULL,
+    expires_at  BIGINT NOT NULL,
+    otp_at      BIGINT,
+    FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
+);
+
+-- What was changed about the service itself, and by whom; nobody where the command line did it.
+CREATE TABLE changes (
+    seq     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at      BIGINT NOT NULL,
+    event   TEXT NOT NULL,
+    issuer  TEXT,
+    subject TEXT,
+    detail  TEXT NOT NULL  -- JSON
+);
+
+-- Requests whose gate somebody opened alone: on the list until somebody else has looked at them.
+CREATE TABLE reviews (
+    ticket     TEXT PRIMARY KEY REFERENCES tickets (id),
+    issuer     TEXT NOT NULL,  -- who opened it
+    subject    TEXT NOT NULL,
+    opened_at  BIGINT NOT NULL,
+    closed_at  BIGINT,
+    by_issuer  TEXT,           -- who looked at it
+    by_subject TEXT,
+    note       TEXT
+);
+CREATE INDEX reviews_open ON reviews (opened_at) WHERE closed_at IS NULL;
+CREATE INDEX tickets_principal ON tickets (audience, principal, asked_at);
+
+ALTER TABLE answers ADD COLUMN break_glass BIGINT NOT NULL DEFAULT 0;  -- whether it opens gates alone
+ALTER TABLE answers ADD COLUMN uses BIGINT;        -- how many uses they said yes to, where fewer than asked for
+ALTER TABLE answers ADD COLUMN use_within BIGINT;  -- for how long, likewise, milliseconds
+ALTER TABLE answers ADD COLUMN assertion TEXT;      -- the WebAuthn assertion over this request, JSON

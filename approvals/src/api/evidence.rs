@@ -11,11 +11,11 @@ use super::extract::Query;
 use super::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
-use crate::directory::users::{ADMINS, AUDITORS};
+use crate::people::Role;
 use crate::store::evidence::{Break, Filter};
 
 fn auditor(session: &Session) -> Result<(), Problem> {
-    let reads = session.member.runs(&[ADMINS, AUDITORS]);
+    let reads = session.member.has(&[Role::Admin, Role::Auditor]);
     reads.then_some(()).ok_or_else(|| Problem::forbidden("not_an_auditor", "only auditors read the evidence"))
 }
 

@@ -10,7 +10,7 @@ use countersign_protocol::approval::EVIDENCE;
 use super::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
-use crate::directory::gateways::Gateway;
+use crate::store::gateways::{Credential, Gateway};
 
 /// The name of the session cookie.
 pub(crate) const COOKIE: &str = "countersign_session";
@@ -61,8 +61,8 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let token =
             bearer(&parts.headers).ok_or_else(|| Problem::unauthorized("a gateway token is needed"))?;
-        let gateway = app.directory.gateway(token)?;
-        gateway.map(Self).ok_or_else(|| Problem::unauthorized("no gateway has this token"))
+        let gateway = app.store.gateway(&Credential::Token(token)).await?;
+        gateway.map(|gateway| Self(Arc::new(gateway))).ok_or_else(|| Problem::unauthorized("no gateway has this token"))
     }
 }
 

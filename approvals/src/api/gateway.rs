@@ -14,9 +14,9 @@ use serde_json::value::RawValue;
 use super::extract::{Body, Caller, Lines};
 use super::problem::Problem;
 use crate::app::App;
-use crate::directory::gateways::Gateway;
 use crate::store::asks::Ask;
 use crate::store::evidence::KeepError;
+use crate::store::gateways::Gateway;
 
 /// [`countersign_protocol::approval::AskBatch`], with each question as the bytes that it is.
 #[derive(Deserialize)]
@@ -59,9 +59,8 @@ pub(crate) async fn ask(
     Body(batch): Body<RawAskBatch>,
 ) -> Result<Json<AskReply>, Problem> {
     let (store, caller) = (Arc::clone(&app.store), Arc::clone(&gateway));
-    let people = app.directory.everybody()?;
     let items = batch.items.into_iter().map(Ask::from).collect();
-    let work = async move { store.ask(&caller, batch.evidence, items, &people).await };
+    let work = async move { store.ask(&caller, batch.evidence, items).await };
     whole(app, gateway, work).await
 }
 

@@ -15,7 +15,7 @@ use super::extract::{Body, Path, Query};
 use super::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
-use crate::directory::users::{AUDITORS, Member};
+use crate::people::{Member, Role};
 use crate::store::StoreError;
 use crate::store::answers::giving::Given;
 use crate::store::answers::{Kept, Kind, lacking, may_stop};
@@ -91,7 +91,7 @@ pub(crate) struct Revocation {
 
 /// Whether somebody may see a request: whoever may stop it, and auditors.
 pub(crate) fn may_see(ticket: &Ticket, member: &Member) -> bool {
-    may_stop(ticket, member) || member.runs(&[AUDITORS])
+    may_stop(ticket, member) || member.has(&[Role::Auditor])
 }
 
 /// The request of that name, if the person may know of it.
@@ -125,7 +125,7 @@ fn summary(ticket: &Ticket, answers: &[Kept]) -> Summary {
 }
 
 async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
-    let answers = app.store.answers(&ticket, &app.directory.everybody()?).await?;
+    let answers = app.store.answers(&ticket).await?;
     let answer = |kept: &Kept| {
         json!({
             "id": kept.answer.id, "kind": kept.kind, "person": kept.answer.person, "at": kept.answer.at,
@@ -146,7 +146,7 @@ async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
 /// Takes an answer, and finishes even when the browser goes away in between.
 pub(crate) async fn give(app: &Arc<App>, session: Session, id: Token, given: Given) -> Result<(), Problem> {
     let app = Arc::clone(app);
-    let work = async move { app.store.answer(id, &session.member, given, &app.directory, &app.signer).await };
+    let work = async move { app.store.answer(id, &session.member, given, &app.signer).await };
     Ok(tokio::spawn(work).await??)
 }
 
@@ -167,11 +167,10 @@ pub(crate) async fn list(
     session: Session,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let people = app.directory.everybody()?;
     let mut items = Vec::new();
     for ticket in app.store.tickets(wanted.state, LIST_LIMIT).await? {
         if may_see(&ticket, &session.member) {
-            items.push(summary(&ticket, &app.store.answers(&ticket, &people).await?));
+            items.push(summary(&ticket, &app.store.answers(&ticket).await?));
         }
     }
     Ok(Json(json!({ "items": items })))

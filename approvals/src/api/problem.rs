@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::auth::LoginError;
-use crate::files::FileError;
 use crate::store::StoreError;
 use crate::store::answers::giving::Refused;
 use crate::store::evidence::KeepError;
@@ -84,12 +83,6 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
-    }
-}
-
-impl From<FileError> for Problem {
-    fn from(error: FileError) -> Self {
         Self::internal(&error)
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Code {
 impl From<Session> for LoggedIn {
     fn from(session: Session) -> Self {
         let Session { secret, member, amr, expires_at } = session;
-        Self { session: secret, person: member.person(), amr, expires_at }
+        Self { session: secret, person: member.person, amr, expires_at }
     }
 }
 

@@ -16,7 +16,6 @@ use super::words::{self, Deadline, Named};
 use crate::api::people::may_see;
 use crate::app::App;
 use crate::auth::Session;
-use crate::directory::users::Member;
 use crate::store::StoreError;
 use crate::store::answers::{asked, lacking, needed};
 use crate::store::tickets::Ticket;
@@ -69,12 +68,11 @@ pub(super) async fn show(
         approved: Vec::new(),
         closed: Vec::new(),
     };
-    let people = app.directory.everybody()?;
     let open = app.store.open_tickets().await?;
     let closed = app.store.closed_tickets(CLOSED).await?;
     for ticket in open.into_iter().chain(closed).filter(|ticket| may_see(ticket, &session.member)) {
         page.now = ticket.now;
-        let (row, answered) = row(&app, &ticket, &session, &people).await?;
+        let (row, answered) = row(&app, &ticket, &session).await?;
         let list = match ticket.state {
             State::Pending if answered || !could_approve(&ticket, &session) => &mut page.others,
             State::Pending => &mut page.yours,
@@ -98,11 +96,10 @@ async fn row(
     app: &App,
     ticket: &Ticket,
     session: &Session,
-    people: &[Member],
 ) -> Result<(Row, bool), StoreError> {
-    let answers = app.store.answers(ticket, people).await?;
-    let person = session.member.person();
-    let answered = answers.iter().any(|kept| kept.dropped.is_none() && kept.answer.person == person);
+    let answers = app.store.answers(ticket).await?;
+    let person = &session.member.person;
+    let answered = answers.iter().any(|kept| kept.dropped.is_none() && kept.answer.person == *person);
     let (question, need) = (&ticket.question, needed(ticket, &answers));
     let request = &question.request;
     let row = Row {

@@ -1,5 +1,6 @@
 //! One request, with all that is bound, and what the viewer can do about it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -88,6 +89,9 @@ struct Happened {
     reason: Option<String>,
 }
 
+/// What to call people.
+type Names = BTreeMap<Person, String>;
+
 /// What the viewer can do about it.
 enum Choice {
     /// Say yes.
@@ -126,8 +130,10 @@ pub(super) async fn page(
     problem: Option<Problem>,
 ) -> Result<Response, Trouble> {
     let ticket = seen(app, session, id).await?;
-    let answers = app.store.answers(&ticket, &app.directory.everybody()?).await?;
+    let answers = app.store.answers(&ticket).await?;
     let history = app.store.history(id).await?;
+    let people = answers.iter().map(|kept| kept.answer.person.clone());
+    let names = app.store.names(people.chain(history.iter().filter_map(Entry::person))).await?;
     let waiting = app.store.waiting(id).await?;
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let need = needed(&ticket, &answers);
@@ -146,10 +152,10 @@ pub(super) async fn page(
         waiting,
         choice: choose(&ticket, &answers, session),
         may_stop: may_stop(&ticket, &session.member),
-        answers: answers.iter().map(|kept| said(app, kept)).collect(),
+        answers: answers.iter().map(|kept| said(&names, kept)).collect(),
         uses: app.store.uses(id).await?.iter().map(used).collect(),
         open_end: words::open_end(&ticket),
-        history: history.into_iter().map(|entry| happened(app, entry)).collect(),
+        history: history.into_iter().map(|entry| happened(&names, entry)).collect(),
         body: readable(&question.request.body),
         context: Node::parse(&question.cedar.context.to_string()),
         ticket,
@@ -196,8 +202,8 @@ impl RequestPage {
 }
 
 fn choose(ticket: &Ticket, answers: &[Kept], session: &Session) -> Choice {
-    let person = session.member.person();
-    let own = answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == person);
+    let person = &session.member.person;
+    let own = answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == *person);
     let may = |amr: &[String]| {
         let answer = session.member.answer(ticket.id, ticket.now, amr.to_vec());
         eligible(&answer, asked(ticket))
@@ -228,16 +234,16 @@ fn involvements(question: &Question) -> Vec<Involvement> {
     question.involved.iter().map(one).collect()
 }
 
-fn called(app: &App, person: &Person) -> String {
-    match app.directory.display_name(person) {
+fn called(names: &Names, person: &Person) -> String {
+    match names.get(person) {
         Some(name) => format!("{name} ({})", person.subject),
         None => person.subject.clone(),
     }
 }
 
-fn said(app: &App, kept: &Kept) -> Said {
+fn said(names: &Names, kept: &Kept) -> Said {
     Said {
-        who: called(app, &kept.answer.person),
+        who: called(names, &kept.answer.person),
         kind: kept.kind,
         at: words::utc(kept.answer.at),
         otp: kept.answer.amr.iter().any(|method| method == "otp"),
@@ -251,15 +257,15 @@ fn used(used: &Use) -> Used {
     Used { at: words::utc(used.claimed_at), outcome: words::outcome(used), known }
 }
 
-fn happened(app: &App, entry: Entry) -> Happened {
-    let person = entry.issuer.zip(entry.subject).map(|(issuer, subject)| Person { issuer, subject });
+fn happened(names: &Names, entry: Entry) -> Happened {
+    let person = entry.person();
     let refused = entry.event == "refused";
     let what = words::event(&entry.event, entry.detail.as_deref().or(entry.code.as_deref()));
     let (gateway, reason) = match person {
         Some(_) => (None, entry.detail.filter(|_| !refused)),
         None => (entry.detail, None),
     };
-    let who = person.map(|person| called(app, &person));
+    let who = person.map(|person| called(names, &person));
     let code = entry.code.filter(|code| code != "unknown");
     Happened { at: words::utc(entry.at), what, refused, who, code, gateway, reason }
 }

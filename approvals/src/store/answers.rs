@@ -9,11 +9,11 @@ use countersign_protocol::person::Person;
 use countersign_protocol::quorum::{Asked, missing};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _, AnyExecutor};
+use sqlx::{AnyConnection, FromRow, Row as _};
 
 use super::tickets::{Ticket, json, parsed};
 use super::{Store, StoreError};
-use crate::directory::users::{ADMINS, Member};
+use crate::people::{Member, Role};
 
 /// What somebody says to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,9 +68,9 @@ impl FromRow<'_, AnyRow> for Kept {
 }
 
 /// All answers to a ticket, in order.
-async fn answers(db: impl AnyExecutor<'_>, ticket: Token) -> Result<Vec<Kept>, StoreError> {
+async fn answers(db: &mut AnyConnection, ticket: Token) -> Result<Vec<Kept>, StoreError> {
     let query = sqlx::query_as("SELECT * FROM answers WHERE ticket = $1 ORDER BY at, id");
-    Ok(query.bind(ticket.to_string()).fetch_all(db).await?)
+    Ok(query.bind(ticket.to_string()).fetch_all(&mut *db).await?)
 }
 
 /// The answers that count: approvals, and who flagged.
@@ -105,17 +105,18 @@ pub(crate) fn asked(ticket: &Ticket) -> Asked<'_> {
 /// Whether somebody may stop a request: approvers of a gate, those in whose name it was sent, and admins.
 /// To stop something needs no second factor and no distance.
 pub(crate) fn may_stop(ticket: &Ticket, member: &Member) -> bool {
-    let person = member.person();
+    let person = &member.person;
     ticket.question.gates.iter().any(|gate| member.is_in(&gate.group))
-        || ticket.question.involved.iter().any(|one| one.names.contains(&person))
-        || member.runs(&[ADMINS])
+        || ticket.question.involved.iter().any(|one| one.names.contains(person))
+        || member.has(&[Role::Admin])
 }
 
 impl Store {
     /// All answers to a ticket, in order, each as it counts among the accounts that there are now.
-    pub(crate) async fn answers(&self, ticket: &Ticket, people: &[Member]) -> Result<Vec<Kept>, StoreError> {
-        let mut answers = answers(&self.reader, ticket.id).await?;
-        standing::recheck(ticket, &mut answers, people);
+    pub(crate) async fn answers(&self, ticket: &Ticket) -> Result<Vec<Kept>, StoreError> {
+        let mut db = self.reader.acquire().await?;
+        let mut answers = answers(&mut db, ticket.id).await?;
+        standing::recheck(&mut db, &self.issuer, ticket, &mut answers).await?;
         Ok(answers)
     }
 }

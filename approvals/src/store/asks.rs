@@ -6,11 +6,11 @@ use countersign_protocol::request::{Question, Terms};
 use countersign_protocol::{Hash, Token};
 
 use super::evidence::KeepError;
+use super::gateways::Gateway;
 use super::history::Entry;
 use super::tickets::{Ticket, find};
 use super::{Store, StoreError, Tx};
-use crate::directory::gateways::Gateway;
-use crate::directory::users::Member;
+use crate::people::Member;
 use crate::random;
 
 /// The longest times that a policy may ask for, milliseconds: what the gateway loads must also be asked.
@@ -36,14 +36,13 @@ impl Store {
         gateway: &Gateway,
         evidence: Vec<String>,
         items: Vec<Ask>,
-        people: &[Member],
     ) -> Result<AskReply, KeepError> {
         let mut tx = self.write().await?;
         let acked = tx.keep(gateway, evidence).await?;
         let mut answers = Vec::with_capacity(items.len());
         for item in items {
             let nonce = item.nonce;
-            let result = match tx.ask(gateway, item, people).await? {
+            let result = match tx.ask(gateway, item).await? {
                 Ok(ticket) => opened(&ticket),
                 Err(Refusal(code, detail)) => AskResult::Refused { code: code.into(), detail },
             };
@@ -75,7 +74,6 @@ impl Tx<'_> {
         &mut self,
         gateway: &Gateway,
         ask: Ask,
-        people: &[Member],
     ) -> Result<Result<Ticket, Refusal>, StoreError> {
         let question: Question = match serde_json::from_str(&ask.raw) {
             Ok(question) => question,
@@ -92,7 +90,7 @@ impl Tx<'_> {
                 return Ok(Err(refusal("nonce_reused", "the nonce named another question before")));
             }
             Some(ticket) => ticket,
-            None => match self.join_or_open(gateway, &ask, &question, people).await? {
+            None => match self.join_or_open(gateway, &ask, &question).await? {
                 Ok(ticket) => ticket,
                 Err(refusal) => return Ok(Err(refusal)),
             },
@@ -113,7 +111,6 @@ impl Tx<'_> {
         gateway: &Gateway,
         ask: &Ask,
         question: &Question,
-        people: &[Member],
     ) -> Result<Result<Ticket, Refusal>, StoreError> {
         let open = match self.open_ticket(gateway, ask, question).await? {
             Some(ticket) if asks_others(&ticket.question, question) => {
@@ -124,7 +121,7 @@ impl Tx<'_> {
         };
         let (id, event) = match open {
             Some(ticket) => (ticket.id, "joined"),
-            None if !could_pass(question, people, self.now) => {
+            None if !self.could_pass(question).await? => {
                 let detail = "not enough people may approve this, so it would never pass";
                 return Ok(Err(refusal("nobody_can_approve", detail)));
             }
@@ -174,6 +171,20 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Whether the people there are could fill all slots if all of them said yes.
+    async fn could_pass(&mut self, question: &Question) -> Result<bool, StoreError> {
+        let groups = question.gates.iter().map(|gate| gate.group.clone()).collect();
+        let members = self.members_of(&groups).await?;
+        let (now, severity) = (self.now, question.terms.severity);
+        let asked = Asked { involved: &question.involved, gates: &question.gates, severity, asked_at: now };
+        let best = |member: &Member| {
+            let otp = member.totp.as_ref().map(|_| "otp".to_owned());
+            member.answer(Token([0; 16]), now, otp.into_iter().collect())
+        };
+        let answers = members.iter().map(best).filter(|answer| eligible(answer, asked).is_ok());
+        Ok(missing(&question.gates, 0, now, &answers.collect::<Vec<_>>()) == 0)
+    }
+
     async fn open(&mut self, gateway: &Gateway, ask: &Ask, question: &Question) -> Result<Token, StoreError> {
         let id = random::token()?;
         let terms = &question.terms;
@@ -221,16 +232,4 @@ fn in_range(question: &Question) -> Result<(), Refusal> {
         "terms_out_of_range",
         "a question needs 1 to 64 gates, quorums of 1 to 16, a use and times of at most 366 days",
     ))
-}
-
-/// Whether the people there are could fill all slots if all of them said yes.
-fn could_pass(question: &Question, people: &[Member], now: i64) -> bool {
-    let severity = question.terms.severity;
-    let asked = Asked { involved: &question.involved, gates: &question.gates, severity, asked_at: now };
-    let best = |member: &Member| {
-        let otp = member.user.totp.as_ref().map(|_| "otp".to_owned());
-        member.answer(Token([0; 16]), now, otp.into_iter().collect())
-    };
-    let answers: Vec<_> = people.iter().map(best).filter(|answer| eligible(answer, asked).is_ok()).collect();
-    missing(&question.gates, 0, now, &answers) == 0
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use countersign_protocol::{Hash, UnixMillis};
-use sqlx::{FromRow, AnyExecutor};
+use sqlx::{AnyConnection, FromRow};
 
 use super::{Store, StoreError, Tx};
 
@@ -77,7 +77,7 @@ impl Store {
     ) -> Result<Result<(), UnixMillis>, StoreError> {
         let key = key(what);
         let now = super::now(&mut *self.reader.acquire().await?).await?;
-        if let Err(wait) = self.failures(&self.reader, &key, target).await?.free(now) {
+        if let Err(wait) = self.failures(&mut *self.reader.acquire().await?, &key, target).await?.free(now) {
             return Ok(Err(wait));
         }
         let mut tx = self.write().await?;
@@ -101,7 +101,7 @@ impl Store {
 
     async fn failures(
         &self,
-        db: impl AnyExecutor<'_>,
+        db: &mut AnyConnection,
         key: &str,
         target: Target,
     ) -> Result<Failures, StoreError> {

@@ -8,10 +8,10 @@ use countersign_protocol::{Hash, Token};
 use sqlx::Row as _;
 
 use super::evidence::KeepError;
+use super::gateways::Gateway;
 use super::history::Entry;
 use super::tickets::{parsed, state_name, state_named};
 use super::{Store, StoreError, Tx};
-use crate::directory::gateways::Gateway;
 use crate::signer::Signer;
 use uses::REPORT_WITHIN;
 

@@ -8,8 +8,8 @@ use countersign_protocol::approval::Ack;
 use countersign_protocol::evidence::{Lane, Record, RecordError};
 use countersign_protocol::{Hash, Token};
 
+use super::gateways::Gateway;
 use super::{Store, StoreError, Tx};
-use crate::directory::gateways::Gateway;
 pub(crate) use ends::Break;
 
 /// Why a batch of evidence is not kept. None of it is then, nor of what it came with.

@@ -36,6 +36,12 @@ impl Entry {
         Self { issuer: Some(person.issuer.clone()), subject: Some(person.subject.clone()), ..self }
     }
 
+    /// Who did it, when it was a person.
+    pub(crate) fn person(&self) -> Option<Person> {
+        let (issuer, subject) = self.issuer.clone().zip(self.subject.clone())?;
+        Some(Person { issuer, subject })
+    }
+
     pub(crate) fn code(self, code: impl Into<String>) -> Self {
         Self { code: Some(code.into()), ..self }
     }

@@ -4,9 +4,9 @@ use countersign_protocol::approval::{Ack, Outcome, OutcomeEvent, Remedy};
 use countersign_protocol::{Token, UnixMillis};
 
 use super::evidence::KeepError;
+use super::gateways::Gateway;
 use super::history::Entry;
 use super::{Store, StoreError, Tx};
-use crate::directory::gateways::Gateway;
 
 /// How long a ticket outlives the last client that waited for it, milliseconds.
 const ABANDONED_AFTER: UnixMillis = 2 * 60 * 1000;

@@ -6,7 +6,7 @@ use countersign_protocol::approval::{State, Verdict};
 use countersign_protocol::request::Question;
 use countersign_protocol::{Hash, Token, UnixMillis};
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _, AnyExecutor};
+use sqlx::{AnyConnection, FromRow, Row as _};
 
 use super::{Store, StoreError};
 
@@ -125,7 +125,7 @@ impl Ticket {
 }
 
 /// The ticket of that id.
-pub(crate) async fn find(db: impl AnyExecutor<'_>, id: Token) -> Result<Option<Ticket>, StoreError> {
+pub(crate) async fn find(db: &mut AnyConnection, id: Token) -> Result<Option<Ticket>, StoreError> {
     let query = sqlx::query_as("SELECT * FROM current WHERE id = $1").bind(id.to_string());
     Ok(query.fetch_optional(db).await?)
 }
@@ -133,7 +133,7 @@ pub(crate) async fn find(db: impl AnyExecutor<'_>, id: Token) -> Result<Option<T
 impl Store {
     /// The ticket of that id.
     pub(crate) async fn ticket(&self, id: Token) -> Result<Option<Ticket>, StoreError> {
-        find(&self.reader, id).await
+        find(&mut *self.reader.acquire().await?, id).await
     }
 
     /// The ticket whose status link that is.

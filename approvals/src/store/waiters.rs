@@ -7,9 +7,9 @@ use countersign_protocol::{Token, UnixMillis};
 use sqlx::{FromRow as _, Row as _};
 use tokio::time::Instant;
 
+use super::gateways::Gateway;
 use super::tickets::{Ticket, parsed};
 use super::{Store, StoreError, Tx};
-use crate::directory::gateways::Gateway;
 
 /// The longest poll; below what proxies take for a dead connection.
 const LONGEST_POLL: Duration = Duration::from_secs(25);

@@ -74,7 +74,7 @@ fn a_first_run_makes_everything_and_says_so_once() {
         assert!(said.contains(part), "{said}");
     }
     assert_eq!(mode(&data), 0o700);
-    for file in ["signing-key.json", "users.json", "gateways.json", "countersign.db"] {
+    for file in ["signing-key.json", "countersign.db"] {
         assert_eq!(mode(&data.join(file)), 0o600, "{file}");
     }
     let (mut second, again) = serve(&data);
@@ -92,7 +92,7 @@ fn what_is_shown_once_is_not_made_by_a_run_that_cannot_show_it() {
     let listen = taken.local_addr().unwrap().to_string();
     let failed = program(folder.path(), &["--listen", &listen]).output().unwrap();
     assert!(!failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains(&listen));
-    assert!(!folder.path().join("users.json").exists() && !folder.path().join("gateways.json").exists());
+    assert!(!folder.path().join("countersign.db").exists());
 }
 
 #[test]
@@ -111,5 +111,7 @@ fn a_prepared_folder_is_served_as_it_is() {
     let key = run(data, &["key"], "");
     let (_serving, ready) = serve(data);
     assert_eq!((&ready["jwk"], &ready["issuer"]), (&key, &"local".into()));
-    assert!(!std::fs::read_to_string(data.join("users.json")).unwrap().contains("admin"));
+    let users = program(data, &["user", "list"]).output().unwrap();
+    let users = String::from_utf8(users.stdout).unwrap();
+    assert!(users.contains("\"ada\"") && !users.contains("admin"), "{users}");
 }

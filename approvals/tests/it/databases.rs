@@ -14,7 +14,7 @@ use url::Url;
 pub(crate) const POSTGRES: &str = "COUNTERSIGN_TEST_POSTGRES";
 
 pub(crate) fn data(folder: &TempDir) -> Data {
-    Data::at(&folder.path().join("data"), None).unwrap()
+    Data::at(&folder.path().join("data")).unwrap()
 }
 
 /// A new database for the service in that folder.
@@ -38,14 +38,18 @@ async fn fresh_in(cluster: &str) -> String {
     url.into()
 }
 
+/// A database as the command line names it.
+pub(crate) fn address(database: &Database) -> String {
+    match database {
+        Database::Postgres(url) => url.clone(),
+        Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+    }
+}
+
 /// A way past the service: how tests move deadlines and count rows.
 pub(crate) async fn behind(database: &Database) -> AnyPool {
     sqlx::any::install_default_drivers();
-    let url = match database {
-        Database::Postgres(url) => url.clone(),
-        Database::Sqlite(path) => SqliteConnectOptions::new().filename(path).to_url_lossy().to_string(),
-    };
-    sqlx::any::AnyPoolOptions::new().max_connections(1).connect(&url).await.unwrap()
+    sqlx::any::AnyPoolOptions::new().max_connections(1).connect(&address(database)).await.unwrap()
 }
 
 /// SQLite as it was after that migration.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use countersign_approvals::{App, Database, NewUser, Settings};
+use countersign_approvals::{App, Database, GatewayProof, NewUser, Settings};
 use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, KeySet};
@@ -49,19 +49,18 @@ pub(crate) fn token() -> Token {
     Token(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)).to_be_bytes())
 }
 
-async fn open(folder: &TempDir, database: &Database) -> Arc<App> {
+pub(crate) async fn open(folder: &TempDir, database: &Database) -> Arc<App> {
     let silent_after = Duration::from_secs(180);
     let (data, database, issuer) = (data(folder), database.clone(), "local".into());
     App::open(Settings { data, database, issuer, https: false, silent_after }).await.unwrap()
 }
 
 /// Adds the gateways and people that every test has.
-pub(crate) fn prepare(folder: &TempDir) {
-    let data = data(folder);
+pub(crate) async fn prepare(app: &App) {
     for (name, audience, token) in
         [("edge", "prod", EDGE), ("edge-2", "prod", EDGE_2), ("other", "test", OTHER)]
     {
-        data.add_gateway(name, audience, Some(token.into())).unwrap();
+        app.add_gateway(name, audience, GatewayProof::Token(Some(token.into()))).await.unwrap();
     }
     for (name, groups) in [
         ("ada", vec!["sre"]),
@@ -74,7 +73,7 @@ pub(crate) fn prepare(folder: &TempDir) {
     ] {
         let groups = groups.into_iter().map(str::to_owned).collect();
         let (password, totp) = (Some(PASSWORD.into()), Some(TOTP.into()));
-        data.add_user(NewUser { subject: name.into(), name: None, groups, password, totp }).unwrap();
+        app.add_user(NewUser { subject: name.into(), name: None, groups, password, totp }).await.unwrap();
     }
 }
 
@@ -89,8 +88,8 @@ impl Service {
 
     /// The same, on a database where something lies already.
     pub(crate) async fn start_in(folder: TempDir, database: Database) -> Self {
-        prepare(&folder);
         let app = open(&folder, &database).await;
+        prepare(&app).await;
         Self { router: app.router(), app, folder, database }
     }
 
@@ -111,14 +110,6 @@ impl Service {
         let pool = behind(&self.database).await;
         sqlx::query(sql).execute(&pool).await.unwrap();
         pool.close().await;
-    }
-
-    /// Changes the users file behind the service's back, as an operator does.
-    pub(crate) fn edit_users(&self, edit: impl FnOnce(&mut Vec<Value>)) {
-        let path = data(&self.folder).users_file().to_owned();
-        let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        edit(file["users"].as_array_mut().unwrap());
-        std::fs::write(path, file.to_string()).unwrap();
     }
 
     /// A number out of the database.

@@ -6,15 +6,16 @@ mod lane;
 mod life;
 
 use std::fs::OpenOptions;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use countersign_approvals::Database;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cli::{Serving, program, ready};
-use crate::harness::{PASSWORD, prepare};
+use crate::databases::{address, fresh};
+use crate::harness::{PASSWORD, open, prepare};
 use caller::Caller;
 use life::Life;
 
@@ -23,21 +24,29 @@ const LIVES: usize = 6;
 /// A gateway that is killed itself, and never stops in good order.
 const KILLED_GATEWAY: usize = 0;
 
+/// Where it keeps what it keeps.
+struct Place {
+    folder: TempDir,
+    database: Database,
+}
+
 /// Starts the program; what it says to people goes to a file beside its data.
-fn start(folder: &Path) -> Serving {
+fn start(Place { folder, database }: &Place) -> Serving {
+    let folder = folder.path();
     let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
     let options = ["--listen", "127.0.0.1:0", "--silent-after", "1s"];
-    Serving(program(&folder.join("data"), &options).stderr(log).spawn().unwrap())
+    let mut program = program(&folder.join("data"), &options);
+    Serving(program.arg("--database").arg(address(database)).stderr(log).spawn().unwrap())
 }
 
 /// Kills it while it starts, on some days, and then lets it start.
-fn start_again(folder: &Path, rng: &mut fastrand::Rng) -> (Serving, Caller) {
+fn start_again(place: &Place, rng: &mut fastrand::Rng) -> (Serving, Caller) {
     if rng.bool() {
-        let starting = start(folder);
+        let starting = start(place);
         std::thread::sleep(Duration::from_millis(rng.u64(0..40)));
         drop(starting);
     }
-    let mut serving = start(folder);
+    let mut serving = start(place);
     let ready = ready(&mut serving);
     (serving, Caller::new(&ready))
 }
@@ -85,16 +94,20 @@ async fn nothing_that_was_acknowledged_is_lost_and_nothing_counts_twice() {
     println!("COUNTERSIGN_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     let folder = TempDir::new().unwrap();
-    prepare(&folder);
+    let database = fresh(&folder).await;
+    let app = open(&folder, &database).await;
+    prepare(&app).await;
+    app.close().await;
+    let place = Place { folder, database };
 
-    let (mut serving, mut caller) = start_again(folder.path(), &mut rng);
+    let (mut serving, mut caller) = start_again(&place, &mut rng);
     let people = [log_in(&caller, "ada").await, log_in(&caller, "bob").await];
     let root = log_in(&caller, "root").await;
     let mut lives: Vec<_> = (0..LIVES).map(|_| Life::new(rng.fork())).collect();
     for _ in 0..ROUNDS {
         let load = Duration::from_millis(rng.u64(30..300));
         lives = under_load(lives, &caller, &people, serving, load).await;
-        (serving, caller) = start_again(folder.path(), &mut rng);
+        (serving, caller) = start_again(&place, &mut rng);
         for life in &mut lives {
             life.check_recent(&caller, &root).await;
         }
@@ -113,6 +126,6 @@ async fn nothing_that_was_acknowledged_is_lost_and_nothing_counts_twice() {
     }
     let used: usize = lives.iter().map(Life::used).sum();
     println!("{used} approvals were used, {ROUNDS} kills survived");
-    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    let log = std::fs::read_to_string(place.folder.path().join("log")).unwrap();
     assert!(used >= LIVES && !log.contains("ERROR"), "{used} {log}");
 }

@@ -136,24 +136,25 @@ async fn a_session_ends_with_its_cookie_its_account_or_its_time() {
     service.sql("UPDATE sessions SET expires_at = 1").await;
     assert_eq!(service.get("/v1/requests", &bob).await.status, 401);
     let dan = service.log_in("dan").await;
-    std::fs::write(service.folder.path().join("data/users.json"), r#"{"users":[]}"#).unwrap();
+    service.app.forget_user("dan", None).await.unwrap();
     assert_eq!(service.get("/v1/requests", &dan).await.status, 401);
 }
 
 #[tokio::test]
 async fn a_session_ends_when_password_or_second_factor_change() {
     let service = Service::start().await;
-    for (member, value) in [
-        ("password", json!("$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5nIGVsc2U$c29tZXRoaW5nIGVsc2U")),
-        ("totp", json!("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")),
-        ("totp", Value::Null),
-    ] {
-        let (ada, bob) = (service.log_in("ada").await, service.log_in("bob").await);
-        let mut before = Value::Null;
-        service.edit_users(|users| before = std::mem::replace(&mut users[0][member], value));
-        assert_eq!(service.get("/v1/requests", &ada).await.status, 401, "{member}");
-        assert_eq!(service.get("/v1/requests", &bob).await.status, 200, "{member}");
-        service.edit_users(|users| users[0][member] = before);
+    let before: [&'static str; 3] = [
+        "UPDATE accounts SET password = '$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5nIGVsc2U$c29tZXRoaW5nIGVsc2U'
+         WHERE subject = 'ada'",
+        "UPDATE accounts SET totp = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP' WHERE subject = 'bob'",
+        "UPDATE accounts SET totp = NULL WHERE subject = 'cid'",
+    ];
+    let dan = service.log_in("dan").await;
+    for (who, change) in ["ada", "bob", "cid"].into_iter().zip(before) {
+        let session = service.log_in(who).await;
+        service.sql(change).await;
+        assert_eq!(service.get("/v1/requests", &session).await.status, 401, "{change}");
+        assert_eq!(service.get("/v1/requests", &dan).await.status, 200, "{change}");
     }
 }
 

@@ -6,8 +6,7 @@ use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
 use super::{Kept, Kind, asked, counting, lacking, may_stop};
-use crate::directory::Directory;
-use crate::directory::users::Member;
+use crate::people::Member;
 use crate::random;
 use crate::signer::Signer;
 use crate::store::history::Entry;
@@ -59,18 +58,15 @@ impl Store {
         id: Token,
         member: &Member,
         given: Given,
-        directory: &Directory,
         signer: &Signer,
     ) -> Result<(), Refused> {
         let mut tx = self.write().await?;
-        // Read only now: nobody's removal may slip in while this waited to write.
-        let people = directory.everybody().map_err(StoreError::from)?;
-        let taken = tx.answer(id, member, &given, &people, signer).await;
+        let taken = tx.answer(id, member, &given, signer).await;
         match &taken {
             Err(Refused::Unknown | Refused::BadReason | Refused::Store(_)) => return taken,
             Err(refused) => {
                 let code = crate::api::problem::code(refused);
-                let entry = Entry::event("refused").by(&member.person()).code(code);
+                let entry = Entry::event("refused").by(&member.person).code(code);
                 tx.record(id, entry.detail(Some(given.kind.name().into()))).await?;
             }
             Ok(()) => {}
@@ -90,7 +86,7 @@ impl Store {
         if !tx.settle(&ticket, State::Approved, "revoked", Some(reason)).await? {
             return Err(Refused::Closed(ticket.state));
         }
-        let entry = Entry::event("revoked").by(&member.person()).detail(Some(reason.into()));
+        let entry = Entry::event("revoked").by(&member.person).detail(Some(reason.into()));
         tx.record(id, entry).await?;
         tx.tell(id).await?;
         Ok(tx.commit().await?)
@@ -103,12 +99,11 @@ impl Tx<'_> {
         id: Token,
         member: &Member,
         given: &Given,
-        people: &[Member],
         signer: &Signer,
     ) -> Result<(), Refused> {
         let ticket = find(&mut *self.inner, id).await?.ok_or(Refused::Unknown)?;
         let answer = member.answer(random::token().map_err(StoreError::from)?, self.now, given.amr.clone());
-        let before = self.standing(&ticket, people).await?;
+        let before = self.standing(&ticket).await?;
         let standing =
             before.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == answer.person);
         check(&ticket, member, given, &answer, standing.map(|kept| kept.kind))?;
@@ -119,7 +114,7 @@ impl Tx<'_> {
         let entry = Entry::event(given.kind.name()).by(&answer.person).detail(given.reason.clone());
         self.record(id, entry).await?;
         match given.kind {
-            Kind::Approve => self.approve_if_enough(&ticket, people, signer).await?,
+            Kind::Approve => self.approve_if_enough(&ticket, signer).await?,
             Kind::Reject => {
                 self.settle(&ticket, State::Pending, "rejected", given.reason.as_deref()).await?;
                 self.tell(id).await?;
@@ -153,10 +148,9 @@ impl Tx<'_> {
     async fn approve_if_enough(
         &mut self,
         ticket: &Ticket,
-        people: &[Member],
         signer: &Signer,
     ) -> Result<(), StoreError> {
-        let answers = self.standing(ticket, people).await?;
+        let answers = self.standing(ticket).await?;
         if lacking(ticket, &answers) > 0 {
             return Ok(());
         }

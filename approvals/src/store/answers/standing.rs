@@ -3,9 +3,11 @@
 use countersign_protocol::approval::State;
 use countersign_protocol::grant::{Answer, Membership};
 use countersign_protocol::quorum::eligible;
+use sqlx::AnyConnection;
 
 use super::{Kept, Kind, answers, asked};
-use crate::directory::users::Member;
+use crate::people::Member;
+use crate::store::accounts::member;
 use crate::store::history::Entry;
 use crate::store::tickets::Ticket;
 use crate::store::{StoreError, Tx};
@@ -16,26 +18,31 @@ const ACCOUNT_GONE: &str = "account_gone";
 /// Holds the approvals of an open ticket against the accounts as they are now: narrows each to the groups
 /// that its giver has kept, and drops those that would not be taken any more. A flag stays: to lose who
 /// flagged must not make a gate weaker. What is signed already is left as it was signed.
-pub(super) fn recheck(ticket: &Ticket, answers: &mut [Kept], people: &[Member]) {
+pub(super) async fn recheck(
+    db: &mut AnyConnection,
+    local: &str,
+    ticket: &Ticket,
+    answers: &mut [Kept],
+) -> Result<(), StoreError> {
     if ticket.state != State::Pending {
-        return;
+        return Ok(());
     }
     for kept in answers.iter_mut().filter(|kept| kept.kind == Kind::Approve && kept.dropped.is_none()) {
-        let Some(groups) = groups_kept(&kept.answer, people) else {
+        let member = member(db, local, &kept.answer.person).await?;
+        let Some(groups) = groups_kept(&kept.answer, member.as_ref()) else {
             kept.dropped = Some(ACCOUNT_GONE.into());
             continue;
         };
         kept.answer.groups = groups;
         kept.dropped = eligible(&kept.answer, asked(ticket)).err().map(|why| why.code());
     }
+    Ok(())
 }
 
 /// The groups that somebody was in when they answered and is in now, since the later of both times; `None`
 /// when the account is not there any more.
-fn groups_kept(answer: &Answer, people: &[Member]) -> Option<Vec<Membership>> {
-    let same =
-        |member: &&Member| member.person() == answer.person && member.user.created == answer.account_since;
-    let now = people.iter().find(same)?.answer(answer.id, answer.at, Vec::new());
+fn groups_kept(answer: &Answer, member: Option<&Member>) -> Option<Vec<Membership>> {
+    let now = member.filter(|member| member.created == answer.account_since)?;
     let kept = |was: &Membership| {
         let is = now.groups.iter().find(|is| is.group == was.group)?;
         Some(Membership { group: was.group.clone(), since: was.since.max(is.since) })
@@ -46,14 +53,10 @@ fn groups_kept(answer: &Answer, people: &[Member]) -> Option<Vec<Membership>> {
 impl Tx<'_> {
     /// All answers to a ticket, in order; writes down which approvals have stopped to count, so that whoever
     /// gave one and may approve again can.
-    pub(super) async fn standing(
-        &mut self,
-        ticket: &Ticket,
-        people: &[Member],
-    ) -> Result<Vec<Kept>, StoreError> {
-        let before = answers(&mut *self.inner, ticket.id).await?;
+    pub(super) async fn standing(&mut self, ticket: &Ticket) -> Result<Vec<Kept>, StoreError> {
+        let before = answers(&mut self.inner, ticket.id).await?;
         let mut after = before.clone();
-        recheck(ticket, &mut after, people);
+        recheck(&mut self.inner, &self.store.issuer, ticket, &mut after).await?;
         for (was, is) in before.iter().zip(&after) {
             if let (None, Some(code)) = (&was.dropped, &is.dropped) {
                 self.drop_answer(ticket, &is.answer, code).await?;

@@ -1,0 +1,80 @@
+//! Serving: what is set up once, what a person is told, and an orderly end.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use countersign_approvals::{App, Data, Login};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::{Options, print};
+
+#[tokio::main]
+pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("cannot listen on `{}`", options.listen))?;
+    let listening = listener.local_addr()?;
+    let settings = options.settings(&data);
+    let database = settings.database.to_string();
+    let app = App::open(settings).await?;
+    // Last, so that nothing can fail between making what is shown only once and showing it.
+    let (admin, token) = app.first_run().await?;
+    let url = options.url.unwrap_or_else(|| format!("http://{listening}"));
+    introduce(&data, &database, &url, app.jwk(), admin, token)?;
+    print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": app.jwk() }))?;
+    let watch = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { app.keep_watch().await }
+    });
+    // Long polls would hold an orderly end up for as long as they last.
+    tokio::select! {
+        served = axum::serve(listener, app.router()) => served.context("cannot serve")?,
+        () = stopped() => {}
+    }
+    watch.abort();
+    app.close().await;
+    Ok(())
+}
+
+async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    let _ = interrupt.await;
+}
+
+/// Tells a person where everything is; secrets are shown this once.
+fn introduce(
+    data: &Data,
+    database: &str,
+    url: &str,
+    jwk: &countersign_protocol::jws::Jwk,
+    admin: Option<Login>,
+    token: Option<String>,
+) -> anyhow::Result<()> {
+    let mut err = std::io::stderr().lock();
+    writeln!(err, "Inbox            {url}/")?;
+    writeln!(err, "Database         {database}")?;
+    writeln!(err, "Signing key      {}", data.key_file().display())?;
+    writeln!(err, "Key for filters  {}", serde_json::to_string(jwk)?)?;
+    if let Some(Login { user, password, otpauth, .. }) = admin {
+        writeln!(err, "\nThis is the first run. Keep these, they are not shown again:")?;
+        writeln!(err, "  log in as      {user}")?;
+        writeln!(err, "  password       {password}")?;
+        writeln!(err, "  second factor  {otpauth}")?;
+    }
+    if let Some(token) = token {
+        writeln!(err, "  gateway token  {token}   (audience `default`)")?;
+    }
+    writeln!(err)?;
+    Ok(())
+}

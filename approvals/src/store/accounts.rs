@@ -1,0 +1,260 @@
+//! Accounts and the groups that they are in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_protocol::grant::Membership;
+use countersign_protocol::person::{GroupId, Person};
+use countersign_protocol::{Hash, UnixMillis};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, FromRow as _, Row as _};
+
+use super::{Store, StoreError, Tx};
+use crate::people::{ADMINS, AUDITORS, Factor, Member, Prepared, Role};
+
+/// The most members of one group to look at when it is asked whether a group can reach its quorum: more are as
+/// good as all.
+const MOST_MEMBERS: i64 = 1000;
+
+/// Who says that somebody is in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// An administrator.
+    Admin,
+    /// The provider that logs them in.
+    Claim,
+}
+
+impl Source {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Claim => "claim",
+        }
+    }
+}
+
+struct Account(Member);
+
+impl sqlx::FromRow<'_, AnyRow> for Account {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        let totp: Option<String> = row.try_get("totp")?;
+        let since: Option<UnixMillis> = row.try_get("totp_since")?;
+        Ok(Self(Member {
+            person: Person { issuer: row.try_get("issuer")?, subject: row.try_get("subject")? },
+            name: row.try_get("name")?,
+            created: row.try_get("created_at")?,
+            password: row.try_get("password")?,
+            totp: totp.zip(since).map(|(secret, since)| Factor { secret, since }),
+            groups: Vec::new(),
+            roles: BTreeSet::new(),
+        }))
+    }
+}
+
+/// The account of that person.
+pub(super) async fn member(
+    db: &mut AnyConnection,
+    local: &str,
+    person: &Person,
+) -> Result<Option<Member>, StoreError> {
+    let query = sqlx::query_as("SELECT * FROM accounts WHERE issuer = $1 AND subject = $2");
+    let account: Option<Account> =
+        query.bind(&person.issuer).bind(&person.subject).fetch_optional(&mut *db).await?;
+    let Some(Account(mut member)) = account else { return Ok(None) };
+    member.groups = groups(db, person).await?;
+    member.roles = roles(local, &member.groups);
+    Ok(Some(member))
+}
+
+async fn groups(db: &mut AnyConnection, person: &Person) -> Result<Vec<Membership>, StoreError> {
+    let rows: Vec<(String, String, UnixMillis)> = sqlx::query_as(
+        "SELECT group_issuer, group_id, since FROM memberships WHERE issuer = $1 AND subject = $2
+         ORDER BY group_issuer, group_id",
+    )
+    .bind(&person.issuer)
+    .bind(&person.subject)
+    .fetch_all(&mut *db)
+    .await?;
+    let place = |(issuer, id, since)| Membership { group: GroupId { issuer, id }, since };
+    Ok(rows.into_iter().map(place).collect())
+}
+
+fn roles(local: &str, groups: &[Membership]) -> BTreeSet<Role> {
+    let role = |id: &str| match id {
+        ADMINS => Some(Role::Admin),
+        AUDITORS => Some(Role::Auditor),
+        _ => None,
+    };
+    let own = groups.iter().filter(|place| place.group.issuer == local);
+    own.filter_map(|place| role(&place.group.id)).collect()
+}
+
+impl Store {
+    /// The account of that person.
+    pub(crate) async fn member(&self, person: &Person) -> Result<Option<Member>, StoreError> {
+        member(&mut *self.reader.acquire().await?, &self.issuer, person).await
+    }
+
+    /// A local account's person.
+    pub(crate) fn local(&self, subject: &str) -> Person {
+        Person { issuer: self.issuer.clone(), subject: subject.into() }
+    }
+
+    /// What to call people on a page, where there is a name.
+    pub(crate) async fn names(
+        &self,
+        people: impl IntoIterator<Item = Person>,
+    ) -> Result<BTreeMap<Person, String>, StoreError> {
+        let people: BTreeSet<_> = people.into_iter().collect();
+        let mut names = BTreeMap::new();
+        for person in people {
+            let query = sqlx::query_scalar("SELECT name FROM accounts WHERE issuer = $1 AND subject = $2");
+            let name: Option<Option<String>> =
+                query.bind(&person.issuer).bind(&person.subject).fetch_optional(&self.reader).await?;
+            names.extend(name.flatten().map(|name| (person, name)));
+        }
+        Ok(names)
+    }
+
+    /// All accounts, in order.
+    pub(crate) async fn members(&self) -> Result<Vec<Member>, StoreError> {
+        let mut db = self.reader.acquire().await?;
+        let accounts: Vec<Account> =
+            sqlx::query_as("SELECT * FROM accounts ORDER BY issuer, subject").fetch_all(&mut *db).await?;
+        let mut members = Vec::with_capacity(accounts.len());
+        for Account(mut member) in accounts {
+            member.groups = groups(&mut db, &member.person).await?;
+            member.roles = roles(&self.issuer, &member.groups);
+            members.push(member);
+        }
+        Ok(members)
+    }
+}
+
+impl Tx<'_> {
+    /// The account of that person.
+    pub(crate) async fn member(&mut self, person: &Person) -> Result<Option<Member>, StoreError> {
+        member(&mut self.inner, &self.store.issuer, person).await
+    }
+
+    /// Who is in at least one of these groups, each with their places in them.
+    pub(crate) async fn members_of(&mut self, groups: &BTreeSet<GroupId>) -> Result<Vec<Member>, StoreError> {
+        let mut members: BTreeMap<Person, Member> = BTreeMap::new();
+        for group in groups {
+            let rows = sqlx::query(
+                "SELECT accounts.*, since FROM memberships JOIN accounts
+                     ON accounts.issuer = memberships.issuer AND accounts.subject = memberships.subject
+                 WHERE group_issuer = $1 AND group_id = $2
+                 ORDER BY accounts.issuer, accounts.subject LIMIT $3",
+            )
+            .bind(&group.issuer)
+            .bind(&group.id)
+            .bind(MOST_MEMBERS)
+            .fetch_all(&mut *self.inner)
+            .await?;
+            for row in &rows {
+                let Account(member) = Account::from_row(row)?;
+                let place = Membership { group: group.clone(), since: row.try_get("since")? };
+                members.entry(member.person.clone()).or_insert(member).groups.push(place);
+            }
+        }
+        Ok(members.into_values().collect())
+    }
+
+    /// Whether there is any account at all.
+    pub(crate) async fn has_accounts(&mut self) -> Result<bool, StoreError> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM accounts").fetch_one(&mut *self.inner).await?;
+        Ok(count > 0)
+    }
+
+    /// Adds a local account; `false` when the name is taken.
+    pub(crate) async fn add_account(&mut self, new: &Prepared) -> Result<bool, StoreError> {
+        let person = self.store.local(&new.login.user);
+        let added = sqlx::query(
+            "INSERT INTO accounts (issuer, subject, name, created_at, password, totp, totp_since)
+             VALUES ($1, $2, $3, $4, $5, $6, $4) ON CONFLICT DO NOTHING",
+        )
+        .bind(&person.issuer)
+        .bind(&person.subject)
+        .bind(&new.name)
+        .bind(self.now)
+        .bind(&new.hash)
+        .bind(&new.login.totp)
+        .execute(&mut *self.inner)
+        .await?;
+        for id in &new.groups {
+            let group = GroupId { issuer: person.issuer.clone(), id: id.clone() };
+            self.join_group(&person, &group, Source::Admin).await?;
+        }
+        Ok(added.rows_affected() == 1)
+    }
+
+    /// From now on they are in the group, if they were not before.
+    pub(crate) async fn join_group(
+        &mut self,
+        person: &Person,
+        group: &GroupId,
+        source: Source,
+    ) -> Result<bool, StoreError> {
+        let joined = sqlx::query(
+            "INSERT INTO memberships (issuer, subject, group_issuer, group_id, since, source)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+        )
+        .bind(&person.issuer)
+        .bind(&person.subject)
+        .bind(&group.issuer)
+        .bind(&group.id)
+        .bind(self.now)
+        .bind(source.name())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(joined.rows_affected() == 1)
+    }
+
+    /// From now on they are not in the group.
+    pub(crate) async fn leave_group(&mut self, person: &Person, group: &GroupId) -> Result<bool, StoreError> {
+        let left = sqlx::query(
+            "DELETE FROM memberships
+             WHERE issuer = $1 AND subject = $2 AND group_issuer = $3 AND group_id = $4",
+        )
+        .bind(&person.issuer)
+        .bind(&person.subject)
+        .bind(&group.issuer)
+        .bind(&group.id)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(left.rows_affected() == 1)
+    }
+
+    /// Removes an account with its places, sessions, factors and tokens; what it answered stays.
+    pub(crate) async fn remove_account(&mut self, person: &Person) -> Result<bool, StoreError> {
+        let removed = sqlx::query("DELETE FROM accounts WHERE issuer = $1 AND subject = $2")
+            .bind(&person.issuer)
+            .bind(&person.subject)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(removed.rows_affected() == 1)
+    }
+
+    /// Gives a local account another password and second factor: sessions that were begun with the old ones end.
+    pub(crate) async fn reset_account(&mut self, new: &Prepared) -> Result<bool, StoreError> {
+        let person = self.store.local(&new.login.user);
+        let reset = sqlx::query(
+            "UPDATE accounts SET password = $1, totp = $2, totp_since = $3 WHERE issuer = $4 AND subject = $5",
+        )
+        .bind(&new.hash)
+        .bind(&new.login.totp)
+        .bind(self.now)
+        .bind(&person.issuer)
+        .bind(&person.subject)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(reset.rows_affected() == 1)
+    }
+}
+
+/// How a person is named where one column must do.
+pub(super) fn key(person: &Person) -> String {
+    Hash::of(format!("{}\n{}", person.issuer, person.subject).as_bytes()).to_string()
+}
