@@ -73,8 +73,7 @@ impl App {
     /// When the database cannot be written.
     pub async fn first_run(&self) -> Result<(Option<Login>, Option<String>), OpenError> {
         // Made before, because a hash takes long.
-        let admin =
-            NewUser { subject: "admin".into(), groups: vec![ADMINS.into()], ..NewUser::default() };
+        let admin = NewUser { subject: "admin".into(), groups: vec![ADMINS.into()], ..NewUser::default() };
         let (admin, token) = (admin.prepare().map_err(AdminError::from)?, random::secret()?);
         let mut tx = self.store.write().await?;
         let first = !tx.has_accounts().await?;
@@ -167,7 +166,10 @@ impl App {
     }
 
     fn named(&self, subject: &str, of: Option<&str>) -> Person {
-        of.map_or_else(|| self.store.local(subject), |issuer| Person { issuer: issuer.into(), subject: subject.into() })
+        of.map_or_else(
+            || self.store.local(subject),
+            |issuer| Person { issuer: issuer.into(), subject: subject.into() },
+        )
     }
 
     pub(crate) async fn make_user(&self, new: NewUser, by: Option<&Person>) -> Result<Login, AdminError> {
@@ -195,10 +197,11 @@ impl App {
     /// Removes an account for good; its sessions and tokens end, its approvals that wait for others count no more.
     pub(crate) async fn remove_user(&self, person: &Person, by: Option<&Person>) -> Result<(), AdminError> {
         let mut tx = self.store.write().await?;
+        let before = self.has_admins(&mut tx).await?;
         if !tx.remove_account(person).await? {
             return Err(AdminError::Unknown(format!("user `{}`", person.subject)));
         }
-        self.keep_an_admin(&mut tx).await?;
+        self.keep_an_admin(&mut tx, before).await?;
         tx.note("user_removed", by, json!({ "person": person })).await?;
         Ok(tx.commit().await?)
     }
@@ -216,12 +219,13 @@ impl App {
         if tx.member(person).await?.is_none() {
             return Err(AdminError::Unknown(format!("user `{}`", person.subject)));
         }
+        let before = self.has_admins(&mut tx).await?;
         let (changed, event) = if member {
             (tx.join_group(person, &group, Source::Admin).await?, "group_joined")
         } else {
             (tx.leave_group(person, &group).await?, "group_left")
         };
-        self.keep_an_admin(&mut tx).await?;
+        self.keep_an_admin(&mut tx, before).await?;
         if changed {
             tx.note(event, by, json!({ "person": person, "group": group.id })).await?;
         }
@@ -265,11 +269,14 @@ impl App {
         Ok(tx.commit().await?)
     }
 
-    /// Nobody could bring an administrator back but who has the machine.
-    async fn keep_an_admin(&self, tx: &mut Tx<'_>) -> Result<(), AdminError> {
+    async fn has_admins(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
         let admins = GroupId { issuer: self.signer.issuer().into(), id: ADMINS.into() };
-        let left = tx.members_of(&[admins].into()).await?;
-        if left.is_empty() { Err(AdminError::LastAdmin) } else { Ok(()) }
+        Ok(!tx.members_of(&[admins].into()).await?.is_empty())
+    }
+
+    /// Nobody could bring an administrator back but who has the machine.
+    async fn keep_an_admin(&self, tx: &mut Tx<'_>, before: bool) -> Result<(), AdminError> {
+        if before && !self.has_admins(tx).await? { Err(AdminError::LastAdmin) } else { Ok(()) }
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use countersign_protocol::jws::Jwk;
 
-use crate::auth::Auth;
 use crate::admin::AdminError;
+use crate::auth::Auth;
+use crate::limits::Limits;
 use crate::setup::Data;
 use crate::signer::{KeyError, Signer};
 use crate::store::database::Database;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub https: bool,
     /// After how long without evidence a producer that did not stop counts as silent.
     pub silent_after: Duration,
+    /// How much is asked of people at most.
+    pub limits: Limits,
 }
 
 /// A running service.
@@ -80,9 +83,9 @@ impl App {
     /// # Errors
     /// When a file cannot be read or written, or is not what it should be.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
-        let Settings { data, database, issuer, https, silent_after } = settings;
+        let Settings { data, database, issuer, https, silent_after, limits } = settings;
         let signer = Signer::open(&data.key_file(), &issuer)?;
-        let store = Arc::new(Store::open(database, &issuer).await?);
+        let store = Arc::new(Store::open(database, &issuer, limits).await?);
         let auth = Auth::new(Arc::clone(&store));
         Ok(Arc::new(Self { store, auth, signer, https, silent_after }))
     }

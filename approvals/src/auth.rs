@@ -89,11 +89,7 @@ pub(crate) struct Auth {
 
 impl Auth {
     pub(crate) fn new(store: Arc<Store>) -> Self {
-        Self {
-            store,
-            entrance: Semaphore::new(MOST_AT_ONCE),
-            hashing: Arc::new(Semaphore::new(2)),
-        }
+        Self { store, entrance: Semaphore::new(MOST_AT_ONCE), hashing: Arc::new(Semaphore::new(2)) }
     }
 
     /// Logs somebody in, and returns the secret of the new session.

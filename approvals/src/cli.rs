@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use countersign_approvals::{Data, Database, Settings};
+use countersign_approvals::{Data, Database, Limits, Settings};
 use jiff::SignedDuration;
 
 /// The approval service of Countersign: keeps requests for approval and people's answers.
@@ -45,6 +45,41 @@ struct Options {
     /// it makes a record each minute
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = time)]
     silent_after: Duration,
+    #[command(flatten)]
+    limits: Limited,
+}
+
+/// How much is asked of people at most.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+struct Limited {
+    /// Requests that may be open at a time, in all
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().open)]
+    most_open: u32,
+    /// The same of one principal
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().open_per_principal)]
+    most_open_per_principal: u32,
+    /// The same at one gate
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().open_per_gate)]
+    most_open_per_gate: u32,
+    /// Requests that one principal may ask for within a minute
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().asked_per_minute)]
+    most_per_minute: u32,
+    /// For how long the same request is answered with the rejection that it got, without asking people again
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
+    rejection_holds: Duration,
+}
+
+impl From<&Limited> for Limits {
+    fn from(limited: &Limited) -> Self {
+        Self {
+            open: limited.most_open,
+            open_per_principal: limited.most_open_per_principal,
+            open_per_gate: limited.most_open_per_gate,
+            asked_per_minute: limited.most_per_minute,
+            rejection_holds: limited.rejection_holds,
+        }
+    }
 }
 
 /// A length of time as people write it: `90s`, `3m`, `1h 30m`.
@@ -171,6 +206,7 @@ impl Options {
             issuer: self.issuer.clone(),
             https: self.url.as_deref().is_some_and(|url| url.starts_with("https://")),
             silent_after: self.silent_after,
+            limits: (&self.limits).into(),
         }
     }
 }

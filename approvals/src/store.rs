@@ -28,6 +28,7 @@ use countersign_protocol::{Token, UnixMillis};
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::watch;
 
+use crate::limits::Limits;
 use attempts::Strangers;
 use bells::Bells;
 use database::{Database, Pools};
@@ -55,6 +56,7 @@ pub(crate) struct Store {
     database: Database,
     /// What the service calls its own people and groups.
     issuer: String,
+    limits: Limits,
     writer: AnyPool,
     reader: AnyPool,
     bells: Bells,
@@ -75,10 +77,10 @@ pub(crate) struct Tx<'a> {
 
 impl Store {
     /// Opens the database, making or upgrading it where needed.
-    pub(crate) async fn open(database: Database, issuer: &str) -> Result<Self, StoreError> {
+    pub(crate) async fn open(database: Database, issuer: &str, limits: Limits) -> Result<Self, StoreError> {
         let Pools { writer, reader } = database.open().await?;
         let (bells, strangers, changes) = (Bells::default(), Strangers::default(), watch::Sender::new(0));
-        Ok(Self { database, issuer: issuer.into(), writer, reader, bells, strangers, changes })
+        Ok(Self { database, issuer: issuer.into(), limits, writer, reader, bells, strangers, changes })
     }
 
     /// Begins to write.

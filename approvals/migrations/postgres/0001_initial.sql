@@ -314,3 +314,13 @@ ALTER TABLE answers ADD COLUMN break_glass BIGINT NOT NULL DEFAULT 0;  -- whethe
 ALTER TABLE answers ADD COLUMN uses BIGINT;        -- how many uses they said yes to, where fewer than asked for
 ALTER TABLE answers ADD COLUMN use_within BIGINT;  -- for how long, likewise, milliseconds
 ALTER TABLE answers ADD COLUMN assertion TEXT;      -- the WebAuthn assertion over this request, JSON
+
+-- Which gates a request is to pass, to count those that wait at each.
+CREATE TABLE ticket_gates (
+    ticket TEXT NOT NULL REFERENCES tickets (id),
+    gate   TEXT NOT NULL,
+    PRIMARY KEY (gate, ticket)
+);
+
+-- The last answer to the same request, to remember a rejection by.
+CREATE INDEX tickets_digest ON tickets (audience, principal, digest, settled_at);

@@ -113,3 +113,13 @@ ALTER TABLE answers ADD COLUMN break_glass INTEGER NOT NULL DEFAULT 0;  -- wheth
 ALTER TABLE answers ADD COLUMN uses INTEGER;        -- how many uses they said yes to, where fewer than asked for
 ALTER TABLE answers ADD COLUMN use_within INTEGER;  -- for how long, likewise, milliseconds
 ALTER TABLE answers ADD COLUMN assertion TEXT;      -- the WebAuthn assertion over this request, JSON
+
+-- Which gates a request is to pass, to count those that wait at each.
+CREATE TABLE ticket_gates (
+    ticket TEXT NOT NULL REFERENCES tickets (id),
+    gate   TEXT NOT NULL,
+    PRIMARY KEY (gate, ticket)
+) STRICT;
+
+-- The last answer to the same request, to remember a rejection by.
+CREATE INDEX tickets_digest ON tickets (audience, principal, digest, settled_at);

@@ -100,6 +100,22 @@ pub(crate) async fn seen(app: &App, session: &Session, id: Token) -> Result<Tick
     ticket.ok_or_else(Problem::not_found)
 }
 
+/// The same for somebody who answers. Whoever may not know of the request is told what a stranger is told, and
+/// the attempt is kept.
+pub(crate) async fn seen_to_answer(
+    app: &App,
+    session: &Session,
+    id: Token,
+    kind: Kind,
+) -> Result<Ticket, Problem> {
+    let ticket = app.store.ticket(id).await?.ok_or_else(Problem::not_found)?;
+    if !may_see(&ticket, &session.member) {
+        app.store.note_stranger(id, &session.member, kind).await?;
+        return Err(Problem::not_found());
+    }
+    Ok(ticket)
+}
+
 fn summary(ticket: &Ticket, answers: &[Kept]) -> Summary {
     let question = &ticket.question;
     Summary {
@@ -191,7 +207,7 @@ pub(crate) async fn answer(
     Path(id): Path<Token>,
     Body(new): Body<NewAnswer>,
 ) -> Result<Json<Detail>, Problem> {
-    seen(&app, &session, id).await?;
+    seen_to_answer(&app, &session, id, new.kind).await?;
     let given = Given { kind: new.kind, reason: new.reason, shown: new.shown, amr: session.amr.clone() };
     give(&app, session.clone(), id, given).await?;
     let ticket = seen(&app, &session, id).await?;

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use super::page::{LoggedIn, Trouble};
 use super::request;
 use crate::api::extract::{Form, Path};
-use crate::api::people::{give, seen, take_back};
+use crate::api::people::{give, seen, seen_to_answer, take_back};
 use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
@@ -50,7 +50,7 @@ pub(super) async fn answer(
     Form(form): Form<AnswerForm>,
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
-    seen(&app, &session, id).await?;
+    seen_to_answer(&app, &session, id, form.kind).await?;
     match answered(&app, &session, id, form).await {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
         Err(problem) => request::page(&app, &session, id, Some(problem)).await,

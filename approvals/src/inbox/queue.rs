@@ -92,11 +92,7 @@ fn could_approve(ticket: &Ticket, session: &Session) -> bool {
 }
 
 /// A row, and whether the viewer has answered already.
-async fn row(
-    app: &App,
-    ticket: &Ticket,
-    session: &Session,
-) -> Result<(Row, bool), StoreError> {
+async fn row(app: &App, ticket: &Ticket, session: &Session) -> Result<(Row, bool), StoreError> {
     let answers = app.store.answers(ticket).await?;
     let person = &session.member.person;
     let answered = answers.iter().any(|kept| kept.dropped.is_none() && kept.answer.person == *person);

@@ -1,5 +1,9 @@
 //! Asking: a question becomes a ticket, or joins the one that is open for the same request.
 
+mod limited;
+
+use std::collections::BTreeSet;
+
 use countersign_protocol::approval::{AskAnswer, AskReply, AskResult, State};
 use countersign_protocol::quorum::{Asked, eligible, missing};
 use countersign_protocol::request::{Question, Terms};
@@ -70,11 +74,7 @@ fn opened(ticket: &Ticket) -> AskResult {
 }
 
 impl Tx<'_> {
-    async fn ask(
-        &mut self,
-        gateway: &Gateway,
-        ask: Ask,
-    ) -> Result<Result<Ticket, Refusal>, StoreError> {
+    async fn ask(&mut self, gateway: &Gateway, ask: Ask) -> Result<Result<Ticket, Refusal>, StoreError> {
         let question: Question = match serde_json::from_str(&ask.raw) {
             Ok(question) => question,
             Err(error) => return Ok(Err(Refusal("malformed_question", error.to_string()))),
@@ -119,13 +119,20 @@ impl Tx<'_> {
             }
             open => open,
         };
+        let open = match open {
+            None => self.just_rejected(gateway, ask, question).await?,
+            open => open,
+        };
         let (id, event) = match open {
             Some(ticket) => (ticket.id, "joined"),
             None if !self.could_pass(question).await? => {
                 let detail = "not enough people may approve this, so it would never pass";
                 return Ok(Err(refusal("nobody_can_approve", detail)));
             }
-            None => (self.open(gateway, ask, question).await?, "asked"),
+            None => match self.limited(gateway, question).await? {
+                Some(refusal) => return Ok(Err(refusal)),
+                None => (self.open(gateway, ask, question).await?, "asked"),
+            },
         };
         sqlx::query(
             "INSERT INTO asks (gateway, nonce, ticket, at, waiter, held_until) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -156,6 +163,25 @@ impl Tx<'_> {
         );
         let query = query.bind(&gateway.audience).bind(&question.cedar.principal);
         Ok(query.bind(ask.digest.to_string()).fetch_optional(&mut *self.inner).await?)
+    }
+
+    /// The ticket of the same request that people have rejected lately: they are not asked again so soon.
+    async fn just_rejected(
+        &mut self,
+        gateway: &Gateway,
+        ask: &Ask,
+        question: &Question,
+    ) -> Result<Option<Ticket>, StoreError> {
+        let holds = i64::try_from(self.store.limits.rejection_holds.as_millis()).unwrap_or(i64::MAX);
+        let query = sqlx::query_as(
+            "SELECT * FROM current WHERE audience = $1 AND principal = $2 AND digest = $3
+             AND state = 'rejected' AND settled_at > $4 ORDER BY settled_at DESC LIMIT 1",
+        );
+        let query =
+            query.bind(&gateway.audience).bind(&question.cedar.principal).bind(ask.digest.to_string());
+        let query = query.bind(self.now.saturating_sub(holds));
+        let rejected: Option<Ticket> = query.fetch_optional(&mut *self.inner).await?;
+        Ok(rejected.filter(|ticket| !asks_others(&ticket.question, question)))
     }
 
     /// Closes a ticket that other people were asked about than would be now.
@@ -205,6 +231,14 @@ impl Tx<'_> {
         .bind(i64::from(terms.uses))
         .execute(&mut *self.inner)
         .await?;
+        let gates: BTreeSet<_> = question.gates.iter().map(|gate| &gate.gate.id).collect();
+        for gate in gates {
+            sqlx::query("INSERT INTO ticket_gates (ticket, gate) VALUES ($1, $2)")
+                .bind(id.to_string())
+                .bind(gate)
+                .execute(&mut *self.inner)
+                .await?;
+        }
         Ok(id)
     }
 }

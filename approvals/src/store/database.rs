@@ -30,7 +30,9 @@ pub enum Database {
 
 /// An address that names no database.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no database: write `postgres://user:password@host/database`, or `sqlite:` and a file's path")]
+#[error(
+    "`{0}` is no database: write `postgres://user:password@host/database`, or `sqlite:` and a file's path"
+)]
 pub struct UnknownDatabase(String);
 
 impl FromStr for Database {
@@ -103,10 +105,7 @@ impl Database {
             Self::Sqlite(_) => writer.begin_with("BEGIN IMMEDIATE").await,
             Self::Postgres(_) => {
                 let mut tx = writer.begin().await?;
-                sqlx::query("SELECT pg_advisory_xact_lock($1)")
-                    .bind(TURN)
-                    .execute(&mut *tx)
-                    .await?;
+                sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(TURN).execute(&mut *tx).await?;
                 Ok(tx)
             }
         }

@@ -49,11 +49,7 @@ impl Database {
     pub(super) async fn send(&self, tx: &mut AnyConnection, news: &News) -> Result<(), StoreError> {
         if let Self::Postgres(_) = self {
             for message in news.messages() {
-                sqlx::query("SELECT pg_notify($1, $2)")
-                    .bind(CHANNEL)
-                    .bind(message)
-                    .execute(&mut *tx)
-                    .await?;
+                sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(message).execute(&mut *tx).await?;
             }
         }
         Ok(())

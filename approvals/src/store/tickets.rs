@@ -138,7 +138,8 @@ impl Store {
 
     /// The ticket whose status link that is.
     pub(crate) async fn by_capability(&self, capability: Token) -> Result<Option<Ticket>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM current WHERE capability = $1").bind(capability.to_string());
+        let query =
+            sqlx::query_as("SELECT * FROM current WHERE capability = $1").bind(capability.to_string());
         Ok(query.fetch_optional(&self.reader).await?)
     }
 

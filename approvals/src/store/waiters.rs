@@ -93,8 +93,7 @@ impl Tx<'_> {
     /// The cursor that a waiter names, or 0 for one that was never given: the database was restored since,
     /// and what will come under those numbers is not what the waiter has seen.
     async fn given(&mut self, cursor: u64) -> Result<i64, StoreError> {
-        let last: i64 =
-            sqlx::query_scalar("SELECT seq FROM last_event").fetch_one(&mut *self.inner).await?;
+        let last: i64 = sqlx::query_scalar("SELECT seq FROM last_event").fetch_one(&mut *self.inner).await?;
         Ok(i64::try_from(cursor).ok().filter(|cursor| *cursor <= last).unwrap_or(0))
     }
 

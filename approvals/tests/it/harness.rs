@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use countersign_approvals::{App, Database, GatewayProof, NewUser, Settings};
+use countersign_approvals::{App, Database, GatewayProof, Limits, NewUser, Settings};
 use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, KeySet};
@@ -50,9 +50,18 @@ pub(crate) fn token() -> Token {
 }
 
 pub(crate) async fn open(folder: &TempDir, database: &Database) -> Arc<App> {
+    open_with(
+        folder,
+        database,
+        Limits { asked_per_minute: u32::MAX, open_per_principal: 10_000, ..Limits::default() },
+    )
+    .await
+}
+
+async fn open_with(folder: &TempDir, database: &Database, limits: Limits) -> Arc<App> {
     let silent_after = Duration::from_secs(180);
     let (data, database, issuer) = (data(folder), database.clone(), "local".into());
-    App::open(Settings { data, database, issuer, https: false, silent_after }).await.unwrap()
+    App::open(Settings { data, database, issuer, https: false, silent_after, limits }).await.unwrap()
 }
 
 /// Adds the gateways and people that every test has.
@@ -84,6 +93,15 @@ impl Service {
         let folder = TempDir::new().unwrap();
         let database = fresh(&folder).await;
         Self::start_in(folder, database).await
+    }
+
+    /// The same, with other limits.
+    pub(crate) async fn limited(limits: Limits) -> Self {
+        let folder = TempDir::new().unwrap();
+        let database = fresh(&folder).await;
+        let app = open_with(&folder, &database, limits).await;
+        prepare(&app).await;
+        Self { router: app.router(), app, folder, database }
     }
 
     /// The same, on a database where something lies already.

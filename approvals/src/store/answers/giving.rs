@@ -52,6 +52,20 @@ impl From<sqlx::Error> for Refused {
 }
 
 impl Store {
+    /// Writes down that somebody tried to answer who may not even know of the request.
+    pub(crate) async fn note_stranger(
+        &self,
+        id: Token,
+        member: &Member,
+        kind: Kind,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let code = Ineligible::NotInGroup.code();
+        let entry = Entry::event("refused").by(&member.person).code(code).detail(Some(kind.name().into()));
+        tx.record(id, entry).await?;
+        tx.commit().await
+    }
+
     /// Takes an answer. The same one again changes nothing; a refused one is kept in the history.
     pub(crate) async fn answer(
         &self,
@@ -145,11 +159,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn approve_if_enough(
-        &mut self,
-        ticket: &Ticket,
-        signer: &Signer,
-    ) -> Result<(), StoreError> {
+    async fn approve_if_enough(&mut self, ticket: &Ticket, signer: &Signer) -> Result<(), StoreError> {
         let answers = self.standing(ticket).await?;
         if lacking(ticket, &answers) > 0 {
             return Ok(());
