@@ -5,6 +5,7 @@ use countersign_protocol::grant::Membership;
 use countersign_protocol::person::{GroupId, Person};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::app::{App, OpenError};
 use crate::people::{ADMINS, BadUser, Login, Member, NewUser, checked};
@@ -40,28 +41,22 @@ pub enum GatewayProof {
 }
 
 /// An account as it is listed.
-#[derive(Serialize)]
-pub(crate) struct Account<'a> {
-    person: &'a Person,
-    name: Option<&'a str>,
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Account {
+    person: Person,
+    name: Option<String>,
     created_at: UnixMillis,
-    groups: &'a [Membership],
+    groups: Vec<Membership>,
     /// Whether they log in with a password here.
     password: bool,
     /// Whether they have one-time codes.
     totp: bool,
 }
 
-impl<'a> Account<'a> {
-    pub(crate) fn of(member: &'a Member) -> Self {
-        Self {
-            person: &member.person,
-            name: member.name.as_deref(),
-            created_at: member.created,
-            groups: &member.groups,
-            password: member.password.is_some(),
-            totp: member.totp.is_some(),
-        }
+impl Account {
+    pub(crate) fn of(member: Member) -> Self {
+        let Member { person, name, created, groups, password, totp, .. } = member;
+        Self { person, name, created_at: created, groups, password: password.is_some(), totp: totp.is_some() }
     }
 }
 
@@ -154,7 +149,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_users(&self) -> Result<Vec<Value>, OpenError> {
-        Ok(self.store.members().await?.iter().map(|member| json!(Account::of(member))).collect())
+        Ok(self.store.members().await?.into_iter().map(|member| json!(Account::of(member))).collect())
     }
 
     /// All gateways, as `GET /v1/gateways` lists them.

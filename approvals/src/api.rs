@@ -1,91 +1,76 @@
 //! The HTTP interface: gateways, people and their tools, requesters.
 
+pub(crate) mod admin;
+pub(crate) mod callers;
 pub(crate) mod evidence;
 pub(crate) mod extract;
 pub(crate) mod gateway;
+mod openapi;
 pub(crate) mod people;
 pub(crate) mod problem;
 pub(crate) mod sessions;
 pub(crate) mod tickets;
+pub(crate) mod tokens;
 
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::handler::Handler;
-use axum::http::header;
-use axum::middleware;
-use axum::response::IntoResponse;
-use axum::routing::{self, MethodRouter};
-use axum::{Json, Router};
-use serde_json::json;
+use axum::{Json, Router, middleware};
+use countersign_protocol::jws::Jwk;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
-use problem::Problem;
+use problem::{Failed, Problem};
 
 /// The longest body of a gateway, bytes: a batch with the largest question in it.
 const LONGEST_BATCH: usize = 16 * 1024 * 1024;
 /// The longest body of anybody else, bytes.
 const LONGEST_BODY: usize = 64 * 1024;
-/// What each path is for.
-const OPENAPI: &str = include_str!("../openapi.json");
 
-/// Routes, and a list of them to hold against the OpenAPI document.
-#[derive(Default)]
-struct Routes {
-    router: Router<Arc<App>>,
-    listed: Vec<(&'static str, &'static str)>,
+/// What takes batches of gateways.
+fn gateways() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(gateway::ask))
+        .routes(routes!(gateway::wait))
+        .routes(routes!(gateway::claim))
+        .routes(routes!(gateway::outcomes))
+        .routes(routes!(gateway::evidence))
+        .layer(DefaultBodyLimit::max(LONGEST_BATCH))
 }
 
-impl Routes {
-    fn get<H: Handler<T, Arc<App>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("get", path, routing::get(handler))
-    }
-
-    fn post<H: Handler<T, Arc<App>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("post", path, routing::post(handler))
-    }
-
-    /// A path that takes batches.
-    fn batch<H: Handler<T, Arc<App>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("post", path, routing::post(handler).layer(DefaultBodyLimit::max(LONGEST_BATCH)))
-    }
-
-    fn delete<H: Handler<T, Arc<App>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("delete", path, routing::delete(handler))
-    }
-
-    fn add(mut self, method: &'static str, path: &'static str, handler: MethodRouter<Arc<App>>) -> Self {
-        self.listed.push((method, path));
-        Self { router: self.router.route(path, handler), listed: self.listed }
-    }
-}
-
-fn routes() -> Routes {
-    Routes::default()
-        .batch("/v1/requests", gateway::ask)
-        .batch("/v1/wait", gateway::wait)
-        .batch("/v1/claims", gateway::claim)
-        .batch("/v1/outcomes", gateway::outcomes)
-        .batch("/v1/evidence", gateway::evidence)
-        .post("/v1/sessions", sessions::log_in)
-        .delete("/v1/sessions", sessions::log_out)
-        .post("/v1/sessions/totp", sessions::step_up)
-        .get("/v1/requests", people::list)
-        .get("/v1/requests/{ticket}", people::show)
-        .post("/v1/requests/{ticket}/answers", people::answer)
-        .post("/v1/requests/{ticket}/revoke", people::revoke)
-        .get("/v1/tickets/{capability}", tickets::status)
-        .get("/v1/evidence", evidence::lines)
-        .get("/v1/evidence/breaks", evidence::breaks)
-        .get("/v1/openapi.json", openapi)
-        .get("/.well-known/jwks.json", jwks)
-        .get("/healthz", health)
+fn everybody() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::log_in, sessions::log_out))
+        .routes(routes!(sessions::step_up))
+        .routes(routes!(sessions::me))
+        .routes(routes!(people::list))
+        .routes(routes!(people::show))
+        .routes(routes!(people::answer))
+        .routes(routes!(people::revoke))
+        .routes(routes!(tickets::status))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::end))
+        .routes(routes!(evidence::lines))
+        .routes(routes!(evidence::breaks))
+        .routes(routes!(admin::users, admin::add_user))
+        .routes(routes!(admin::remove_user))
+        .routes(routes!(admin::reset_user))
+        .routes(routes!(admin::join, admin::leave))
+        .routes(routes!(admin::gateways, admin::add_gateway))
+        .routes(routes!(admin::remove_gateway))
+        .routes(routes!(admin::changes))
+        .routes(routes!(jwks))
+        .routes(routes!(health))
 }
 
 /// All that the service answers to.
 pub(crate) fn router(app: &Arc<App>) -> Router {
-    routes()
-        .router
+    let (router, described) = openapi::described(gateways().merge(everybody()));
+    router
+        .merge(openapi::router(&described))
         .merge(crate::inbox::router())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
@@ -94,38 +79,28 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
+/// A JWK Set (RFC 7517, section 5).
+#[derive(Serialize, ToSchema)]
+struct KeyDocument {
+    keys: Vec<Jwk>,
 }
 
-async fn jwks(State(app): State<Arc<App>>) -> impl IntoResponse {
-    Json(json!({ "keys": [app.signer.jwk()] }))
+/// The keys that verify what the service signs
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "service",
+    responses((status = 200, description = "A JWK Set", body = KeyDocument), Failed))]
+async fn jwks(State(app): State<Arc<App>>) -> Json<KeyDocument> {
+    Json(KeyDocument { keys: vec![app.signer.jwk().clone()] })
 }
 
-/// Healthy is: the database answers.
-async fn health(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Problem> {
+#[derive(Serialize, ToSchema)]
+struct Health {
+    status: &'static str,
+}
+
+/// Whether the database answers
+#[utoipa::path(get, path = "/healthz", tag = "service",
+    responses((status = 200, description = "It does", body = Health), Failed))]
+async fn health(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
     app.store.ping().await?;
-    Ok(Json(json!({ "status": "ok" })))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn the_openapi_document_lists_exactly_the_routes() {
-        let document: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
-        assert_eq!(document["openapi"], "3.1.0");
-        let methods = |(path, item): (&String, &serde_json::Value)| {
-            let named = |method: &String| ["get", "post", "delete"].contains(&method.as_str());
-            let methods = item.as_object().unwrap().keys().filter(|method| named(method));
-            methods.map(|method| (method.clone(), path.clone())).collect::<Vec<_>>()
-        };
-        let documented: BTreeSet<(String, String)> =
-            document["paths"].as_object().unwrap().iter().flat_map(methods).collect();
-        let routed = routes().listed.iter().map(|(m, p)| ((*m).to_owned(), (*p).to_owned())).collect();
-        assert_eq!(documented, routed);
-    }
+    Ok(Json(Health { status: "ok" }))
 }

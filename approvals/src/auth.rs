@@ -3,16 +3,19 @@
 pub(crate) mod password;
 pub(crate) mod totp;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_protocol::Hash;
 use countersign_protocol::UnixMillis;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::ToSchema;
 
 use crate::people::Member;
 use crate::random;
 use crate::store::attempts::Target;
+use crate::store::tokens::Scope;
 use crate::store::{Store, StoreError};
 use totp::Totp;
 
@@ -26,7 +29,7 @@ const OTP_LASTS: UnixMillis = 15 * 60 * 1000;
 const MOST_AT_ONCE: usize = 16;
 
 /// What somebody logs in with.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
     pub(crate) user: String,
@@ -44,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) member: Member,
     /// How they proved who they are (RFC 8176).
     pub(crate) amr: Vec<String>,
+    /// What a token is for, when one was used in place of a log-in.
+    pub(crate) scopes: Option<BTreeSet<Scope>>,
     /// When it is over.
     pub(crate) expires_at: UnixMillis,
 }
@@ -130,7 +135,15 @@ impl Auth {
         };
         let otp = row.otp_at.filter(|at| row.now - at < OTP_LASTS).map(|_| "otp".to_owned());
         let amr = std::iter::once(row.method).chain(otp).collect();
-        Ok(Some(Session { secret: secret.into(), member, amr, expires_at: row.expires_at }))
+        Ok(Some(Session { secret: secret.into(), member, amr, scopes: None, expires_at: row.expires_at }))
+    }
+
+    /// Whom the API token with that secret speaks for. It proves nothing but that somebody has it.
+    pub(crate) async fn by_token(&self, secret: &str) -> Result<Option<Session>, StoreError> {
+        let Some(token) = self.store.token(secret).await? else { return Ok(None) };
+        let Some(member) = self.store.member(&token.person).await? else { return Ok(None) };
+        let (secret, amr) = (secret.to_owned(), vec!["api_token".to_owned()]);
+        Ok(Some(Session { secret, member, amr, scopes: Some(token.scopes), expires_at: token.expires_at }))
     }
 
     /// The account with that name and password.

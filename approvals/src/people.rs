@@ -6,6 +6,9 @@ use countersign_protocol::grant::{Answer, Membership};
 use countersign_protocol::person::{GroupId, Person};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::auth::password;
 use crate::auth::totp::{self, Totp};
 use crate::random;
@@ -16,7 +19,8 @@ pub(crate) const ADMINS: &str = "admins";
 pub(crate) const AUDITORS: &str = "auditors";
 
 /// What somebody may do here beside answering for their groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Role {
     /// Sees every request and the evidence, may close any request, manages accounts and gateways.
     Admin,

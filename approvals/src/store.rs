@@ -20,6 +20,7 @@ pub(crate) mod outcomes;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
 pub(crate) mod tickets;
+pub(crate) mod tokens;
 pub(crate) mod waiters;
 
 use std::collections::BTreeSet;
@@ -49,6 +50,22 @@ pub(crate) enum StoreError {
     File(#[from] crate::files::FileError),
     #[error("a task ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+impl StoreError {
+    /// Whether the database is away for a while: what was asked may be asked again.
+    pub(crate) fn is_absence(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+            // PostgreSQL, appendix A: connection exceptions, operator intervention, lock not available.
+            sqlx::Error::Database(error) => {
+                let code = error.code().unwrap_or_default();
+                ["08", "57", "55P03", "25P03"].iter().any(|class| code.starts_with(class))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The database and those who wait for it to change.

@@ -10,6 +10,7 @@ use crate::{Hash, Token, UnixMillis};
 
 /// `POST /v1/requests`: questions to ask or to join.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AskBatch {
     /// Held-lane evidence that was not acknowledged yet, in order.
     pub evidence: Vec<String>,
@@ -19,6 +20,7 @@ pub struct AskBatch {
 
 /// One question. The join key is (audience, principal, digest) while pending, or approved and unused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ask {
     /// Names this attempt: the same nonce again is the same question.
     pub nonce: Token,
@@ -32,6 +34,7 @@ pub struct Ask {
 
 /// Replies to an [`AskBatch`], in any order, one for each item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AskReply {
     /// Evidence that is now kept.
     pub acked: Vec<Ack>,
@@ -41,6 +44,7 @@ pub struct AskReply {
 
 /// The reply to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AskAnswer {
     /// The question's nonce.
     pub nonce: Token,
@@ -51,6 +55,7 @@ pub struct AskAnswer {
 
 /// What became of a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum AskResult {
     /// It is (or was already) a ticket.
@@ -75,6 +80,7 @@ pub enum AskResult {
 
 /// Where a ticket stands. `approved` alone is a yes; an unknown word is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Waits for people.
@@ -98,6 +104,7 @@ pub enum State {
 
 /// `POST /v1/wait`: one long poll for all tickets of a waiter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Wait {
     /// Who waits.
     pub waiter: Token,
@@ -109,6 +116,7 @@ pub struct Wait {
 
 /// The reply to a [`Wait`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WaitReply {
     /// To be sent with the next poll.
     pub cursor: u64,
@@ -118,6 +126,7 @@ pub struct WaitReply {
 
 /// What became of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Verdict {
     /// The ticket.
     pub ticket: Token,
@@ -133,6 +142,7 @@ pub struct Verdict {
 
 /// `POST /v1/claims`: uses of grants, right before the requests go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClaimBatch {
     /// Held-lane evidence that was not acknowledged yet, in order; the claims' own records are in it.
     pub evidence: Vec<String>,
@@ -142,6 +152,7 @@ pub struct ClaimBatch {
 
 /// One use of a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Claim {
     /// Names this use: the same nonce again gets the same receipt.
     pub nonce: Token,
@@ -157,6 +168,7 @@ pub struct Claim {
 
 /// Replies to a [`ClaimBatch`], in any order, one for each item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClaimReply {
     /// Evidence that is now kept.
     pub acked: Vec<Ack>,
@@ -166,6 +178,7 @@ pub struct ClaimReply {
 
 /// The reply to one claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClaimAnswer {
     /// The claim's nonce.
     pub nonce: Token,
@@ -176,6 +189,7 @@ pub struct ClaimAnswer {
 
 /// What became of a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum ClaimResult {
     /// It won.
@@ -192,6 +206,7 @@ pub enum ClaimResult {
 
 /// `POST /v1/outcomes`: what became of tickets at the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OutcomeBatch {
     /// Held-lane evidence that was not acknowledged yet, in order.
     pub evidence: Vec<String>,
@@ -201,6 +216,7 @@ pub struct OutcomeBatch {
 
 /// What became of one ticket at the gateway. Saying the same twice changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Outcome {
     /// The ticket.
     pub ticket: Token,
@@ -211,6 +227,7 @@ pub struct Outcome {
 
 /// What happened to a ticket at the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum OutcomeEvent {
     /// The request went on.
@@ -240,6 +257,7 @@ pub enum OutcomeEvent {
 
 /// What the service does with a ticket whose grant was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {
     /// Open it again, without the answers that do not count.
@@ -250,6 +268,7 @@ pub enum Remedy {
 
 /// The reply to an [`OutcomeBatch`] and to evidence on its own ([`EVIDENCE`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Acked {
     /// Evidence that is now kept.
     pub acked: Vec<Ack>,
@@ -261,6 +280,7 @@ pub const EVIDENCE: &str = "application/x-ndjson";
 
 /// All records of a lane up to and with `seq` are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ack {
     /// Whose.
     pub producer: Token,

@@ -9,6 +9,7 @@ pub const VERSION: u8 = 1;
 
 /// Each producer has two lanes, each with its own sequence and chain of hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// What concerns held requests: acknowledged before the request is forwarded.
@@ -19,6 +20,7 @@ pub enum Lane {
 
 /// What every record begins with. The other members depend on `kind`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Envelope {
     /// Always [`VERSION`].
     pub v: u8,

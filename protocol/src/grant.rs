@@ -12,6 +12,7 @@ pub const RECEIPT_TYPE: &str = "countersign-receipt+jws";
 
 /// People's answers to one request, signed by the service. `iat`, `nbf` and `exp` are seconds (RFC 7519).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Grant {
     /// The service that signed it.
     pub iss: String,
@@ -43,6 +44,7 @@ pub struct Grant {
 
 /// A gate as it was when the question was asked: its id and the hash of its text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GateRef {
     /// The policy's `@id`.
     pub id: String,
@@ -52,6 +54,7 @@ pub struct GateRef {
 
 /// One person's approval, with what the service knows of the person at that moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Answer {
     /// This answer, among all.
     pub id: Token,
@@ -69,6 +72,7 @@ pub struct Answer {
 
 /// A person's place in a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Membership {
     /// The group.
     pub group: GroupId,
@@ -78,6 +82,7 @@ pub struct Membership {
 
 /// The service's word that a claim won, signed. `iat` and `exp` are seconds (RFC 7519).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Receipt {
     /// The service that signed it.
     pub iss: String,

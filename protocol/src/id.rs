@@ -103,6 +103,34 @@ macro_rules! hex_text {
 hex_text!(Hash);
 hex_text!(Token);
 
+#[cfg(feature = "openapi")]
+mod openapi {
+    use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+    use utoipa::openapi::RefOr;
+    use utoipa::{PartialSchema, ToSchema};
+
+    fn hex(pattern: &str, description: &str) -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        text.pattern(Some(pattern)).description(Some(description)).into()
+    }
+
+    impl PartialSchema for super::Hash {
+        fn schema() -> RefOr<Schema> {
+            hex("^[0-9a-f]{64}$", "A SHA-256 hash")
+        }
+    }
+
+    impl ToSchema for super::Hash {}
+
+    impl PartialSchema for super::Token {
+        fn schema() -> RefOr<Schema> {
+            hex("^[0-9a-f]{32}$", "128 random bits")
+        }
+    }
+
+    impl ToSchema for super::Token {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

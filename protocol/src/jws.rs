@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A public key as a JSON Web Key (RFC 7517) of type `OKP`, curve `Ed25519` (RFC 8037).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Jwk {
     /// Always `OKP`.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A person: the issuer of the account and its immutable subject there (RFC 7519, `iss` and `sub`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Person {
     /// Who keeps the account.
@@ -14,6 +15,7 @@ pub struct Person {
 
 /// A group of approvers, by the issuer that keeps it and its id there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GroupId {
     /// Who keeps the group.
@@ -24,6 +26,7 @@ pub struct GroupId {
 
 /// The part somebody has in a request; whoever has one never approves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A person who sent the request.
@@ -38,6 +41,7 @@ pub enum Role {
 
 /// Somebody who takes part in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Involved {
     /// The part that they have in it.
     pub role: Role,

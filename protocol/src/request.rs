@@ -7,6 +7,7 @@ use crate::person::{GroupId, Involved};
 
 /// How bad it is if this goes wrong; `high` needs a second factor from every approver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Easily undone.
@@ -20,6 +21,7 @@ pub enum Severity {
 
 /// One gate that is shut for this request, and who may open it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Gate {
     /// Which policy, in which wording.
     #[serde(flatten)]
@@ -38,6 +40,7 @@ pub struct Gate {
 
 /// What all shut gates ask for together: shortest times, highest severity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Terms {
     /// How long the gateway holds the request, milliseconds.
     pub hold_ms: i64,
@@ -53,6 +56,7 @@ pub struct Terms {
 
 /// Text or bytes as they were, or the fact that they were taken out before they left the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
     /// UTF-8, as it was.
@@ -68,6 +72,7 @@ pub enum Shown {
 
 /// One header field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ShownHeader {
     /// The name, in lower case.
     pub name: String,
@@ -79,6 +84,7 @@ pub struct ShownHeader {
 
 /// The request itself, in the order of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExactRequest {
     /// `:method`.
     pub method: String,
@@ -100,6 +106,7 @@ pub struct ExactRequest {
 
 /// What policy was asked: the Cedar request, entities as Cedar prints them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CedarRequest {
     /// Who.
     pub principal: String,
@@ -113,6 +120,7 @@ pub struct CedarRequest {
 
 /// All that a person sees, and needs, to judge one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Question {
     /// What policy was asked.
     pub cedar: CedarRequest,

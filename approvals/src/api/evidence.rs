@@ -7,25 +7,20 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 
+use super::callers::Auditor;
 use super::extract::Query;
-use super::problem::Problem;
+use super::problem::{Failed, Problem};
 use crate::app::App;
-use crate::auth::Session;
-use crate::people::Role;
 use crate::store::evidence::{Break, Filter};
 
-fn auditor(session: &Session) -> Result<(), Problem> {
-    let reads = session.member.has(&[Role::Admin, Role::Auditor]);
-    reads.then_some(()).ok_or_else(|| Problem::forbidden("not_an_auditor", "only auditors read the evidence"))
-}
-
-/// The lines as they came, one a line.
+/// Read evidence: the lines as they came, each lane in order
+#[utoipa::path(get, path = "/v1/evidence", tag = "auditors", params(Filter),
+    responses((status = 200, description = "Records, one a line", body = String, content_type = "application/x-ndjson"), Failed))]
 pub(crate) async fn lines(
     State(app): State<Arc<App>>,
-    session: Session,
+    _: Auditor,
     Query(filter): Query<Filter>,
 ) -> Result<impl IntoResponse, Problem> {
-    auditor(&session)?;
     let mut text = app.store.evidence(&filter).await?.join("\n");
     if !text.is_empty() {
         text.push('\n');
@@ -33,10 +28,9 @@ pub(crate) async fn lines(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text))
 }
 
-pub(crate) async fn breaks(
-    State(app): State<Arc<App>>,
-    session: Session,
-) -> Result<Json<Vec<Break>>, Problem> {
-    auditor(&session)?;
+/// List where evidence does not hold together
+#[utoipa::path(get, path = "/v1/evidence/breaks", tag = "auditors",
+    responses((status = 200, description = "In order", body = Vec<Break>), Failed))]
+pub(crate) async fn breaks(State(app): State<Arc<App>>, _: Auditor) -> Result<Json<Vec<Break>>, Problem> {
     Ok(Json(app.store.breaks(app.silent_after).await?))
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use countersign_protocol::approval::{
-    Acked, AskReply, ClaimBatch, ClaimReply, OutcomeBatch, Wait, WaitReply,
+    Acked, AskBatch, AskReply, ClaimBatch, ClaimReply, OutcomeBatch, Wait, WaitReply,
 };
 use countersign_protocol::{Hash, Token};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::extract::{Body, Caller, Lines};
-use super::problem::Problem;
+use super::callers::Caller;
+use super::extract::{Body, Lines};
+use super::problem::{Failed, Problem};
 use crate::app::App;
 use crate::store::asks::Ask;
 use crate::store::evidence::KeepError;
@@ -53,6 +54,9 @@ async fn whole<T: Send + 'static>(
     Ok(Json(done?))
 }
 
+/// Ask, or join what is open for the same request
+#[utoipa::path(post, path = "/v1/requests", tag = "gateways", request_body = AskBatch,
+    responses((status = 200, description = "An answer for each question", body = AskReply), Failed))]
 pub(crate) async fn ask(
     State(app): State<Arc<App>>,
     Caller(gateway): Caller,
@@ -64,6 +68,9 @@ pub(crate) async fn ask(
     whole(app, gateway, work).await
 }
 
+/// Wait for what happens to one's tickets
+#[utoipa::path(post, path = "/v1/wait", tag = "gateways", request_body = Wait,
+    responses((status = 200, description = "What happened, or nothing when the time is over", body = WaitReply), Failed))]
 pub(crate) async fn wait(
     State(app): State<Arc<App>>,
     Caller(gateway): Caller,
@@ -72,6 +79,9 @@ pub(crate) async fn wait(
     Ok(Json(app.store.wait(&gateway, &wait).await?))
 }
 
+/// Use approvals, right before the requests go on
+#[utoipa::path(post, path = "/v1/claims", tag = "gateways", request_body = ClaimBatch,
+    responses((status = 200, description = "An answer for each claim", body = ClaimReply), Failed))]
 pub(crate) async fn claim(
     State(app): State<Arc<App>>,
     Caller(gateway): Caller,
@@ -83,6 +93,9 @@ pub(crate) async fn claim(
     whole(app, gateway, work).await
 }
 
+/// Say what became of tickets
+#[utoipa::path(post, path = "/v1/outcomes", tag = "gateways", request_body = OutcomeBatch,
+    responses((status = 200, description = "Which evidence is kept", body = Acked), Failed))]
 pub(crate) async fn outcomes(
     State(app): State<Arc<App>>,
     Caller(gateway): Caller,
@@ -96,6 +109,10 @@ pub(crate) async fn outcomes(
     whole(app, gateway, work).await
 }
 
+/// Deliver evidence
+#[utoipa::path(post, path = "/v1/evidence", tag = "gateways",
+    request_body(content = String, content_type = "application/x-ndjson", description = "Records, one a line"),
+    responses((status = 200, description = "Which evidence is kept", body = Acked), Failed))]
 pub(crate) async fn evidence(
     State(app): State<Arc<App>>,
     Caller(gateway): Caller,

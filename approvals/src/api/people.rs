@@ -5,14 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State as AppState;
 use countersign_protocol::approval::State;
-use countersign_protocol::request::Severity;
+use countersign_protocol::grant::Answer;
+use countersign_protocol::person::Person;
+use countersign_protocol::request::{Question, Severity};
 use countersign_protocol::{Hash, Token, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
+use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path, Query};
-use super::problem::Problem;
+use super::problem::{Failed, Problem};
 use crate::app::App;
 use crate::auth::Session;
 use crate::people::{Member, Role};
@@ -26,14 +29,16 @@ use crate::store::tickets::Ticket;
 /// Requests in a list.
 const LIST_LIMIT: u32 = 500;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
+    /// Only those in this state.
     state: Option<State>,
 }
 
 /// A request in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Summary {
     ticket: Token,
     state: State,
@@ -60,21 +65,75 @@ pub(crate) struct Summary {
     outcomes_unknown: i64,
 }
 
+impl Summary {
+    fn of(ticket: &Ticket, answers: &[Kept]) -> Self {
+        let question = &ticket.question;
+        Self {
+            ticket: ticket.id,
+            state: ticket.state,
+            audience: ticket.audience.clone(),
+            principal: ticket.principal.clone(),
+            action: question.cedar.action.clone(),
+            resource: question.cedar.resource.clone(),
+            method: question.request.method.clone(),
+            authority: question.request.authority.clone(),
+            path: question.request.path.clone(),
+            severity: question.terms.severity,
+            shown: ticket.shown,
+            asked_at: ticket.asked_at,
+            answer_by: ticket.answer_by,
+            use_by: ticket.use_by,
+            missing: lacking(ticket, answers),
+            uses: ticket.uses,
+            used: ticket.used,
+            outcomes_unknown: ticket.outcomes_unknown,
+        }
+    }
+}
+
+/// An answer that was given.
+#[derive(Serialize, ToSchema)]
+struct Said {
+    id: Token,
+    kind: Kind,
+    person: Person,
+    at: UnixMillis,
+    /// How they proved who they are (RFC 8176).
+    amr: Vec<String>,
+    reason: Option<String>,
+    /// Why it does not count: a stable code.
+    dropped: Option<String>,
+}
+
+impl From<Kept> for Said {
+    fn from(kept: Kept) -> Self {
+        let Kept { kind, answer, reason, dropped } = kept;
+        let Answer { id, person, at, amr, .. } = answer;
+        Self { id, kind, person, at, amr, reason, dropped }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Requests {
+    items: Vec<Summary>,
+}
+
 /// A request with all that there is about it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Detail {
     #[serde(flatten)]
     summary: Summary,
     digest: Hash,
     /// The question, byte for byte as the gateway sent it.
+    #[schema(value_type = Question)]
     question: Box<RawValue>,
-    answers: Vec<Value>,
+    answers: Vec<Said>,
     claims: Vec<Use>,
     history: Vec<Entry>,
     waiting: i64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewAnswer {
     kind: Kind,
@@ -83,7 +142,7 @@ pub(crate) struct NewAnswer {
     shown: Hash,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revocation {
     reason: String,
@@ -116,42 +175,12 @@ pub(crate) async fn seen_to_answer(
     Ok(ticket)
 }
 
-fn summary(ticket: &Ticket, answers: &[Kept]) -> Summary {
-    let question = &ticket.question;
-    Summary {
-        ticket: ticket.id,
-        state: ticket.state,
-        audience: ticket.audience.clone(),
-        principal: ticket.principal.clone(),
-        action: question.cedar.action.clone(),
-        resource: question.cedar.resource.clone(),
-        method: question.request.method.clone(),
-        authority: question.request.authority.clone(),
-        path: question.request.path.clone(),
-        severity: question.terms.severity,
-        shown: ticket.shown,
-        asked_at: ticket.asked_at,
-        answer_by: ticket.answer_by,
-        use_by: ticket.use_by,
-        missing: lacking(ticket, answers),
-        uses: ticket.uses,
-        used: ticket.used,
-        outcomes_unknown: ticket.outcomes_unknown,
-    }
-}
-
 async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
     let answers = app.store.answers(&ticket).await?;
-    let answer = |kept: &Kept| {
-        json!({
-            "id": kept.answer.id, "kind": kept.kind, "person": kept.answer.person, "at": kept.answer.at,
-            "amr": kept.answer.amr, "reason": kept.reason, "dropped": kept.dropped,
-        })
-    };
     Ok(Detail {
-        summary: summary(&ticket, &answers),
+        summary: Summary::of(&ticket, &answers),
         digest: ticket.digest,
-        answers: answers.iter().map(answer).collect(),
+        answers: answers.into_iter().map(Said::from).collect(),
         claims: app.store.uses(ticket.id).await?,
         history: app.store.history(ticket.id).await?,
         waiting: app.store.waiting(ticket.id).await?.held,
@@ -178,32 +207,41 @@ pub(crate) async fn take_back(
     Ok(tokio::spawn(work).await??)
 }
 
+/// List the requests that one may see
+#[utoipa::path(get, path = "/v1/requests", tag = "people", params(Wanted),
+    responses((status = 200, description = "The latest first; open ones by when they lapse", body = Requests), Failed))]
 pub(crate) async fn list(
     AppState(app): AppState<Arc<App>>,
-    session: Session,
+    Reader(session): Reader,
     Query(wanted): Query<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Requests>, Problem> {
     let mut items = Vec::new();
     for ticket in app.store.tickets(wanted.state, LIST_LIMIT).await? {
         if may_see(&ticket, &session.member) {
-            items.push(summary(&ticket, &app.store.answers(&ticket).await?));
+            items.push(Summary::of(&ticket, &app.store.answers(&ticket).await?));
         }
     }
-    Ok(Json(json!({ "items": items })))
+    Ok(Json(Requests { items }))
 }
 
+/// See one request
+#[utoipa::path(get, path = "/v1/requests/{ticket}", tag = "people", params(("ticket" = Token, Path)),
+    responses((status = 200, description = "All that there is about it", body = Detail), Failed))]
 pub(crate) async fn show(
     AppState(app): AppState<Arc<App>>,
-    session: Session,
+    Reader(session): Reader,
     Path(id): Path<Token>,
 ) -> Result<Json<Detail>, Problem> {
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))
 }
 
+/// Approve, reject or flag
+#[utoipa::path(post, path = "/v1/requests/{ticket}/answers", tag = "people", params(("ticket" = Token, Path)), request_body = NewAnswer,
+    responses((status = 200, description = "The request as it is now", body = Detail), Failed))]
 pub(crate) async fn answer(
     AppState(app): AppState<Arc<App>>,
-    session: Session,
+    Answerer(session): Answerer,
     Path(id): Path<Token>,
     Body(new): Body<NewAnswer>,
 ) -> Result<Json<Detail>, Problem> {
@@ -214,9 +252,12 @@ pub(crate) async fn answer(
     Ok(Json(detail(&app, ticket).await?))
 }
 
+/// Take an approval back that is not used up
+#[utoipa::path(post, path = "/v1/requests/{ticket}/revoke", tag = "people", params(("ticket" = Token, Path)), request_body = Revocation,
+    responses((status = 200, description = "The request as it is now", body = Detail), Failed))]
 pub(crate) async fn revoke(
     AppState(app): AppState<Arc<App>>,
-    session: Session,
+    Answerer(session): Answerer,
     Path(id): Path<Token>,
     Body(revocation): Body<Revocation>,
 ) -> Result<Json<Detail>, Problem> {

@@ -1,12 +1,18 @@
 //! Errors as people and programs see them: RFC 9457 problems with a stable `code`.
 
+use std::collections::BTreeMap;
+
 use axum::extract::rejection::{
     FormRejection, JsonRejection, PathRejection, QueryRejection, StringRejection,
 };
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::json;
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
+use crate::admin::AdminError;
 use crate::auth::LoginError;
 use crate::store::StoreError;
 use crate::store::answers::giving::Refused;
@@ -44,6 +50,10 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
+    pub(crate) fn unprocessable(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
     pub(crate) fn forbidden(code: &str, detail: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)
     }
@@ -61,12 +71,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": format!("urn:countersign:problem:{}", self.code),
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "code": self.code,
-            "detail": self.detail,
+        let body = json!(Written {
+            r#type: format!("urn:countersign:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: self.detail,
         });
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, body.to_string()).into_response();
@@ -81,9 +91,56 @@ impl IntoResponse for Problem {
     }
 }
 
+/// An error as it is written: a problem (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Written {
+    /// `urn:countersign:problem:` and the code.
+    r#type: String,
+    /// The status in words.
+    title: &'static str,
+    status: u16,
+    /// What went wrong, stable, `snake_case`.
+    code: String,
+    /// One sentence.
+    detail: String,
+}
+
+/// What every operation may answer with instead, for its description.
+pub(crate) struct Failed;
+
+impl IntoResponses for Failed {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+        let response = ResponseBuilder::new().description("A problem (RFC 9457)");
+        let response = response.content("application/problem+json", content).build();
+        BTreeMap::from([("default".to_owned(), response.into())])
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if error.is_absence() {
+            tracing::error!(%error, "the database cannot be reached");
+            let detail = "the database cannot be reached: try again soon";
+            let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail);
+            return Self { retry_after: Some(1), ..problem };
+        }
         Self::internal(&error)
+    }
+}
+
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AdminError::Bad(_) => Self::unprocessable("bad_name", detail),
+            AdminError::Taken(_) => Self::new(StatusCode::CONFLICT, "taken", detail),
+            AdminError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "not_found", detail),
+            AdminError::ShortToken => Self::unprocessable("short_token", detail),
+            AdminError::LastAdmin => Self::new(StatusCode::CONFLICT, "last_admin", detail),
+            AdminError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Logging in and out, and proving the second factor.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,17 +8,22 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use countersign_protocol::UnixMillis;
+use countersign_protocol::grant::Membership;
 use countersign_protocol::person::Person;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::extract::{Body, COOKIE};
-use super::problem::Problem;
+use super::callers::{COOKIE, InPerson, Reader};
+use super::extract::Body;
+use super::problem::{Failed, Problem};
 use crate::app::App;
 use crate::auth::{Credentials, Session};
+use crate::people::{Member, Role};
+use crate::store::tokens::Scope;
 
 /// Who is logged in, and with what.
-#[derive(Serialize)]
-struct LoggedIn {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LoggedIn {
     /// The secret to send as `Authorization: Bearer`; browsers hold it in a cookie.
     session: String,
     person: Person,
@@ -25,7 +31,7 @@ struct LoggedIn {
     expires_at: UnixMillis,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Code {
     totp: String,
@@ -33,7 +39,7 @@ pub(crate) struct Code {
 
 impl From<Session> for LoggedIn {
     fn from(session: Session) -> Self {
-        let Session { secret, member, amr, expires_at } = session;
+        let Session { secret, member, amr, expires_at, .. } = session;
         Self { session: secret, person: member.person, amr, expires_at }
     }
 }
@@ -51,6 +57,9 @@ async fn shown(app: &App, secret: &str) -> Result<Json<LoggedIn>, Problem> {
     Ok(Json(session.into()))
 }
 
+/// Log in
+#[utoipa::path(post, path = "/v1/sessions", tag = "service", request_body = Credentials,
+    responses((status = 201, description = "A session, as a cookie too", body = LoggedIn), Failed))]
 pub(crate) async fn log_in(
     State(app): State<Arc<App>>,
     Body(credentials): Body<Credentials>,
@@ -60,19 +69,49 @@ pub(crate) async fn log_in(
     Ok((StatusCode::CREATED, cookie, shown(&app, &secret).await?))
 }
 
+/// Prove the second factor; it counts for 15 minutes
+#[utoipa::path(post, path = "/v1/sessions/totp", tag = "people", request_body = Code,
+    responses((status = 200, description = "The session as it is now", body = LoggedIn), Failed))]
 pub(crate) async fn step_up(
     State(app): State<Arc<App>>,
-    session: Session,
+    InPerson(session): InPerson,
     Body(code): Body<Code>,
 ) -> Result<impl IntoResponse, Problem> {
     app.auth.step_up(&session, &code.totp).await?;
     shown(&app, &session.secret).await
 }
 
+/// Log out
+#[utoipa::path(delete, path = "/v1/sessions", tag = "people",
+    responses((status = 204, description = "The session is over"), Failed))]
 pub(crate) async fn log_out(
     State(app): State<Arc<App>>,
-    session: Session,
+    InPerson(session): InPerson,
 ) -> Result<impl IntoResponse, Problem> {
     app.store.end_session(&session.secret).await?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, set_cookie(&app, ""))]))
+}
+
+/// Who somebody is, and what they may do.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Me {
+    person: Person,
+    name: Option<String>,
+    groups: Vec<Membership>,
+    roles: BTreeSet<Role>,
+    /// How they proved who they are (RFC 8176); `api_token` when a token was used.
+    amr: Vec<String>,
+    /// What the token is for, when one was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<BTreeSet<Scope>>,
+    expires_at: UnixMillis,
+}
+
+/// See who one is
+#[utoipa::path(get, path = "/v1/me", tag = "people",
+    responses((status = 200, description = "Who the session or token belongs to", body = Me), Failed))]
+pub(crate) async fn me(Reader(session): Reader) -> Json<Me> {
+    let Session { member, amr, scopes, expires_at, .. } = session;
+    let Member { person, name, groups, roles, .. } = member;
+    Json(Me { person, name, groups, roles, amr, scopes, expires_at })
 }

@@ -10,11 +10,12 @@ use serde::Deserialize;
 
 use super::html;
 use super::page::{LoggedIn, Trouble};
-use crate::api::extract::{Form, OwnPage};
+use crate::api::callers::{InPerson, OwnPage};
+use crate::api::extract::Form;
 use crate::api::problem::Problem;
 use crate::api::sessions::set_cookie;
 use crate::app::App;
-use crate::auth::{Credentials, Session};
+use crate::auth::Credentials;
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -28,7 +29,7 @@ pub(super) struct Csrf {
     csrf: String,
 }
 
-pub(super) async fn show(session: Result<Session, Problem>) -> Response {
+pub(super) async fn show(session: Result<InPerson, Problem>) -> Response {
     match session {
         Ok(_) => Redirect::to("/inbox").into_response(),
         Err(_) => html(axum::http::StatusCode::OK, &LoginPage { user: String::new(), error: None }),

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::html;
+use crate::api::callers::InPerson;
 use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
@@ -33,7 +34,8 @@ impl FromRequestParts<Arc<App>> for LoggedIn {
     type Rejection = Trouble;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Trouble> {
-        Ok(Self(Session::from_request_parts(parts, app).await?))
+        let InPerson(session) = InPerson::from_request_parts(parts, app).await?;
+        Ok(Self(session))
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Store, StoreError};
 use crate::people::{Member, Role};
 
 /// What somebody says to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// Yes.

@@ -11,7 +11,7 @@ use super::tickets::json;
 use super::{Store, StoreError, Tx};
 
 /// One change.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Change {
     /// When.
     pub(crate) at: UnixMillis,

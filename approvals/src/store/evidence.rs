@@ -32,8 +32,9 @@ impl From<sqlx::Error> for KeepError {
 }
 
 /// Which records to read.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
     pub(crate) producer: Option<Token>,
     pub(crate) lane: Option<Lane>,

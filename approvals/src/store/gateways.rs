@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use super::{Store, StoreError, Tx};
 
 /// One gateway.
-#[derive(Debug, Serialize, FromRow)]
+#[derive(Debug, Serialize, FromRow, utoipa::ToSchema)]
 pub(crate) struct Gateway {
     /// What it is called here.
     pub(crate) name: String,

@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::{Store, StoreError, Tx};
 
 /// One thing that happened.
-#[derive(Debug, Clone, Default, Serialize, FromRow)]
+#[derive(Debug, Clone, Default, Serialize, FromRow, utoipa::ToSchema)]
 pub(crate) struct Entry {
     /// When.
     pub(crate) at: UnixMillis,

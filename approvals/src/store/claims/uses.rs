@@ -13,7 +13,7 @@ use crate::store::{Store, StoreError, Tx};
 pub(super) const REPORT_WITHIN: UnixMillis = 5 * 60 * 1000;
 
 /// What is known of a use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Known {
     /// The gateway may still report.
@@ -25,7 +25,7 @@ pub(crate) enum Known {
 }
 
 /// One use of an approval.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub(crate) struct Use {
     /// When the gateway claimed it.
     pub(crate) claimed_at: UnixMillis,

@@ -11,7 +11,7 @@ use super::name;
 use crate::store::{Store, StoreError, Tx};
 
 /// A place where a lane does not hold together, or where it was cut off.
-#[derive(Debug, Serialize, FromRow)]
+#[derive(Debug, Serialize, FromRow, utoipa::ToSchema)]
 pub(crate) struct Break {
     producer: String,
     lane: String,

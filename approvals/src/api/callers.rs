@@ -1,0 +1,133 @@
+//! Who calls: a gateway, or a person in person or through a token, and what they may.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+
+use super::problem::Problem;
+use crate::app::App;
+use crate::auth::Session;
+use crate::people::Role;
+use crate::store::gateways::{Credential, Gateway};
+use crate::store::tokens::{Scope, is_token};
+
+/// The name of the session cookie.
+pub(crate) const COOKIE: &str = "countersign_session";
+
+/// The gateway whose token came along, or whose certificate the connection has.
+pub(crate) struct Caller(pub(crate) Arc<Gateway>);
+
+/// Somebody who is logged in, in person: no token can do what asks for this.
+pub(crate) struct InPerson(pub(crate) Session);
+
+/// Somebody who reads requests.
+pub(crate) struct Reader(pub(crate) Session);
+
+/// Somebody who answers requests.
+pub(crate) struct Answerer(pub(crate) Session);
+
+/// An auditor or an administrator who reads evidence.
+pub(crate) struct Auditor;
+
+/// An administrator who changes something.
+pub(crate) struct Admin(pub(crate) Session);
+
+/// A request that changes something and does not come from another site's page.
+pub(crate) struct OwnPage;
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let token =
+            bearer(&parts.headers).ok_or_else(|| Problem::unauthorized("a gateway token is needed"))?;
+        let gateway = app.store.gateway(&Credential::Token(token)).await?;
+        let gateway = gateway.map(|gateway| Self(Arc::new(gateway)));
+        gateway.ok_or_else(|| Problem::unauthorized("no gateway has this token"))
+    }
+}
+
+async fn session(parts: &Parts, app: &Arc<App>) -> Result<Session, Problem> {
+    let session = match bearer(&parts.headers) {
+        Some(secret) if is_token(secret) => app.auth.by_token(secret).await?,
+        Some(secret) => app.auth.session(secret).await?,
+        None => match cookie(&parts.headers, COOKIE).filter(|_| own_page(parts)) {
+            Some(secret) => app.auth.session(secret).await?,
+            None => None,
+        },
+    };
+    session.ok_or_else(|| Problem::unauthorized("log in first"))
+}
+
+async fn within(parts: &Parts, app: &Arc<App>, scope: Scope) -> Result<Session, Problem> {
+    let session = session(parts, app).await?;
+    let may = session.scopes.as_ref().is_none_or(|scopes| scopes.contains(&scope));
+    may.then_some(session).ok_or_else(|| {
+        Problem::forbidden("scope_missing", "the token is not for this: its scopes say what it is for")
+    })
+}
+
+macro_rules! caller {
+    ($name:ident, $parts:ident, $app:ident, $made:expr) => {
+        impl FromRequestParts<Arc<App>> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts($parts: &mut Parts, $app: &Arc<App>) -> Result<Self, Problem> {
+                $made
+            }
+        }
+    };
+}
+
+caller!(Reader, parts, app, within(parts, app, Scope::Read).await.map(Self));
+caller!(Answerer, parts, app, within(parts, app, Scope::Answer).await.map(Self));
+caller!(Auditor, parts, app, {
+    let session = within(parts, app, Scope::Audit).await?;
+    let reads = session.member.has(&[Role::Admin, Role::Auditor]);
+    reads.then_some(Self).ok_or_else(|| Problem::forbidden("not_an_auditor", "only auditors read this"))
+});
+caller!(Admin, parts, app, {
+    let session = within(parts, app, Scope::Admin).await?;
+    let runs = session.member.has(&[Role::Admin]);
+    runs.then_some(Self(session))
+        .ok_or_else(|| Problem::forbidden("not_an_admin", "only administrators do this"))
+});
+caller!(InPerson, parts, app, {
+    let session = session(parts, app).await?;
+    let person = session.scopes.is_none();
+    person
+        .then_some(Self(session))
+        .ok_or_else(|| Problem::forbidden("not_in_person", "log in for this: no token can do it"))
+});
+
+impl<S: Sync> FromRequestParts<S> for OwnPage {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let own = own_page(parts).then_some(Self);
+        own.ok_or_else(|| Problem::forbidden("cross_site", "this comes from another site"))
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = pairs.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// Whether a request that changes something comes from a page of this very origin. `SameSite` alone lets
+/// other ports of the same host through. A program without the header holds no browser's cookie.
+fn own_page(parts: &Parts) -> bool {
+    let safe = matches!(parts.method, Method::GET | Method::HEAD);
+    let site = parts.headers.get("sec-fetch-site").map(|site| site.as_bytes());
+    safe || matches!(site, None | Some(b"same-origin" | b"none"))
+}

@@ -1,0 +1,84 @@
+//! The OpenAPI document, made of the handlers themselves, and a page to read it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::callers::COOKIE;
+use super::problem::Written;
+use crate::app::App;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Countersign approval service",
+        description = "Gateways ask; people answer; the service signs what they said and decides nothing. \
+                       Every error is a problem (RFC 9457) with a stable `code`.",
+        version = "1",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(Written)),
+    tags(
+        (name = "gateways", description = "Each sees and claims only what its audience asked"),
+        (name = "people", description = "Approvers and their tools"),
+        (name = "auditors", description = "Read all, change nothing"),
+        (name = "admins", description = "Accounts, groups and gateways"),
+        (name = "requesters", description = "Whoever holds a status link"),
+        (name = "service", description = "For everybody"),
+    ),
+)]
+struct Document;
+
+/// The routes, and what they are in words.
+pub(super) fn described(routes: OpenApiRouter<Arc<App>>) -> (Router<Arc<App>>, OpenApi) {
+    let (router, mut document) =
+        OpenApiRouter::with_openapi(Document::openapi()).merge(routes).split_for_parts();
+    let components = document.components.get_or_insert_default();
+    let bearer = |what: &str| {
+        let mut http = Http::new(HttpAuthScheme::Bearer);
+        http.description = Some(what.into());
+        SecurityScheme::Http(http)
+    };
+    components.add_security_scheme("gateway", bearer("The token of a gateway"));
+    components.add_security_scheme("session", bearer("A session, as a log-in returns it, or an API token"));
+    let cookie = ApiKeyValue::with_description(COOKIE, "A session, as browsers hold it");
+    components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    for item in document.paths.paths.values_mut() {
+        operations(item).for_each(|operation| operation.security = secured(operation));
+    }
+    (router, document)
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, .. } = item;
+    [get, put, post, delete].into_iter().filter_map(Option::as_mut)
+}
+
+/// Whom an operation is for says how they prove who they are.
+fn secured(operation: &Operation) -> Option<Vec<SecurityRequirement>> {
+    let needs = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
+    match operation.tags.as_ref()?.first()?.as_str() {
+        "gateways" => Some(vec![needs("gateway")]),
+        "people" | "auditors" | "admins" => Some(vec![needs("session"), needs("cookie")]),
+        _ => None,
+    }
+}
+
+/// The document, and a page to read it.
+pub(super) fn router(document: &OpenApi) -> Router<Arc<App>> {
+    let json: Arc<str> = document.to_json().unwrap_or_default().into();
+    let serve = move || {
+        let json = Arc::clone(&json);
+        async move { ([(header::CONTENT_TYPE, "application/json")], json.to_string()) }
+    };
+    Router::new().route("/v1/openapi.json", get(serve))
+}

@@ -1,0 +1,101 @@
+//! Somebody's own API tokens.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use countersign_protocol::Token;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::callers::InPerson;
+use super::extract::{Body, Path};
+use super::problem::{Failed, Problem};
+use crate::app::App;
+use crate::store::tokens::{ApiToken, Scope};
+
+/// The longest that a token may last, days.
+const LONGEST: u16 = 366;
+/// The longest name of a token, characters.
+const LONGEST_NAME: usize = 100;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewToken {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    #[schema(min_items = 1)]
+    scopes: BTreeSet<Scope>,
+    /// For how many days it lasts.
+    #[schema(minimum = 1, maximum = 366)]
+    days: u16,
+}
+
+/// A token that was just made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MadeToken {
+    #[serde(flatten)]
+    about: ApiToken,
+    /// To send as `Authorization: Bearer`; it is not shown again.
+    token: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Tokens {
+    items: Vec<ApiToken>,
+}
+
+/// List one's tokens
+#[utoipa::path(get, path = "/v1/tokens", tag = "people",
+    responses((status = 200, description = "The latest first", body = Tokens), Failed))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    InPerson(session): InPerson,
+) -> Result<Json<Tokens>, Problem> {
+    Ok(Json(Tokens { items: app.store.tokens_of(&session.member.person).await? }))
+}
+
+/// Make a token
+#[utoipa::path(post, path = "/v1/tokens", tag = "people",
+    request_body = NewToken,
+    responses((status = 201, description = "The token, this once", body = MadeToken), Failed))]
+pub(crate) async fn make(
+    State(app): State<Arc<App>>,
+    InPerson(session): InPerson,
+    Body(new): Body<NewToken>,
+) -> Result<(StatusCode, Json<MadeToken>), Problem> {
+    let named = !new.name.trim().is_empty() && new.name.chars().count() <= LONGEST_NAME;
+    if !named || new.scopes.is_empty() || !(1..=LONGEST).contains(&new.days) {
+        let detail = "a token has a name of at most 100 characters, a scope, and 1 to 366 days";
+        return Err(Problem::unprocessable("bad_token", detail));
+    }
+    let (person, lasts) = (&session.member.person, i64::from(new.days) * 24 * 60 * 60 * 1000);
+    let mut tx = app.store.write().await?;
+    let (token, about) = tx.make_token(person, &new.name, new.scopes, lasts).await?;
+    let detail = json!({ "token": about.id, "name": about.name, "scopes": about.scopes });
+    tx.note("token_made", Some(person), detail).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(MadeToken { about, token })))
+}
+
+/// End one of one's tokens
+#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "people", params(("id" = Token, Path)),
+    responses((status = 204, description = "It is over"), Failed))]
+pub(crate) async fn end(
+    State(app): State<Arc<App>>,
+    InPerson(session): InPerson,
+    Path(id): Path<Token>,
+) -> Result<StatusCode, Problem> {
+    let person = &session.member.person;
+    let mut tx = app.store.write().await?;
+    if !tx.end_token(person, id).await? {
+        return Err(Problem::not_found());
+    }
+    tx.note("token_ended", Some(person), json!({ "token": id })).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
