@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::app::{App, OpenError};
-use crate::people::{ADMINS, BadUser, Login, Member, NewUser, checked};
+use crate::people::{ADMINS, BadUser, Login, Member, Name, NewUser};
 use crate::random;
 use crate::store::accounts::Source;
 use crate::store::gateways::Credential;
@@ -68,7 +68,8 @@ impl App {
     /// When the database cannot be written.
     pub async fn first_run(&self) -> Result<(Option<Login>, Option<String>), OpenError> {
         // Made before, because a hash takes long.
-        let admin = NewUser { subject: "admin".into(), groups: vec![ADMINS.into()], ..NewUser::default() };
+        let (admins, admin) = (ADMINS.parse()?, "admin".parse()?);
+        let admin = NewUser { groups: vec![admins], ..NewUser::named(admin) };
         let (admin, token) = (admin.prepare().map_err(AdminError::from)?, random::secret()?);
         let mut tx = self.store.write().await?;
         let first = !tx.has_accounts().await?;
@@ -97,7 +98,7 @@ impl App {
     ///
     /// # Errors
     /// When there is no such account, or the database cannot be written.
-    pub async fn reset_user(&self, subject: &str) -> Result<Login, OpenError> {
+    pub async fn reset_user(&self, subject: &Name) -> Result<Login, OpenError> {
         Ok(self.renew_user(subject, None).await?)
     }
 
@@ -107,7 +108,7 @@ impl App {
     /// When name or token cannot be used, or the database cannot be written.
     pub async fn add_gateway(
         &self,
-        name: &str,
+        name: &Name,
         audience: &str,
         proof: GatewayProof,
     ) -> Result<Option<String>, OpenError> {
@@ -130,7 +131,7 @@ impl App {
         &self,
         subject: &str,
         of: Option<&str>,
-        group: &str,
+        group: &Name,
         member: bool,
     ) -> Result<(), OpenError> {
         Ok(self.change_group(&self.named(subject, of), group, member, None).await?)
@@ -178,8 +179,8 @@ impl App {
         Ok(new.login)
     }
 
-    pub(crate) async fn renew_user(&self, subject: &str, by: Option<&Person>) -> Result<Login, AdminError> {
-        let new = hashed(NewUser { subject: subject.into(), ..NewUser::default() }).await?;
+    pub(crate) async fn renew_user(&self, subject: &Name, by: Option<&Person>) -> Result<Login, AdminError> {
+        let new = hashed(NewUser::named(subject.clone())).await?;
         let mut tx = self.store.write().await?;
         if !tx.reset_account(&new).await? {
             return Err(AdminError::Unknown(format!("user `{subject}`")));
@@ -205,11 +206,11 @@ impl App {
     pub(crate) async fn change_group(
         &self,
         person: &Person,
-        group: &str,
+        group: &Name,
         member: bool,
         by: Option<&Person>,
     ) -> Result<(), AdminError> {
-        let group = GroupId { issuer: self.signer.issuer().into(), id: checked(group)? };
+        let group = GroupId { issuer: self.signer.issuer().into(), id: group.to_string() };
         let mut tx = self.store.write().await?;
         if tx.member(person).await?.is_none() {
             return Err(AdminError::Unknown(format!("user `{}`", person.subject)));
@@ -229,12 +230,11 @@ impl App {
 
     pub(crate) async fn make_gateway(
         &self,
-        name: &str,
+        name: &Name,
         audience: &str,
         proof: GatewayProof,
         by: Option<&Person>,
     ) -> Result<Option<String>, AdminError> {
-        let name = checked(name)?;
         let token = match &proof {
             GatewayProof::Token(Some(token)) if token.len() < 32 => return Err(AdminError::ShortToken),
             GatewayProof::Token(Some(token)) => Some(token.clone()),
@@ -247,7 +247,7 @@ impl App {
             (None, GatewayProof::Token(_)) => return Err(AdminError::ShortToken),
         };
         let mut tx = self.store.write().await?;
-        if !tx.add_gateway(&name, audience, &credential).await? {
+        if !tx.add_gateway(name.as_str(), audience, &credential).await? {
             return Err(AdminError::Taken(format!("a gateway `{name}`, or one with the same credential,")));
         }
         tx.note("gateway_added", by, json!({ "gateway": name, "audience": audience })).await?;

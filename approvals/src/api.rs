@@ -15,6 +15,8 @@ pub(crate) mod tokens;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::get;
 use axum::{Json, Router, middleware};
 use countersign_protocol::jws::Jwk;
 use serde::Serialize;
@@ -23,6 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::{metrics, trace};
 use problem::{Failed, Problem};
 
 /// The longest body of a gateway, bytes: a batch with the largest question in it.
@@ -64,6 +67,7 @@ fn everybody() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin::changes))
         .routes(routes!(jwks))
         .routes(routes!(health))
+        .routes(routes!(ready))
 }
 
 /// All that the service answers to.
@@ -72,10 +76,13 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     router
         .merge(openapi::router(&described))
         .merge(crate::inbox::router())
+        .route("/metrics", get(metrics::exposed))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(middleware::from_fn(crate::inbox::guarded))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), metrics::counted))
+        .layer(middleware::from_fn(trace::traced))
         .with_state(Arc::clone(app))
 }
 
@@ -97,10 +104,20 @@ struct Health {
     status: &'static str,
 }
 
-/// Whether the database answers
+/// Whether the process answers: what does not is to be started again
 #[utoipa::path(get, path = "/healthz", tag = "service",
     responses((status = 200, description = "It does", body = Health), Failed))]
-async fn health(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Whether it is of use: the database answers, and it is not about to end
+#[utoipa::path(get, path = "/readyz", tag = "service",
+    responses((status = 200, description = "It is", body = Health), Failed))]
+async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
+    if app.store.is_closing() {
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "closing", "this replica is about to end"));
+    }
     app.store.ping().await?;
     Ok(Json(Health { status: "ok" }))
 }

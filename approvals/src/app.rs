@@ -9,6 +9,8 @@ use countersign_protocol::jws::Jwk;
 use crate::admin::AdminError;
 use crate::auth::Auth;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::people::BadName;
 use crate::setup::Data;
 use crate::signer::{KeyError, Signer};
 use crate::store::database::Database;
@@ -36,6 +38,7 @@ pub struct App {
     pub(crate) store: Arc<Store>,
     pub(crate) auth: Auth,
     pub(crate) signer: Signer,
+    pub(crate) metrics: Metrics,
     pub(crate) https: bool,
     pub(crate) silent_after: Duration,
 }
@@ -51,6 +54,8 @@ enum Cause {
     Key(#[from] KeyError),
     #[error(transparent)]
     Admin(#[from] AdminError),
+    #[error(transparent)]
+    Name(BadName),
 }
 
 impl From<KeyError> for OpenError {
@@ -71,6 +76,12 @@ impl From<StoreError> for OpenError {
     }
 }
 
+impl From<BadName> for OpenError {
+    fn from(error: BadName) -> Self {
+        Self(Cause::Name(error))
+    }
+}
+
 impl From<getrandom::Error> for OpenError {
     fn from(error: getrandom::Error) -> Self {
         StoreError::from(error).into()
@@ -87,7 +98,8 @@ impl App {
         let signer = Signer::open(&data.key_file(), &issuer)?;
         let store = Arc::new(Store::open(database, &issuer, limits).await?);
         let auth = Auth::new(Arc::clone(&store));
-        Ok(Arc::new(Self { store, auth, signer, https, silent_after }))
+        let metrics = Metrics::new();
+        Ok(Arc::new(Self { store, auth, signer, metrics, https, silent_after }))
     }
 
     /// All that the service answers to.
@@ -104,6 +116,12 @@ impl App {
     /// Tells waiters of deadlines as they pass and of what other replicas do, for as long as the service runs.
     pub async fn keep_watch(&self) {
         tokio::join!(self.store.sweep_forever(), self.store.listen_forever());
+    }
+
+    /// Makes ready to end: says so to who asks whether it is ready, and ends all long polls and live pages, so that
+    /// they go to another replica.
+    pub fn hand_over(&self) {
+        self.store.hand_over();
     }
 
     /// Closes the database once what is under way is done.

@@ -2,6 +2,7 @@
 
 mod commands;
 mod serve;
+mod telemetry;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -10,8 +11,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use countersign_approvals::{Data, Database, Limits, Settings};
+use countersign_approvals::{Data, Database, Limits, Name, Settings};
 use jiff::SignedDuration;
+use telemetry::LogFormat;
 
 /// The approval service of Countersign: keeps requests for approval and people's answers.
 #[derive(Parser)]
@@ -45,6 +47,21 @@ struct Options {
     /// it makes a record each minute
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = time)]
     silent_after: Duration,
+    /// The certificates to serve HTTPS with, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the first of them, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The authorities whose certificates gateways may prove themselves with, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    gateway_ca: Option<PathBuf>,
+    /// How log lines are written; RUST_LOG says which
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// Where to send traces, by OTLP over HTTP (`http://127.0.0.1:4318`)
+    #[arg(long, value_name = "ADDRESS", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp: Option<String>,
     #[command(flatten)]
     limits: Limited,
 }
@@ -108,10 +125,10 @@ enum UserCommand {
     /// Add an account and print how to log in, as one line of JSON
     Add {
         /// What the person logs in with; it is their subject in grants
-        name: String,
+        name: Name,
         /// A group that they belong to; `admins` and `auditors` run the service itself
         #[arg(long = "group", value_name = "GROUP")]
-        groups: Vec<String>,
+        groups: Vec<Name>,
         /// What to call them on a page
         #[arg(long)]
         display_name: Option<String>,
@@ -125,7 +142,7 @@ enum UserCommand {
     /// Give an account a new password and second factor; its sessions end
     Reset {
         /// What the person logs in with
-        name: String,
+        name: Name,
     },
     /// Remove an account for good; nobody gets its name's history
     Remove {
@@ -142,7 +159,7 @@ enum UserCommand {
 #[derive(Args)]
 struct Place {
     /// The group
-    group: String,
+    group: Name,
     /// What the person logs in with, or their subject at another issuer
     name: String,
     /// Who keeps the account [default: this service]
@@ -163,7 +180,7 @@ enum GatewayCommand {
     /// Add a gateway and print its token, as one line of JSON
     Add {
         /// What to call it
-        name: String,
+        name: Name,
         /// Whose requests it asks for; gateways that serve the same APIs share one
         #[arg(long)]
         audience: String,

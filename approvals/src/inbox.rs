@@ -6,6 +6,7 @@ mod live;
 mod login;
 mod page;
 mod queue;
+pub(crate) mod reference;
 mod request;
 mod text;
 mod tree;

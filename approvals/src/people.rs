@@ -1,12 +1,14 @@
 //! Who is known: accounts, the groups that they are in, and the roles that run the service itself.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use countersign_protocol::grant::{Answer, Membership};
 use countersign_protocol::person::{GroupId, Person};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::auth::password;
@@ -21,6 +23,7 @@ pub(crate) const AUDITORS: &str = "auditors";
 /// What somebody may do here beside answering for their groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ServiceRole)]
 pub(crate) enum Role {
     /// Sees every request and the evidence, may close any request, manages accounts and gateways.
     Admin,
@@ -91,14 +94,14 @@ impl Member {
 }
 
 /// An account to be made.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct NewUser {
     /// What the person logs in with.
-    pub subject: String,
+    pub subject: Name,
     /// What to call them on a page.
     pub name: Option<String>,
     /// Ids of the service's own groups that they belong to.
-    pub groups: Vec<String>,
+    pub groups: Vec<Name>,
     /// Their password; a random one when absent.
     pub password: Option<String>,
     /// The base32 secret of their second factor; a random one when absent.
@@ -124,9 +127,6 @@ pub enum BadUser {
     /// The operating system has no randomness to make a password from.
     #[error("cannot make a secret: {0}")]
     Random(#[from] getrandom::Error),
-    /// The name cannot be one.
-    #[error("`{0}` is no name: 1 to 64 letters, digits or any of `. _ @ -`")]
-    Name(String),
     /// The second factor's secret cannot be used.
     #[error(transparent)]
     Totp(#[from] totp::BadSecret),
@@ -139,16 +139,21 @@ pub enum BadUser {
 pub(crate) struct Prepared {
     pub(crate) login: Login,
     pub(crate) name: Option<String>,
-    pub(crate) groups: Vec<String>,
+    pub(crate) groups: Vec<Name>,
     /// The password's hash.
     pub(crate) hash: String,
 }
 
 impl NewUser {
+    /// Somebody with nothing but a name: all else is made.
+    #[must_use]
+    pub fn named(subject: Name) -> Self {
+        Self { subject, name: None, groups: Vec::new(), password: None, totp: None }
+    }
+
     /// Checks it, and makes what is not given.
     pub(crate) fn prepare(self) -> Result<Prepared, BadUser> {
-        let user = checked(&self.subject)?;
-        let groups: Vec<_> = self.groups.iter().map(|id| checked(id)).collect::<Result<_, _>>()?;
+        let user = self.subject.0;
         let password = self.password.map_or_else(|| random::token().map(|token| token.to_string()), Ok)?;
         let totp = match &self.totp {
             Some(secret) => Totp::parse(secret)?,
@@ -157,13 +162,49 @@ impl NewUser {
         let otpauth = totp.otpauth(&user)?;
         let hash = password::hash(&password)?;
         let login = Login { user, password, totp: totp.base32(), otpauth };
-        Ok(Prepared { login, name: self.name, groups, hash })
+        Ok(Prepared { login, name: self.name, groups: self.groups, hash })
     }
 }
 
-/// A name that people, groups and gateways may have.
-pub(crate) fn checked(name: &str) -> Result<String, BadUser> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '@' | '-');
-    let good = !name.is_empty() && name.len() <= 64 && name.chars().all(fits);
-    good.then(|| name.to_owned()).ok_or_else(|| BadUser::Name(name.into()))
+/// A name that local people, groups and gateways may have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$")]
+pub struct Name(String);
+
+/// A name that cannot be one.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no name: 1 to 64 letters, digits or any of `. _ @ -`")]
+pub struct BadName(String);
+
+impl TryFrom<String> for Name {
+    type Error = BadName;
+
+    fn try_from(name: String) -> Result<Self, BadName> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '@' | '-');
+        let good = !name.is_empty() && name.len() <= 64 && name.chars().all(fits);
+        if good { Ok(Self(name)) } else { Err(BadName(name)) }
+    }
+}
+
+impl FromStr for Name {
+    type Err = BadName;
+
+    fn from_str(name: &str) -> Result<Self, BadName> {
+        name.to_owned().try_into()
+    }
+}
+
+impl Name {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }

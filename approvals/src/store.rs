@@ -11,6 +11,7 @@ pub(crate) mod attempts;
 pub(crate) mod bells;
 pub(crate) mod changes;
 pub(crate) mod claims;
+pub(crate) mod counts;
 pub(crate) mod database;
 pub(crate) mod evidence;
 pub(crate) mod gateways;
@@ -48,6 +49,8 @@ pub(crate) enum StoreError {
     Random(#[from] getrandom::Error),
     #[error(transparent)]
     File(#[from] crate::files::FileError),
+    #[error("cannot write metrics: {0}")]
+    Metrics(#[from] std::fmt::Error),
     #[error("a task ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
@@ -79,6 +82,8 @@ pub(crate) struct Store {
     bells: Bells,
     strangers: Strangers,
     changes: watch::Sender<u64>,
+    /// Whether this replica is about to end.
+    closing: watch::Sender<bool>,
 }
 
 /// A writing transaction: undone unless it is committed.
@@ -97,7 +102,18 @@ impl Store {
     pub(crate) async fn open(database: Database, issuer: &str, limits: Limits) -> Result<Self, StoreError> {
         let Pools { writer, reader } = database.open().await?;
         let (bells, strangers, changes) = (Bells::default(), Strangers::default(), watch::Sender::new(0));
-        Ok(Self { database, issuer: issuer.into(), limits, writer, reader, bells, strangers, changes })
+        let closing = watch::Sender::new(false);
+        Ok(Self {
+            closing,
+            database,
+            issuer: issuer.into(),
+            limits,
+            writer,
+            reader,
+            bells,
+            strangers,
+            changes,
+        })
     }
 
     /// Begins to write.
@@ -112,6 +128,29 @@ impl Store {
     /// Tells when the history of any ticket has grown.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// How many long polls wait here.
+    pub(crate) fn polls(&self) -> usize {
+        self.bells.listening()
+    }
+
+    /// Ends all long polls with what there is: who waits asks another replica next.
+    pub(crate) fn hand_over(&self) {
+        self.closing.send_replace(true);
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Whether this replica is about to end.
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Returns when this replica is about to end.
+    pub(crate) async fn closes(&self) {
+        let mut closing = self.closing.subscribe();
+        // It cannot be gone: it is here.
+        let _ = closing.wait_for(|closing| *closing).await;
     }
 
     /// Whether the database answers.

@@ -235,6 +235,7 @@ pub enum OutcomeEvent {
         /// The nonce of the claim that won.
         nonce: Token,
         /// The upstream's status, when one came back.
+        #[cfg_attr(feature = "openapi", schema(maximum = 65535))]
         status: Option<u16>,
     },
     /// The gateway does not believe the grant.

@@ -105,8 +105,8 @@ hex_text!(Token);
 
 #[cfg(feature = "openapi")]
 mod openapi {
-    use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
     use utoipa::openapi::RefOr;
+    use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
     use utoipa::{PartialSchema, ToSchema};
 
     fn hex(pattern: &str, description: &str) -> RefOr<Schema> {

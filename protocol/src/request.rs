@@ -31,6 +31,7 @@ pub struct Gate {
     /// The group's name in the policy, for people to read.
     pub group_name: String,
     /// How many of them it takes.
+    #[cfg_attr(feature = "openapi", schema(maximum = 255))]
     pub quorum: u8,
     /// Why the policy asks (`@reason`).
     pub reason: Option<String>,
@@ -49,6 +50,7 @@ pub struct Terms {
     /// How long a yes may be used, milliseconds.
     pub use_within_ms: i64,
     /// How often a yes may be used.
+    #[cfg_attr(feature = "openapi", schema(maximum = 4294967295_i64))]
     pub uses: u32,
     /// The highest severity of all gates.
     pub severity: Severity,

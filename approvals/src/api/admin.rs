@@ -14,7 +14,7 @@ use super::extract::{Body, Path, Query};
 use super::problem::{Failed, Problem};
 use crate::admin::{Account, GatewayProof};
 use crate::app::App;
-use crate::people::{Login, NewUser};
+use crate::people::{Login, Name, NewUser};
 use crate::store::changes::Change;
 use crate::store::gateways::Gateway;
 
@@ -40,14 +40,13 @@ pub(crate) struct Changes {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewAccount {
     /// What the person logs in with; it never changes.
-    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$")]
-    user: String,
+    user: Name,
     /// What to call them on a page.
     #[serde(default)]
     name: Option<String>,
     /// Ids of the service's own groups that they belong to.
     #[serde(default)]
-    groups: Vec<String>,
+    groups: Vec<Name>,
 }
 
 /// How to log in; nothing keeps the password.
@@ -71,8 +70,7 @@ impl From<Login> for FirstLogin {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewGateway {
-    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$")]
-    name: String,
+    name: Name,
     /// Whose requests it asks for; gateways that serve the same APIs share one.
     audience: String,
     /// The URI or DNS name in its certificate; it gets a token when this is absent.
@@ -82,7 +80,7 @@ pub(crate) struct NewGateway {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MadeGateway {
-    name: String,
+    name: Name,
     audience: String,
     /// Its token, shown this once; absent where it has a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,18 +120,18 @@ pub(crate) async fn add_user(
     Body(new): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<FirstLogin>), Problem> {
     let NewAccount { user, name, groups } = new;
-    let new = NewUser { subject: user, name, groups, ..NewUser::default() };
+    let new = NewUser { name, groups, ..NewUser::named(user) };
     let login = app.make_user(new, Some(&session.member.person)).await?;
     Ok((StatusCode::CREATED, Json(login.into())))
 }
 
 /// Give a local account a new password and second factor
-#[utoipa::path(post, path = "/v1/users/{subject}/reset", tag = "admins", params(("subject" = String, Path)),
+#[utoipa::path(post, path = "/v1/users/{subject}/reset", tag = "admins", params(("subject" = Name, Path)),
     responses((status = 200, description = "How to log in, this once; sessions from before are over", body = FirstLogin), Failed))]
 pub(crate) async fn reset_user(
     State(app): State<Arc<App>>,
     Admin(session): Admin,
-    Path(subject): Path<String>,
+    Path(subject): Path<Name>,
 ) -> Result<Json<FirstLogin>, Problem> {
     Ok(Json(app.renew_user(&subject, Some(&session.member.person)).await?.into()))
 }
@@ -155,12 +153,12 @@ pub(crate) async fn remove_user(
 
 /// Put somebody into one of the service's own groups
 #[utoipa::path(put, path = "/v1/groups/{group}/members/{subject}", tag = "admins",
-    params(("group" = String, Path), ("subject" = String, Path), Issuer),
+    params(("group" = Name, Path), ("subject" = String, Path), Issuer),
     responses((status = 204, description = "They may approve what is asked from now on"), Failed))]
 pub(crate) async fn join(
     State(app): State<Arc<App>>,
     Admin(session): Admin,
-    Path((group, subject)): Path<(String, String)>,
+    Path((group, subject)): Path<(Name, String)>,
     Query(issuer): Query<Issuer>,
 ) -> Result<StatusCode, Problem> {
     let person = issuer.person(&app, subject);
@@ -170,12 +168,12 @@ pub(crate) async fn join(
 
 /// Take somebody out of one of the service's own groups
 #[utoipa::path(delete, path = "/v1/groups/{group}/members/{subject}", tag = "admins",
-    params(("group" = String, Path), ("subject" = String, Path), Issuer),
+    params(("group" = Name, Path), ("subject" = String, Path), Issuer),
     responses((status = 204, description = "Their approvals that wait for others count no more"), Failed))]
 pub(crate) async fn leave(
     State(app): State<Arc<App>>,
     Admin(session): Admin,
-    Path((group, subject)): Path<(String, String)>,
+    Path((group, subject)): Path<(Name, String)>,
     Query(issuer): Query<Issuer>,
 ) -> Result<StatusCode, Problem> {
     let person = issuer.person(&app, subject);

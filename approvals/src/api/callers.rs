@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
@@ -12,6 +12,7 @@ use crate::auth::Session;
 use crate::people::Role;
 use crate::store::gateways::{Credential, Gateway};
 use crate::store::tokens::{Scope, is_token};
+use crate::tls::Peer;
 
 /// The name of the session cookie.
 pub(crate) const COOKIE: &str = "countersign_session";
@@ -41,11 +42,18 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let token =
-            bearer(&parts.headers).ok_or_else(|| Problem::unauthorized("a gateway token is needed"))?;
-        let gateway = app.store.gateway(&Credential::Token(token)).await?;
-        let gateway = gateway.map(|gateway| Self(Arc::new(gateway)));
-        gateway.ok_or_else(|| Problem::unauthorized("no gateway has this token"))
+        if let Some(token) = bearer(&parts.headers) {
+            let gateway = app.store.gateway(&Credential::Token(token)).await?;
+            let gateway = gateway.map(|gateway| Self(Arc::new(gateway)));
+            return gateway.ok_or_else(|| Problem::unauthorized("no gateway has this token"));
+        }
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.clone());
+        for name in peer.unwrap_or_default().0.iter() {
+            if let Some(gateway) = app.store.gateway(&Credential::Certificate(name)).await? {
+                return Ok(Self(Arc::new(gateway)));
+            }
+        }
+        Err(Problem::unauthorized("a gateway token is needed, or a certificate that a gateway has"))
     }
 }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::callers::Auditor;
 use super::extract::Query;
 use super::problem::{Failed, Problem};
 use crate::app::App;
-use crate::store::evidence::{Break, Filter};
+use crate::store::evidence::{Break, Filter, MOST_LINES};
 
 /// Read evidence: the lines as they came, each lane in order
 #[utoipa::path(get, path = "/v1/evidence", tag = "auditors", params(Filter),
@@ -21,6 +21,12 @@ pub(crate) async fn lines(
     _: Auditor,
     Query(filter): Query<Filter>,
 ) -> Result<impl IntoResponse, Problem> {
+    let whole = |from: u64| i64::try_from(from).is_ok();
+    if filter.limit.is_some_and(|limit| !(1..=MOST_LINES).contains(&limit)) || !filter.from.is_none_or(whole)
+    {
+        let detail = "`limit` is 1 to 10000, `from` a number that a record can have";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail));
+    }
     let mut text = app.store.evidence(&filter).await?.join("\n");
     if !text.is_empty() {
         text.push('\n');

@@ -62,9 +62,13 @@ pub(crate) async fn ask(
     Caller(gateway): Caller,
     Body(batch): Body<RawAskBatch>,
 ) -> Result<Json<AskReply>, Problem> {
-    let (store, caller) = (Arc::clone(&app.store), Arc::clone(&gateway));
+    let (store, service, caller) = (Arc::clone(&app.store), Arc::clone(&app), Arc::clone(&gateway));
     let items = batch.items.into_iter().map(Ask::from).collect();
-    let work = async move { store.ask(&caller, batch.evidence, items).await };
+    let work = async move {
+        let reply = store.ask(&caller, batch.evidence, items).await?;
+        reply.items.iter().for_each(|item| service.metrics.asked(&item.result));
+        Ok(reply)
+    };
     whole(app, gateway, work).await
 }
 
@@ -88,8 +92,11 @@ pub(crate) async fn claim(
     Body(batch): Body<ClaimBatch>,
 ) -> Result<Json<ClaimReply>, Problem> {
     let (service, caller) = (Arc::clone(&app), Arc::clone(&gateway));
-    let work =
-        async move { service.store.claim(&caller, batch.evidence, &batch.items, &service.signer).await };
+    let work = async move {
+        let reply = service.store.claim(&caller, batch.evidence, &batch.items, &service.signer).await?;
+        reply.items.iter().for_each(|item| service.metrics.claimed(&item.result));
+        Ok(reply)
+    };
     whole(app, gateway, work).await
 }
 
@@ -101,9 +108,10 @@ pub(crate) async fn outcomes(
     Caller(gateway): Caller,
     Body(batch): Body<OutcomeBatch>,
 ) -> Result<Json<Acked>, Problem> {
-    let (store, caller) = (Arc::clone(&app.store), Arc::clone(&gateway));
+    let (service, caller) = (Arc::clone(&app), Arc::clone(&gateway));
     let work = async move {
-        let acked = store.outcomes(&caller, batch.evidence, &batch.items).await?;
+        let acked = service.store.outcomes(&caller, batch.evidence, &batch.items).await?;
+        batch.items.iter().for_each(|item| service.metrics.reported(&item.event));
         Ok(Acked { acked })
     };
     whole(app, gateway, work).await

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::header;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -75,10 +76,15 @@ fn secured(operation: &Operation) -> Option<Vec<SecurityRequirement>> {
 
 /// The document, and a page to read it.
 pub(super) fn router(document: &OpenApi) -> Router<Arc<App>> {
-    let json: Arc<str> = document.to_json().unwrap_or_default().into();
-    let serve = move || {
-        let json = Arc::clone(&json);
-        async move { ([(header::CONTENT_TYPE, "application/json")], json.to_string()) }
-    };
-    Router::new().route("/v1/openapi.json", get(serve))
+    let document = serde_json::to_value(document).unwrap_or_default();
+    let page = crate::inbox::reference::page(&document).unwrap_or_default();
+    Router::new()
+        .route("/v1/openapi.json", fixed("application/json", document.to_string()))
+        .route("/v1/openapi", fixed("text/html; charset=utf-8", page))
+}
+
+/// Answers with the same text each time.
+fn fixed(kind: &'static str, text: String) -> MethodRouter<Arc<App>> {
+    let text: Bytes = text.into();
+    get(move || std::future::ready(([(header::CONTENT_TYPE, kind)], text.clone())))
 }

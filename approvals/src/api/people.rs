@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as AppState;
+use axum::http::StatusCode;
 use countersign_protocol::approval::State;
 use countersign_protocol::grant::Answer;
 use countersign_protocol::person::Person;
@@ -24,7 +25,7 @@ use crate::store::answers::giving::Given;
 use crate::store::answers::{Kept, Kind, lacking, may_stop};
 use crate::store::claims::uses::Use;
 use crate::store::history::Entry;
-use crate::store::tickets::Ticket;
+use crate::store::tickets::{Ticket, state_name, state_named};
 
 /// Requests in a list.
 const LIST_LIMIT: u32 = 500;
@@ -34,7 +35,20 @@ const LIST_LIMIT: u32 = 500;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// Only those in this state.
-    state: Option<State>,
+    #[param(value_type = Option<State>)]
+    state: Option<String>,
+}
+
+impl Wanted {
+    /// A gateway must take an unknown state for no approval; who asks for one has made a mistake.
+    fn checked(&self) -> Result<Option<State>, Problem> {
+        let Some(name) = self.state.as_deref() else { return Ok(None) };
+        let state = state_named(name);
+        if state_name(state) == name {
+            return Ok(Some(state));
+        }
+        Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_query", format!("there is no state `{name}`")))
+    }
 }
 
 /// A request in a list.
@@ -191,7 +205,12 @@ async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
 /// Takes an answer, and finishes even when the browser goes away in between.
 pub(crate) async fn give(app: &Arc<App>, session: Session, id: Token, given: Given) -> Result<(), Problem> {
     let app = Arc::clone(app);
-    let work = async move { app.store.answer(id, &session.member, given, &app.signer).await };
+    let work = async move {
+        let kind = given.kind;
+        let taken = app.store.answer(id, &session.member, given, &app.signer).await;
+        app.metrics.answered(kind, taken.is_ok());
+        taken
+    };
     Ok(tokio::spawn(work).await??)
 }
 
@@ -216,7 +235,7 @@ pub(crate) async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Requests>, Problem> {
     let mut items = Vec::new();
-    for ticket in app.store.tickets(wanted.state, LIST_LIMIT).await? {
+    for ticket in app.store.tickets(wanted.checked()?, LIST_LIMIT).await? {
         if may_see(&ticket, &session.member) {
             items.push(Summary::of(&ticket, &app.store.answers(&ticket).await?));
         }

@@ -2,41 +2,79 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use countersign_approvals::{App, Data, Login};
+use countersign_approvals::{App, Data, Login, Peer, TlsListener, tls_config};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::{Options, print};
+use super::{Options, print, telemetry};
+
+/// How long what is under way may take to end once the program is told to.
+const LAST: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let _telemetry = telemetry::begin(options.log_format, options.otlp.as_deref())?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on `{}`", options.listen))?;
     let listening = listener.local_addr()?;
+    let tls = match (&options.tls_cert, &options.tls_key) {
+        (Some(cert), Some(key)) => Some(tls_config(cert, key, options.gateway_ca.as_deref())?),
+        _ => None,
+    };
     let settings = options.settings(&data);
     let database = settings.database.to_string();
     let app = App::open(settings).await?;
     // Last, so that nothing can fail between making what is shown only once and showing it.
     let (admin, token) = app.first_run().await?;
-    let url = options.url.unwrap_or_else(|| format!("http://{listening}"));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = options.url.unwrap_or_else(|| format!("{scheme}://{listening}"));
     introduce(&data, &database, &url, app.jwk(), admin, token)?;
     print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": app.jwk() }))?;
     let watch = tokio::spawn({
         let app = Arc::clone(&app);
         async move { app.keep_watch().await }
     });
-    // Long polls would hold an orderly end up for as long as they last.
-    tokio::select! {
-        served = axum::serve(listener, app.router()) => served.context("cannot serve")?,
-        () = stopped() => {}
+    let router = app.router().into_make_service_with_connect_info::<Peer>();
+    let (ended, end) = (ending(Arc::clone(&app)), ending(Arc::clone(&app)));
+    match tls {
+        Some(config) => {
+            let listener = TlsListener::new(listener, config)?;
+            until(end, axum::serve(listener, router).with_graceful_shutdown(ended).into_future()).await?;
+        }
+        None => until(end, axum::serve(listener, router).with_graceful_shutdown(ended).into_future()).await?,
     }
     watch.abort();
     app.close().await;
+    tracing::info!("ended");
     Ok(())
+}
+
+/// Returns when the program is told to end, and has polls handed over.
+async fn ending(app: Arc<App>) {
+    stopped().await;
+    app.hand_over();
+}
+
+/// Serves until all that is under way has ended, or should have.
+async fn until(
+    end: impl Future<Output = ()>,
+    serving: impl Future<Output = std::io::Result<()>>,
+) -> anyhow::Result<()> {
+    let last = async {
+        end.await;
+        tokio::time::sleep(LAST).await;
+    };
+    tokio::select! {
+        served = serving => served.context("cannot serve"),
+        () = last => {
+            tracing::warn!("some requests were still under way at the end");
+            Ok(())
+        }
+    }
 }
 
 async fn stopped() {

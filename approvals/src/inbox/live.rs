@@ -21,6 +21,8 @@ pub(super) async fn changes(
     _viewer: LoggedIn,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = WatchStream::from_changes(app.store.changes());
+    // A page whose stream ends opens another, at a replica that goes on.
+    let changes = changes.take_while(move |_| !app.store.is_closing());
     let events = changes.map(|count| Ok(Event::default().event("change").data(count.to_string())));
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }

@@ -184,7 +184,7 @@ impl Tx<'_> {
         .execute(&mut *self.inner)
         .await?;
         for id in &new.groups {
-            let group = GroupId { issuer: person.issuer.clone(), id: id.clone() };
+            let group = GroupId { issuer: person.issuer.clone(), id: id.to_string() };
             self.join_group(&person, &group, Source::Admin).await?;
         }
         Ok(added.rows_affected() == 1)

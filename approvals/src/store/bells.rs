@@ -26,6 +26,12 @@ impl Bells {
         }
     }
 
+    /// How many polls listen.
+    pub(crate) fn listening(&self) -> usize {
+        let bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.values().map(watch::Sender::receiver_count).sum()
+    }
+
     /// Wakes everybody: something may have happened that nobody told of.
     pub(crate) fn ring_all(&self) {
         let bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);

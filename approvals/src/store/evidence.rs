@@ -31,6 +31,9 @@ impl From<sqlx::Error> for KeepError {
     }
 }
 
+/// The most lines in one reply.
+pub(crate) const MOST_LINES: u32 = 10_000;
+
 /// Which records to read.
 #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -41,7 +44,11 @@ pub(crate) struct Filter {
     pub(crate) kind: Option<String>,
     /// Only records whose `ticket` member is this one.
     pub(crate) ticket: Option<Token>,
+    /// Only records with this number in their lane or a higher one.
+    #[param(maximum = 9223372036854775807_i64)]
+    pub(crate) from: Option<u64>,
     /// The most records; 10,000 when absent.
+    #[param(minimum = 1, maximum = 10000)]
     pub(crate) limit: Option<u32>,
 }
 
@@ -95,12 +102,13 @@ impl Store {
         let query = sqlx::query_scalar(
             "SELECT line FROM evidence WHERE ($1 IS NULL OR producer = $1) AND ($2 IS NULL OR lane = $2)
              AND ($3 IS NULL OR kind = $3) AND ($4 IS NULL OR ticket = $4)
-             ORDER BY producer, lane, seq LIMIT $5",
+             AND seq >= $5 ORDER BY producer, lane, seq LIMIT $6",
         );
         let query = query.bind(filter.producer.map(|producer| producer.to_string()));
         let query = query.bind(filter.lane.map(name)).bind(&filter.kind);
         let query = query.bind(filter.ticket.map(|ticket| ticket.to_string()));
-        Ok(query.bind(i64::from(filter.limit.unwrap_or(10_000))).fetch_all(&self.reader).await?)
+        let query = query.bind(i64::try_from(filter.from.unwrap_or(0)).unwrap_or(i64::MAX));
+        Ok(query.bind(i64::from(filter.limit.unwrap_or(MOST_LINES))).fetch_all(&self.reader).await?)
     }
 }
 

@@ -122,7 +122,13 @@ impl Store {
         loop {
             bell.mark_unchanged();
             let (cursor, verdicts) = self.events(wait.waiter, cursor).await?;
-            let rung = async { verdicts.is_empty() && bell.changed().await.is_ok() };
+            let rung = async {
+                tokio::select! {
+                    rung = bell.changed(), if verdicts.is_empty() => rung.is_ok(),
+                    () = self.closes() => false,
+                    else => false,
+                }
+            };
             let again = tokio::time::timeout_at(until, rung).await.unwrap_or(false);
             if !again {
                 return Ok(WaitReply { cursor: cursor.unsigned_abs(), verdicts });

@@ -69,7 +69,9 @@ pub(crate) async fn prepare(app: &App) {
     for (name, audience, token) in
         [("edge", "prod", EDGE), ("edge-2", "prod", EDGE_2), ("other", "test", OTHER)]
     {
-        app.add_gateway(name, audience, GatewayProof::Token(Some(token.into()))).await.unwrap();
+        app.add_gateway(&name.parse().unwrap(), audience, GatewayProof::Token(Some(token.into())))
+            .await
+            .unwrap();
     }
     for (name, groups) in [
         ("ada", vec!["sre"]),
@@ -80,9 +82,11 @@ pub(crate) async fn prepare(app: &App) {
         ("eve", vec![]),
         ("root", vec!["admins"]),
     ] {
-        let groups = groups.into_iter().map(str::to_owned).collect();
+        let groups = groups.into_iter().map(|group| group.parse().unwrap()).collect();
         let (password, totp) = (Some(PASSWORD.into()), Some(TOTP.into()));
-        app.add_user(NewUser { subject: name.into(), name: None, groups, password, totp }).await.unwrap();
+        app.add_user(NewUser { subject: name.parse().unwrap(), name: None, groups, password, totp })
+            .await
+            .unwrap();
     }
 }
 
