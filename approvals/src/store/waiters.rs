@@ -122,11 +122,13 @@ impl Store {
         loop {
             bell.mark_unchanged();
             let (cursor, verdicts) = self.events(wait.waiter, cursor).await?;
+            if !verdicts.is_empty() {
+                return Ok(WaitReply { cursor: cursor.unsigned_abs(), verdicts });
+            }
             let rung = async {
                 tokio::select! {
-                    rung = bell.changed(), if verdicts.is_empty() => rung.is_ok(),
+                    rung = bell.changed() => rung.is_ok(),
                     () = self.closes() => false,
-                    else => false,
                 }
             };
             let again = tokio::time::timeout_at(until, rung).await.unwrap_or(false);
