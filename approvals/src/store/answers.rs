@@ -62,6 +62,7 @@ impl FromRow<'_, SqliteRow> for Kept {
             account_since: row.try_get("account_since")?,
             groups: json(row, "memberships")?,
             amr: json(row, "amr")?,
+            break_glass: None,
         };
         Ok(Self { kind, answer, reason: row.try_get("reason")?, dropped: row.try_get("dropped")? })
     }

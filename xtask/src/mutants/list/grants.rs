@@ -53,7 +53,7 @@ pub(super) const ALL: [Mutant; 14] = [
         name: "one-factor",
         removes: "counts a yes without a second factor at severity high",
         file: QUORUM,
-        old: "asked.severity == Severity::High && !proven",
+        old: "must_prove && !proven",
         new: "false",
     },
     Mutant {
