@@ -231,15 +231,21 @@ fn narrow_calls(policies: &Policies, routes: &Routes) -> Vec<LoadError> {
 
 /// A gate whose group nobody maps could never be opened: better said now than to the first caller.
 fn unmapped_groups(policies: &Policies, identities: &Identities) -> Vec<LoadError> {
-    let unmapped = policies.policies().filter_map(|policy| match &policy.notes.role {
-        Role::Gate(gate) if identities.group(&gate.group).is_none() => Some((policy, gate)),
-        _ => None,
+    let groups = policies.policies().flat_map(|policy| {
+        let gate = match &policy.notes.role {
+            Role::Gate(gate) => Some(gate),
+            _ => None,
+        };
+        let asks = gate.map(|gate| ("asks", &gate.group));
+        let opens = gate.and_then(|gate| Some(("can be opened alone by", gate.break_glass.as_ref()?)));
+        asks.into_iter().chain(opens).map(move |(what, group)| (policy, what, group))
     });
-    unmapped
-        .map(|(policy, gate)| {
+    groups
+        .filter(|(.., group)| identities.group(group).is_none())
+        .map(|(policy, what, group)| {
             let message = format!(
-                "gate `{}` asks `{}`, which `groups` in `identities.yaml` does not map to an issuer and id",
-                policy.notes.id, gate.group
+                "gate `{}` {what} `{group}`, which `groups` in `identities.yaml` does not map to an issuer and id",
+                policy.notes.id
             );
             LoadError::at(policy.file.clone(), policy.line, message)
         })

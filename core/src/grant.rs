@@ -4,9 +4,10 @@
 use countersign_protocol::grant::{Answer, GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, KeySet};
 use countersign_protocol::person::{Involved, Person};
-use countersign_protocol::quorum::{Asked, eligible, missing};
+use countersign_protocol::quorum::{Asked, breaks, eligible, missing};
 use countersign_protocol::request::{Gate, Terms};
 use countersign_protocol::{Hash, Token, UnixMillis};
+use serde::Serialize;
 
 use crate::identity::Identities;
 use crate::refusal::Breach;
@@ -165,6 +166,24 @@ fn people(grant: &Grant, expected: Expected<'_>, identities: &Identities) -> Res
         0 => Ok(()),
         _ => Err(Refusal::of(grant, Breach::QuorumMissing)),
     }
+}
+
+/// A gate that somebody opened alone, for evidence.
+#[derive(Debug, Serialize)]
+pub(crate) struct Broken<'a> {
+    gate: &'a str,
+    person: &'a Person,
+    reason: &'a str,
+}
+
+/// The gates that were opened alone, by whom and why; nothing when none was.
+pub(crate) fn broken<'a>(grant: &'a Grant, gates: &'a [Gate]) -> Option<Vec<Broken<'a>>> {
+    let of = |answer: &'a Answer| {
+        let gates = gates.iter().filter(|gate| breaks(answer, gate, grant.asked_at));
+        let reason = answer.break_glass.as_deref().unwrap_or_default();
+        gates.map(move |gate| Broken { gate: &gate.gate.id, person: &answer.person, reason })
+    };
+    Some(grant.answers.iter().flat_map(of).collect::<Vec<_>>()).filter(|broken| !broken.is_empty())
 }
 
 fn fault<'a>(

@@ -152,6 +152,8 @@ pub struct Act {
 pub enum Doing {
     /// Says yes.
     Approve,
+    /// Says yes and breaks the glass: opens alone, with `reason`, what they may so open.
+    BreakGlass,
     /// Says no.
     Reject,
     /// Wants one more approver.

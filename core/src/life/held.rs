@@ -4,9 +4,10 @@ use countersign_protocol::approval::{Claim, Outcome, Remedy, State, Verdict};
 use countersign_protocol::grant::Grant;
 use countersign_protocol::{Token, UnixMillis};
 
+use super::asking::resolve;
 use super::case::{Case, Left, Ticket, refused};
 use super::{Claiming, Denial, Engine, Journal, Judged, Moment, Next, Note, Reason, Step};
-use crate::grant::Refusal;
+use crate::grant::{Refusal, broken};
 use crate::journal::Members;
 use crate::judge::{Unjudged, denial, judge};
 use crate::narrowing;
@@ -102,7 +103,8 @@ impl Held {
             .with("jti", grant.jti)
             .with("nonce", at.fresh)
             .with("gates", &grant.gates)
-            .with("people", people);
+            .with("people", people)
+            .with("break_glass", broken(&grant, &self.case.gates));
         let record = journal.held(at.now, "claim", members);
         let claim = Claim {
             nonce: at.fresh,
@@ -175,10 +177,8 @@ pub(super) fn still_open<'a>(engine: &'a Engine, case: &Case, now: UnixMillis) -
         PolicyVerdict::Deny(reason) => Err(denial(*reason, &judged.ruling)),
         PolicyVerdict::NeedsApproval(required) => {
             // A group is the same only if the same people are meant by its name.
-            let asked = |shut: &ShutGate| {
-                let group = engine.group(&shut.group);
-                case.gates.iter().any(|asked| asked.gate == shut.gate && Some(&asked.group) == group.as_ref())
-            };
+            let asked =
+                |shut: &ShutGate| resolve(engine, shut).is_some_and(|gate| case.gates.contains(&gate));
             match required.gates.iter().find(|shut| !asked(shut)) {
                 None => Ok(judged),
                 Some(shut) => Err(Denial::new(

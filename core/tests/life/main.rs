@@ -11,6 +11,7 @@
 mod claims;
 mod fixture;
 mod forged;
+mod glass;
 mod grpc;
 mod journey;
 mod listing;
