@@ -1,13 +1,16 @@
 //! Checks a grant and a claim's receipt before either is used: what the service signed must be about this
 //! very request, in time, and by people who may.
 
+mod keys;
+
 use countersign_protocol::grant::{Answer, GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
-use countersign_protocol::jws::{self, KeySet};
 use countersign_protocol::person::{Involved, Person};
 use countersign_protocol::quorum::{Asked, breaks, eligible, missing};
 use countersign_protocol::request::{Gate, Terms};
 use countersign_protocol::{Hash, Token, UnixMillis};
 use serde::Serialize;
+
+pub use keys::ServiceKeys;
 
 use crate::identity::Identities;
 use crate::refusal::Breach;
@@ -18,10 +21,8 @@ const LEEWAY: i64 = 30;
 /// Whose signatures count, and for whom.
 #[derive(Debug)]
 pub struct Trust {
-    /// The service's public keys.
-    pub keys: KeySet,
-    /// The service's name.
-    pub issuer: String,
+    /// The service's name and public keys.
+    pub keys: ServiceKeys,
     /// This gateway's name.
     pub audience: String,
 }
@@ -55,6 +56,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Of what the service did not sign, as far as can be told.
+    pub(crate) fn unread(breach: Breach) -> Self {
+        Self { breach, jti: None, answers: Vec::new(), detail: None }
+    }
+
     fn of(grant: &Grant, breach: Breach) -> Self {
         Self { breach, jti: Some(grant.jti), answers: Vec::new(), detail: None }
     }
@@ -72,12 +78,8 @@ impl Trust {
         identities: &Identities,
         now: UnixMillis,
     ) -> Result<Grant, Refusal> {
-        let grant: Grant = jws::verify(token, GRANT_TYPE, &self.keys).map_err(|error| Refusal {
-            breach: error.into(),
-            jti: None,
-            answers: Vec::new(),
-            detail: None,
-        })?;
+        let grant: Grant =
+            self.keys.verify(token, GRANT_TYPE, now).map_err(|error| Refusal::unread(error.into()))?;
         self.parties(&grant.iss, &grant.aud)
             .and_then(|()| in_force(&grant, now))
             .and_then(|()| about(&grant, expected, now))
@@ -88,13 +90,20 @@ impl Trust {
 
     /// Reads `token` as the receipt of a claim of `grant` with `nonce` and `record`.
     ///
-    /// It cannot be older than the claim, whose nonce is random and was made for it, so no clock is asked: the
-    /// use is counted already, and a gateway whose clock is fast would have it counted in vain.
+    /// It cannot be older than the claim, whose nonce is random and was made for it, so no clock is asked for its
+    /// times: the use is counted already, and a gateway whose clock is fast would have it counted in vain. Only the key
+    /// must count `now`.
     ///
     /// # Errors
     /// The first rule that it breaks.
-    pub fn receipt(&self, token: &str, grant: &Grant, nonce: Token, record: Hash) -> Result<Receipt, Breach> {
-        let receipt: Receipt = jws::verify(token, RECEIPT_TYPE, &self.keys)?;
+    pub fn receipt(
+        &self,
+        token: &str,
+        grant: &Grant,
+        (nonce, record): (Token, Hash),
+        now: UnixMillis,
+    ) -> Result<Receipt, Breach> {
+        let receipt: Receipt = self.keys.verify(token, RECEIPT_TYPE, now)?;
         self.parties(&receipt.iss, &receipt.aud)?;
         if receipt.exp <= receipt.iat {
             return Err(Breach::Lapsed);
@@ -109,7 +118,7 @@ impl Trust {
 
     fn parties(&self, iss: &str, aud: &str) -> Result<(), Breach> {
         match () {
-            () if iss != self.issuer => Err(Breach::OtherIssuer),
+            () if iss != self.keys.issuer() => Err(Breach::OtherIssuer),
             () if aud != self.audience => Err(Breach::OtherAudience),
             () => Ok(()),
         }

@@ -95,7 +95,15 @@ impl Member {
         let group = |id: &String| GroupId { issuer: self.issuer.clone(), id: id.clone() };
         let membership = |place: &Place| Membership { group: group(&place.id), since: place.since };
         let groups = self.user.groups.iter().map(membership).collect();
-        Answer { id, person: self.person(), at, account_since: self.user.created, groups, amr, break_glass: None }
+        Answer {
+            id,
+            person: self.person(),
+            at,
+            account_since: self.user.created,
+            groups,
+            amr,
+            break_glass: None,
+        }
     }
 }
 

@@ -63,7 +63,8 @@ impl Shift {
         self.stronger.extend(fresh.map(|group| format!("`{group}` has to say yes, too")));
         let (before, after) = (alone(old), alone(new));
         self.weaker.extend(after.difference(&before).map(|group| format!("`{group}` may open it alone")));
-        self.stronger.extend(before.difference(&after).map(|group| format!("`{group}` may not open it alone")));
+        self.stronger
+            .extend(before.difference(&after).map(|group| format!("`{group}` may not open it alone")));
     }
 
     /// Something of which more is stronger.

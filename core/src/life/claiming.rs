@@ -46,7 +46,7 @@ impl Claiming {
         match reply.map(|answer| answer.result) {
             Ok(ClaimResult::Won { receipt }) => {
                 let Claim { nonce, record, .. } = self.claim;
-                match engine.trust.receipt(&receipt, &self.grant, nonce, record) {
+                match engine.trust.receipt(&receipt, &self.grant, (nonce, record), at.now) {
                     Ok(_) => self.on_won(engine, journal, at.now),
                     Err(breach) => self.on_forged(journal, breach, at.now),
                 }

@@ -92,7 +92,10 @@ fn nothing_else_is_opened_so() {
         (vec![breaking("cy", 1, "dba", "down"), sre()], "not_in_group"),
         (vec![by("cy", 1, "pager"), sre()], "not_in_group"),
         (vec![breaking("ana", 1, "pager", "down"), sre()], "self_approval"),
-        (vec![Answer { amr: vec!["pwd".into()], ..breaking("cy", 1, "pager", "down") }, sre()], "second_factor_missing"),
+        (
+            vec![Answer { amr: vec!["pwd".into()], ..breaking("cy", 1, "pager", "down") }, sre()],
+            "second_factor_missing",
+        ),
         (vec![breaking("bo", 1, "pager", "down"), sre()], "same_person_twice"),
     ];
     for (answers, expected) in cases {
@@ -143,7 +146,10 @@ fn a_group_that_nobody_maps_does_not_load() {
     let errors = Engine::load(&files(&unmapped)).unwrap_err();
     let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 1);
-    assert!(told[0].contains("gate `deploy-needs-dba` can be opened alone by `oncall`, which `groups`"), "{told:?}");
+    assert!(
+        told[0].contains("gate `deploy-needs-dba` can be opened alone by `oncall`, which `groups`"),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod forged;
 mod glass;
 mod grpc;
 mod journey;
+mod keys;
 mod listing;
 mod mcp;
 mod messages;

@@ -142,8 +142,7 @@ impl Service {
         let person = person(ticket, act);
         let groups = groups(ticket, act, &person.issuer);
         let (at, amr) = (self.now, act.amr.clone());
-        let break_glass =
-            (act.what == Doing::BreakGlass).then(|| act.reason.clone().unwrap_or_default());
+        let break_glass = (act.what == Doing::BreakGlass).then(|| act.reason.clone().unwrap_or_default());
         let answer =
             Answer { id: answer_id, person, at, account_since: LONG_SINCE, groups, amr, break_glass };
         let by = answer.person.clone();
