@@ -227,6 +227,8 @@ pub enum Operation {
     Outcome,
     /// `POST /v1/evidence`.
     Evidence,
+    /// `GET /.well-known/jwks.json`.
+    Keys,
 }
 
 /// What must come of an entry. What is left out is not looked at.
