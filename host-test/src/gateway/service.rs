@@ -30,8 +30,9 @@ pub(super) fn start(configuration: &[u8], seed: u64, script: Otherwise) -> Resul
 pub(super) fn asking(configuration: &[u8], approvals: &Shared) -> Result<Vec<u8>, Trial> {
     let mut members = members(configuration)?;
     let mut approval = approvals.borrow().approval();
-    if let Some(refresh) = members.get("approval").and_then(|approval| approval.get("refresh")) {
-        approval["refresh"] = refresh.clone();
+    let refresh = members.get("approval").and_then(|approval| approval.get("refresh"));
+    if let (Some(approval), Some(refresh)) = (approval.as_object_mut(), refresh) {
+        approval.insert("refresh".into(), refresh.clone());
     }
     members.insert("approval".into(), approval);
     Ok(Value::Object(members).to_string().into_bytes())
