@@ -89,12 +89,11 @@ impl Held {
 
     /// The hold is over.
     pub fn on_deadline(mut self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
-        let Some(_) = self.unread.take() else { return self.case.pending(engine, journal, self.ticket, now) };
-        let refusal = Refusal::unread(Breach::UnknownKey);
-        let record = self.refused(journal, &refusal, now);
+        let breach = Breach::UnknownKey;
+        let unread = self.unread.take().map(|_| self.refused(journal, &Refusal::unread(breach), now));
         let mut step = self.case.pending(engine, journal, self.ticket, now);
-        step.audit.insert(0, record);
-        step.notes.push(Note::GrantRefused(refusal.breach));
+        step.notes.extend(unread.as_ref().map(|_| Note::GrantRefused(breach)));
+        step.audit.splice(0..0, unread);
         step
     }
 
