@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 mod openapi;
 pub(crate) mod people;
 pub(crate) mod problem;
+pub(crate) mod reviews;
 pub(crate) mod sessions;
 pub(crate) mod tickets;
 pub(crate) mod tokens;
@@ -18,13 +19,14 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
-use countersign_protocol::jws::Jwk;
+use countersign_protocol::keys::KeyDocument;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::store::StoreError;
 use crate::{metrics, trace};
 use problem::{Failed, Problem};
 
@@ -53,6 +55,8 @@ fn everybody() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(people::show))
         .routes(routes!(people::answer))
         .routes(routes!(people::revoke))
+        .routes(routes!(reviews::list))
+        .routes(routes!(reviews::close))
         .routes(routes!(tickets::status))
         .routes(routes!(tokens::list, tokens::make))
         .routes(routes!(tokens::end))
@@ -86,17 +90,12 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-/// A JWK Set (RFC 7517, section 5).
-#[derive(Serialize, ToSchema)]
-struct KeyDocument {
-    keys: Vec<Jwk>,
-}
-
-/// The keys that verify what the service signs
+/// The keys that verify what the service signs, each newer one endorsed by the older
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "service",
-    responses((status = 200, description = "A JWK Set", body = KeyDocument), Failed))]
-async fn jwks(State(app): State<Arc<App>>) -> Json<KeyDocument> {
-    Json(KeyDocument { keys: vec![app.signer.jwk().clone()] })
+    responses((status = 200, description = "A JWK Set (RFC 7517), and who vouches for its keys", body = KeyDocument), Failed))]
+async fn jwks(State(app): State<Arc<App>>) -> Result<Json<KeyDocument>, Problem> {
+    let document = app.signer.document(app.store.now().await?).map_err(StoreError::from)?;
+    Ok(Json(document))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -118,6 +117,6 @@ async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
     if app.store.is_closing() {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "closing", "this replica is about to end"));
     }
-    app.store.ping().await?;
+    app.store.now().await?;
     Ok(Json(Health { status: "ok" }))
 }

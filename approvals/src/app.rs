@@ -107,10 +107,12 @@ impl App {
         crate::api::router(self)
     }
 
-    /// The key that verifies what the service signs.
-    #[must_use]
-    pub fn jwk(&self) -> &Jwk {
-        self.signer.jwk()
+    /// The key that verifies what the service signs at this moment.
+    ///
+    /// # Errors
+    /// When the database or the key file cannot be read.
+    pub async fn jwk(&self) -> Result<Jwk, OpenError> {
+        Ok(self.signer.jwk(self.store.now().await?)?)
     }
 
     /// Tells waiters of deadlines as they pass and of what other replicas do, for as long as the service runs.

@@ -116,8 +116,29 @@ enum Command {
     /// Manage gateways
     #[command(subcommand)]
     Gateway(GatewayCommand),
-    /// Print the public key, a JSON Web Key for the filter's configuration
-    Key,
+    /// Print the public key, a JSON Web Key for the filter's configuration; or change keys
+    Key(KeyArgs),
+}
+
+#[derive(Args)]
+struct KeyArgs {
+    #[command(subcommand)]
+    command: Option<KeyCommand>,
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Make a key that signs from a later time on, and print it; a service that runs takes it up by itself
+    Rotate {
+        /// After how long it signs: gateways have to get to know it before
+        #[arg(long, value_name = "TIME", default_value = "15m", value_parser = time)]
+        after: Duration,
+    },
+    /// Forget a key that does not sign any more
+    Retire {
+        /// The key's id
+        kid: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -204,7 +225,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let data = Data::at(&cli.options.data)?;
     match cli.command {
         None => serve::serve(cli.options, data),
-        Some(Command::Key) => print(&serde_json::to_value(data.public_key()?)?),
+        Some(Command::Key(KeyArgs { command })) => match command {
+            None => print(&serde_json::to_value(data.public_key()?)?),
+            Some(KeyCommand::Rotate { after }) => print(&serde_json::to_value(data.rotate_key(after)?)?),
+            Some(KeyCommand::Retire { kid }) => Ok(data.retire_key(&kid)?),
+        },
         Some(command) => commands::run(cli.options, data, command),
     }
 }

@@ -89,6 +89,7 @@ impl Member {
             account_since: self.created,
             groups: self.groups.clone(),
             amr,
+            break_glass: None,
         }
     }
 }

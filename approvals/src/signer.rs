@@ -188,7 +188,7 @@ impl Signer {
 
 /// Changes to the keys in a file. A service that runs takes them up by itself.
 #[derive(Debug, Clone)]
-pub struct Keys(PathBuf);
+pub(crate) struct Keys(PathBuf);
 
 impl Keys {
     pub(crate) fn at(path: PathBuf) -> Self {
@@ -199,7 +199,7 @@ impl Keys {
     ///
     /// # Errors
     /// When there are too many keys, or the file cannot be read or written.
-    pub fn rotate(&self, signs_from: UnixMillis) -> Result<Jwk, KeyError> {
+    pub(crate) fn rotate(&self, signs_from: UnixMillis) -> Result<Jwk, KeyError> {
         let KeyFile(mut keys) = files::read(&self.0)?;
         if keys.len() >= MOST_KEYS {
             return Err(KeyError::TooMany);
@@ -216,7 +216,7 @@ impl Keys {
     ///
     /// # Errors
     /// When it signs at this moment, there is none of that id, or the file cannot be read or written.
-    pub fn retire(&self, kid: &str, now: UnixMillis) -> Result<(), KeyError> {
+    pub(crate) fn retire(&self, kid: &str, now: UnixMillis) -> Result<(), KeyError> {
         let file: KeyFile = files::read(&self.0)?;
         if file.current(now).is_some_and(|key| key.public.kid == kid) {
             return Err(KeyError::Signs(kid.into()));

@@ -18,6 +18,7 @@ pub(crate) mod gateways;
 pub(crate) mod history;
 mod news;
 pub(crate) mod outcomes;
+pub(crate) mod reviews;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
 pub(crate) mod tickets;
@@ -49,6 +50,8 @@ pub(crate) enum StoreError {
     Random(#[from] getrandom::Error),
     #[error(transparent)]
     File(#[from] crate::files::FileError),
+    #[error(transparent)]
+    Key(#[from] crate::signer::KeyError),
     #[error("cannot write metrics: {0}")]
     Metrics(#[from] std::fmt::Error),
     #[error("a task ended early: {0}")]
@@ -153,10 +156,9 @@ impl Store {
         let _ = closing.wait_for(|closing| *closing).await;
     }
 
-    /// Whether the database answers.
-    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        let mut connection = self.reader.acquire().await?;
-        now(&mut connection).await.map(drop)
+    /// The database's clock, when the database answers.
+    pub(crate) async fn now(&self) -> Result<UnixMillis, StoreError> {
+        now(&mut *self.reader.acquire().await?).await
     }
 
     /// Ends all connections once what is under way is done.

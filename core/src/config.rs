@@ -1,10 +1,12 @@
 //! The filter's configuration: every key named, an unknown one is an error.
 
 use countersign_protocol::jws::Jwk;
+use countersign_protocol::keys::KEYS_PATH;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::identity::IdentitySource;
+use crate::keys::{self, Refresh, RefreshEntry};
 use crate::load::LoadError;
 use crate::reading::Relaxed;
 
@@ -73,6 +75,45 @@ pub struct Approval {
     /// How long one call may take, milliseconds (written `5s`).
     #[serde(default = "five_seconds", deserialize_with = "duration")]
     pub timeout: i64,
+    /// How its newer keys are fetched, if at all.
+    #[serde(default)]
+    pub refresh: Option<KeyRefresh>,
+}
+
+/// How newer keys of the approval service are fetched, as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRefresh {
+    /// How long after an answer the next call follows.
+    #[serde(default = "keys::five_minutes")]
+    every: String,
+    /// How long one call may take.
+    #[serde(default = "keys::five_seconds")]
+    timeout: String,
+    /// The `:path` of the call.
+    #[serde(default = "keys_path")]
+    path: String,
+}
+
+impl Approval {
+    /// Where newer keys come from.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn key_source(&self) -> Result<Option<Refresh>, String> {
+        let entry = self.refresh.as_ref().map(|KeyRefresh { every, timeout, path }| RefreshEntry {
+            cluster: self.cluster.clone(),
+            authority: self.authority.clone(),
+            path: path.clone(),
+            every: every.clone(),
+            timeout: timeout.clone(),
+        });
+        entry.as_ref().map(RefreshEntry::check).transpose()
+    }
+}
+
+fn keys_path() -> String {
+    KEYS_PATH.into()
 }
 
 /// How a client is told to come back when the hold is over.

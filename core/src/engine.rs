@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use countersign_protocol::Hash;
-use countersign_protocol::jws::KeySet;
 use countersign_protocol::person::GroupId;
+use countersign_protocol::{Hash, UnixMillis};
 use serde_json::Value;
 
 use crate::bundle::Bundle;
 use crate::clock::Zone;
 use crate::config::{Approval, AuditFacts, Config, FILE, Limits, Mode, PendingAnswer};
 use crate::entity::EntityName;
-use crate::grant::Trust;
-use crate::identity::{Identities, IdentitySource, Keyring};
+use crate::grant::{ServiceKeys, Trust};
+use crate::identity::{Identities, IdentitySource};
+use crate::keys::KeySource;
 use crate::load::LoadError;
 use crate::policy::{Policies, PolicyInfo, PolicyLimits, Role};
 use crate::reading::Relaxed;
@@ -90,9 +90,20 @@ impl Engine {
         self.identities.read_certificates()
     }
 
-    /// The keys of each source that verifies tokens itself: all that changes of an engine.
-    pub fn keyrings(&self) -> impl Iterator<Item = &Keyring> {
-        self.identities.keyrings()
+    /// The keys of each source that verifies tokens itself, and of the approval service where they are fetched: all
+    /// that changes of an engine.
+    pub fn key_sources(&self) -> impl Iterator<Item = &dyn KeySource> {
+        let service: &dyn KeySource = &self.trust.keys;
+        let fetched = service.refresh().map(|_| service);
+        self.identities.keyrings().map(|keyring| keyring as &dyn KeySource).chain(fetched)
+    }
+
+    /// Takes over keys that were fetched for the configuration before, as far as they count for this one.
+    pub fn inherit(&self, before: &Self, now: UnixMillis) {
+        for mine in self.identities.keyrings() {
+            before.identities.keyrings().for_each(|theirs| mine.inherit(theirs));
+        }
+        self.trust.keys.inherit(&before.trust.keys, now);
     }
 
     /// What is too much.
@@ -199,13 +210,15 @@ impl Settings {
     fn of(config: &Config) -> Result<Self, Vec<LoadError>> {
         let refuse = |message: String| vec![LoadError::in_file(FILE, message)];
         let zone = Zone::named(&config.timezone).map_err(|error| refuse(format!("`timezone`: {error}")))?;
-        let keys = KeySet::new(&config.approval.keys)
-            .map_err(|error| refuse(format!("`approval.keys`: {error}")))?;
-        if config.approval.keys.is_empty() {
+        let approval = &config.approval;
+        if approval.keys.is_empty() {
             return Err(refuse("`approval.keys`: name at least one key of the approval service".into()));
         }
-        let (issuer, audience) = (config.approval.issuer.clone(), config.audience.clone());
-        Ok(Self { zone, trust: Trust { keys, issuer, audience } })
+        let refresh =
+            approval.key_source().map_err(|error| refuse(format!("`approval.refresh`: {error}")))?;
+        let keys = ServiceKeys::new(approval.issuer.clone(), &approval.keys, refresh)
+            .map_err(|error| refuse(format!("`approval.keys`: {error}")))?;
+        Ok(Self { zone, trust: Trust { keys, audience: config.audience.clone() } })
     }
 }
 
@@ -231,15 +244,21 @@ fn narrow_calls(policies: &Policies, routes: &Routes) -> Vec<LoadError> {
 
 /// A gate whose group nobody maps could never be opened: better said now than to the first caller.
 fn unmapped_groups(policies: &Policies, identities: &Identities) -> Vec<LoadError> {
-    let unmapped = policies.policies().filter_map(|policy| match &policy.notes.role {
-        Role::Gate(gate) if identities.group(&gate.group).is_none() => Some((policy, gate)),
-        _ => None,
+    let groups = policies.policies().flat_map(|policy| {
+        let gate = match &policy.notes.role {
+            Role::Gate(gate) => Some(gate),
+            _ => None,
+        };
+        let asks = gate.map(|gate| ("asks", &gate.group));
+        let opens = gate.and_then(|gate| Some(("can be opened alone by", gate.break_glass.as_ref()?)));
+        asks.into_iter().chain(opens).map(move |(what, group)| (policy, what, group))
     });
-    unmapped
-        .map(|(policy, gate)| {
+    groups
+        .filter(|(.., group)| identities.group(group).is_none())
+        .map(|(policy, what, group)| {
             let message = format!(
-                "gate `{}` asks `{}`, which `groups` in `identities.yaml` does not map to an issuer and id",
-                policy.notes.id, gate.group
+                "gate `{}` {what} `{group}`, which `groups` in `identities.yaml` does not map to an issuer and id",
+                policy.notes.id
             );
             LoadError::at(policy.file.clone(), policy.line, message)
         })

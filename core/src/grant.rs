@@ -1,12 +1,16 @@
 //! Checks a grant and a claim's receipt before either is used: what the service signed must be about this
 //! very request, in time, and by people who may.
 
+mod keys;
+
 use countersign_protocol::grant::{Answer, GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
-use countersign_protocol::jws::{self, KeySet};
 use countersign_protocol::person::{Involved, Person};
-use countersign_protocol::quorum::{Asked, eligible, missing};
+use countersign_protocol::quorum::{Asked, breaks, eligible, missing};
 use countersign_protocol::request::{Gate, Terms};
 use countersign_protocol::{Hash, Token, UnixMillis};
+use serde::Serialize;
+
+pub use keys::ServiceKeys;
 
 use crate::identity::Identities;
 use crate::refusal::Breach;
@@ -17,10 +21,8 @@ const LEEWAY: i64 = 30;
 /// Whose signatures count, and for whom.
 #[derive(Debug)]
 pub struct Trust {
-    /// The service's public keys.
-    pub keys: KeySet,
-    /// The service's name.
-    pub issuer: String,
+    /// The service's name and public keys.
+    pub keys: ServiceKeys,
     /// This gateway's name.
     pub audience: String,
 }
@@ -54,6 +56,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Of what the service did not sign, as far as can be told.
+    pub(crate) fn unread(breach: Breach) -> Self {
+        Self { breach, jti: None, answers: Vec::new(), detail: None }
+    }
+
     fn of(grant: &Grant, breach: Breach) -> Self {
         Self { breach, jti: Some(grant.jti), answers: Vec::new(), detail: None }
     }
@@ -71,12 +78,8 @@ impl Trust {
         identities: &Identities,
         now: UnixMillis,
     ) -> Result<Grant, Refusal> {
-        let grant: Grant = jws::verify(token, GRANT_TYPE, &self.keys).map_err(|error| Refusal {
-            breach: error.into(),
-            jti: None,
-            answers: Vec::new(),
-            detail: None,
-        })?;
+        let grant: Grant =
+            self.keys.verify(token, GRANT_TYPE, now).map_err(|error| Refusal::unread(error.into()))?;
         self.parties(&grant.iss, &grant.aud)
             .and_then(|()| in_force(&grant, now))
             .and_then(|()| about(&grant, expected, now))
@@ -87,13 +90,20 @@ impl Trust {
 
     /// Reads `token` as the receipt of a claim of `grant` with `nonce` and `record`.
     ///
-    /// It cannot be older than the claim, whose nonce is random and was made for it, so no clock is asked: the
-    /// use is counted already, and a gateway whose clock is fast would have it counted in vain.
+    /// It cannot be older than the claim, whose nonce is random and was made for it, so no clock is asked for its
+    /// times: the use is counted already, and a gateway whose clock is fast would have it counted in vain. Only the key
+    /// must count `now`.
     ///
     /// # Errors
     /// The first rule that it breaks.
-    pub fn receipt(&self, token: &str, grant: &Grant, nonce: Token, record: Hash) -> Result<Receipt, Breach> {
-        let receipt: Receipt = jws::verify(token, RECEIPT_TYPE, &self.keys)?;
+    pub fn receipt(
+        &self,
+        token: &str,
+        grant: &Grant,
+        (nonce, record): (Token, Hash),
+        now: UnixMillis,
+    ) -> Result<Receipt, Breach> {
+        let receipt: Receipt = self.keys.verify(token, RECEIPT_TYPE, now)?;
         self.parties(&receipt.iss, &receipt.aud)?;
         if receipt.exp <= receipt.iat {
             return Err(Breach::Lapsed);
@@ -108,7 +118,7 @@ impl Trust {
 
     fn parties(&self, iss: &str, aud: &str) -> Result<(), Breach> {
         match () {
-            () if iss != self.issuer => Err(Breach::OtherIssuer),
+            () if iss != self.keys.issuer() => Err(Breach::OtherIssuer),
             () if aud != self.audience => Err(Breach::OtherAudience),
             () => Ok(()),
         }
@@ -165,6 +175,24 @@ fn people(grant: &Grant, expected: Expected<'_>, identities: &Identities) -> Res
         0 => Ok(()),
         _ => Err(Refusal::of(grant, Breach::QuorumMissing)),
     }
+}
+
+/// A gate that somebody opened alone, for evidence.
+#[derive(Debug, Serialize)]
+pub(crate) struct Broken<'a> {
+    gate: &'a str,
+    person: &'a Person,
+    reason: &'a str,
+}
+
+/// The gates that were opened alone, by whom and why; nothing when none was.
+pub(crate) fn broken<'a>(grant: &'a Grant, gates: &'a [Gate]) -> Option<Vec<Broken<'a>>> {
+    let of = |answer: &'a Answer| {
+        let gates = gates.iter().filter(|gate| breaks(answer, gate, grant.asked_at));
+        let reason = answer.break_glass.as_deref().unwrap_or_default();
+        gates.map(move |gate| Broken { gate: &gate.gate.id, person: &answer.person, reason })
+    };
+    Some(grant.answers.iter().flat_map(of).collect::<Vec<_>>()).filter(|broken| !broken.is_empty())
 }
 
 fn fault<'a>(

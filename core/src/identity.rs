@@ -17,7 +17,7 @@ use countersign_protocol::{Hash, UnixMillis};
 pub use bearer::BearerEntry;
 pub use claims::{ClaimFact, ClaimPrincipal, TypeOnly};
 pub use jwk::Algorithm;
-pub use keyring::{KeyName, Keyring, Refresh, RefreshEntry};
+pub use keyring::Keyring;
 pub use source::IdentitySource;
 
 use crate::bundle::Bundle;

@@ -19,6 +19,7 @@ mod grpc;
 pub mod identity;
 pub mod journal;
 mod judge;
+pub mod keys;
 pub mod life;
 pub mod load;
 mod mcp;

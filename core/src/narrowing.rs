@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_protocol::UnixMillis;
 use countersign_protocol::grant::{Answer, Grant};
-use countersign_protocol::quorum::belongs;
+use countersign_protocol::quorum::counts;
 use countersign_protocol::request::{Gate, Severity, Terms};
 
 use crate::denial::Denial;
@@ -18,6 +18,9 @@ use crate::refusal::Breach;
 use crate::routes::common_facts;
 use crate::types::Attribute;
 use crate::value::Value;
+
+/// The one member of the context that each answer has of its own.
+const BREAK_GLASS: &str = "break_glass";
 
 /// The held request, as it is judged now.
 #[derive(Clone, Copy)]
@@ -82,7 +85,11 @@ fn objection(
         let detail = "`people` in `identities.yaml` maps the approver to no type that may approve";
         return Some(Objection { breach: Breach::ApproverUnknownToPolicy, detail: detail.into() });
     }
-    let gates = gates.iter().filter(|gate| belongs(answer, &gate.group, asked_at));
+    let mut context = context.clone();
+    if let Some(breaks) = context.get_mut(BREAK_GLASS) {
+        *breaks = Value::Bool(answer.break_glass.is_some());
+    }
+    let gates = gates.iter().filter(|gate| counts(answer, gate, asked_at));
     let mut queries = gates.flat_map(|gate| people.iter().map(move |person| (gate, person)));
     queries.find_map(|(gate, person)| {
         let query = Query {
@@ -118,7 +125,7 @@ fn told(fault: &Fault) -> String {
     }
 }
 
-/// What the schema declares of what there is.
+/// What the schema declares of what there is, for a yes that breaks no glass.
 fn context(
     engine: &Engine,
     request: Request<'_>,
@@ -140,6 +147,7 @@ fn context(
         ("resource", part.query.resource.to_string()),
         ("severity", severity.into()),
     ];
-    let own = own.into_iter().filter(|(name, _)| wanted(name));
-    Ok(common.into_iter().chain(own.map(|(name, text)| (name.to_owned(), Value::String(text)))).collect())
+    let own = own.map(|(name, text)| (name, Value::String(text)));
+    let own = own.into_iter().chain([(BREAK_GLASS, Value::Bool(false))]).filter(|(name, _)| wanted(name));
+    Ok(common.into_iter().chain(own.map(|(name, value)| (name.to_owned(), value))).collect())
 }

@@ -40,9 +40,11 @@ pub enum Breach {
     NotComparable,
     /// An account is younger than the request.
     AccountTooYoung,
-    /// Severity high, and no second factor.
+    /// The glass is broken without a reason.
+    BreakGlassNeedsReason,
+    /// Severity high or the glass broken, and no second factor.
     SecondFactorMissing,
-    /// Somebody is in no group that may open a gate.
+    /// Somebody is in no group that may open a gate, or opens one alone and may not.
     NotInGroup,
     /// One person answered twice, or flagged and answered.
     SamePersonTwice,
@@ -60,7 +62,7 @@ pub enum Breach {
 
 impl Breach {
     /// All that a grant can break.
-    pub const OF_GRANTS: [Self; 24] = [
+    pub const OF_GRANTS: [Self; 25] = [
         Self::Malformed,
         Self::WrongType,
         Self::UnknownKey,
@@ -78,6 +80,7 @@ impl Breach {
         Self::SelfApproval,
         Self::NotComparable,
         Self::AccountTooYoung,
+        Self::BreakGlassNeedsReason,
         Self::SecondFactorMissing,
         Self::NotInGroup,
         Self::SamePersonTwice,
@@ -120,6 +123,7 @@ impl Breach {
             Self::SelfApproval => "self_approval",
             Self::NotComparable => "identity_not_comparable",
             Self::AccountTooYoung => "account_too_young",
+            Self::BreakGlassNeedsReason => "break_glass_needs_reason",
             Self::SecondFactorMissing => "second_factor_missing",
             Self::NotInGroup => "not_in_group",
             Self::SamePersonTwice => "same_person_twice",
@@ -154,6 +158,7 @@ impl From<Ineligible> for Breach {
             Ineligible::SelfApproval => Self::SelfApproval,
             Ineligible::NotComparable => Self::NotComparable,
             Ineligible::AccountTooYoung => Self::AccountTooYoung,
+            Ineligible::BreakGlassNeedsReason => Self::BreakGlassNeedsReason,
             Ineligible::SecondFactorMissing => Self::SecondFactorMissing,
             Ineligible::NotInGroup => Self::NotInGroup,
         }
@@ -170,7 +175,7 @@ mod tests {
     fn codes_are_unique_and_those_of_protocol() {
         let all: BTreeSet<_> = Breach::OF_GRANTS.into_iter().chain(Breach::OF_RECEIPTS).collect();
         let codes: BTreeSet<_> = all.iter().map(|breach| breach.code()).collect();
-        assert_eq!((all.len(), codes.len()), (25, 25));
+        assert_eq!((all.len(), codes.len()), (26, 26));
         for error in [JwsError::Malformed, JwsError::WrongType, JwsError::UnknownKey, JwsError::BadSignature]
         {
             assert_eq!(Breach::from(error).code(), error.to_string());
@@ -179,6 +184,7 @@ mod tests {
             Ineligible::SelfApproval,
             Ineligible::NotComparable,
             Ineligible::AccountTooYoung,
+            Ineligible::BreakGlassNeedsReason,
             Ineligible::SecondFactorMissing,
             Ineligible::NotInGroup,
         ] {

@@ -112,10 +112,16 @@ impl Approvals {
         &self.service.audience
     }
 
-    /// The key that verifies what it signs.
+    /// The key that verifies what it signs at this moment.
     #[must_use]
     pub fn jwk(&self) -> &Jwk {
         &self.service.signer.jwk
+    }
+
+    /// Signs with a new key from now on, which all keys before it endorse at
+    /// [`KEYS_PATH`](countersign_protocol::keys::KEYS_PATH).
+    pub fn rotate(&mut self) {
+        self.service.rotate();
     }
 
     /// The bearer token that the gateway must show.

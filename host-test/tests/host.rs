@@ -32,6 +32,8 @@ mod released;
 mod replies;
 #[path = "host/roots.rs"]
 mod roots;
+#[path = "host/service_keys.rs"]
+mod service_keys;
 #[path = "host/streams.rs"]
 mod streams;
 #[path = "host/tokens.rs"]

@@ -33,9 +33,7 @@ impl Current {
     /// before a token can be verified.
     pub(crate) fn set(&self, root: u32, engine: Engine) -> Rc<Engine> {
         if let Some(before) = self.get() {
-            let pairs =
-                engine.keyrings().flat_map(|mine| before.keyrings().map(move |theirs| (mine, theirs)));
-            pairs.for_each(|(mine, theirs)| mine.inherit(theirs));
+            engine.inherit(&before, host::now());
         }
         self.forget(root);
         let engine = Rc::new(engine);

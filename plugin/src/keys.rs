@@ -1,19 +1,20 @@
-//! Fetches issuers' keys: regularly, soon when a token names one that is not here, ever later when nothing comes.
+//! Fetches the keys of issuers and of the approval service: regularly, soon when something names one that is not
+//! here, ever later when nothing comes.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use countersign_core::engine::Engine;
-use countersign_core::identity::{Keyring, Refresh};
+use countersign_core::keys::{KeySource, Refresh};
 use countersign_protocol::UnixMillis;
 
 use crate::calls;
 use crate::quiet::Quiet;
 
-/// The longest set of keys that is read, bytes.
+/// The longest document with keys that is read, bytes.
 const LONGEST: usize = 256 << 10;
 
-/// How soon after a call a token with an unknown key may bring about the next one, milliseconds.
+/// How soon after a call something with an unknown key may bring about the next one, milliseconds.
 const EARLIEST: i64 = 10_000;
 
 /// How long the first call waits that follows one without an answer, and how long at most, milliseconds.
@@ -31,8 +32,8 @@ pub(crate) struct Fetcher {
 /// When the keys of one source are fetched.
 #[derive(Debug)]
 struct Plan {
-    /// Its place among the engine's keyrings.
-    keyring: usize,
+    /// Its place among the engine's sources of keys.
+    source: usize,
     /// Nothing: now.
     next: Option<UnixMillis>,
     sent: Option<UnixMillis>,
@@ -43,9 +44,9 @@ struct Plan {
 impl Fetcher {
     /// For the keys of `engine`.
     pub(crate) fn new(engine: Rc<Engine>) -> Self {
-        let fetched = |(_, keyring): &(usize, &Keyring)| keyring.refresh().is_some();
-        let plan = |(keyring, _)| Plan { keyring, next: None, sent: None, pause: None, quiet: Quiet::NEW };
-        let plans = engine.keyrings().enumerate().filter(fetched).map(plan).collect();
+        let fetched = |(_, keys): &(usize, &dyn KeySource)| keys.refresh().is_some();
+        let plan = |(source, _)| Plan { source, next: None, sent: None, pause: None, quiet: Quiet::NEW };
+        let plans = engine.key_sources().enumerate().filter(fetched).map(plan).collect();
         Self { engine: Some(engine), plans, calls: BTreeMap::new() }
     }
 
@@ -61,16 +62,16 @@ impl Fetcher {
             return;
         }
         for (index, plan) in self.plans.iter_mut().enumerate() {
-            let Some(keyring) = engine.keyrings().nth(plan.keyring) else { continue };
-            let Some(refresh) = keyring.refresh() else { continue };
-            plan.hasten(keyring.take_wanted());
+            let Some(keys) = engine.key_sources().nth(plan.source) else { continue };
+            let Some(refresh) = keys.refresh() else { continue };
+            plan.hasten(keys.take_wanted());
             if self.calls.values().any(|about| *about == index) || !plan.is_due(refresh, now) {
                 continue;
             }
             plan.sent = Some(now);
             match calls::get(&refresh.cluster, &refresh.authority, &refresh.path, refresh.timeout) {
                 Ok(call) => drop(self.calls.insert(call, index)),
-                Err(fault) => plan.failed(keyring, refresh, &fault.to_string(), now),
+                Err(fault) => plan.failed(keys, refresh, &fault.to_string(), now),
             }
         }
     }
@@ -79,12 +80,12 @@ impl Fetcher {
     pub(crate) fn replied(&mut self, call: u32, body_size: usize, now: UnixMillis) -> bool {
         let Some(index) = self.calls.remove(&call) else { return false };
         let Some((engine, plan)) = self.engine.as_ref().zip(self.plans.get_mut(index)) else { return true };
-        if let Some(keyring) = engine.keyrings().nth(plan.keyring)
-            && let Some(refresh) = keyring.refresh()
+        if let Some(keys) = engine.key_sources().nth(plan.source)
+            && let Some(refresh) = keys.refresh()
         {
             match calls::body(body_size, LONGEST) {
-                Ok(set) => plan.answered(keyring, refresh, &set, now),
-                Err(fault) => plan.failed(keyring, refresh, &fault.to_string(), now),
+                Ok(document) => plan.answered(keys, refresh, &document, now),
+                Err(fault) => plan.failed(keys, refresh, &fault.to_string(), now),
             }
         }
         true
@@ -106,10 +107,10 @@ impl Plan {
         self.next.is_none_or(|next| !(1..=longest).contains(&next.saturating_sub(now)))
     }
 
-    fn answered(&mut self, keyring: &Keyring, refresh: &Refresh, set: &[u8], now: UnixMillis) {
-        let source = keyring.source();
-        match keyring.renew(set) {
-            Err(why) => return self.failed(keyring, refresh, &format!("the answer {why}"), now),
+    fn answered(&mut self, keys: &dyn KeySource, refresh: &Refresh, document: &[u8], now: UnixMillis) {
+        let source = keys.source();
+        match keys.renew(document, now) {
+            Err(why) => return self.failed(keys, refresh, &format!("the answer {why}"), now),
             Ok((true, 0)) => log::info!("the keys of {source} are others now"),
             Ok((true, faults)) => log::warn!("the keys of {source} are others now, {faults} cannot be used"),
             Ok((false, _)) => {}
@@ -119,17 +120,13 @@ impl Plan {
     }
 
     /// The keys stay as they are.
-    fn failed(&mut self, keyring: &Keyring, refresh: &Refresh, why: &str, now: UnixMillis) {
+    fn failed(&mut self, keys: &dyn KeySource, refresh: &Refresh, why: &str, now: UnixMillis) {
         let pause =
             self.pause.map_or(PAUSE.0, |pause| pause.saturating_mul(2)).min(PAUSE.1).min(refresh.every);
         self.pause = Some(pause);
         self.next = Some(now.saturating_add(pause));
         if self.quiet.again(now).is_some() {
-            log::warn!(
-                "the keys of {} cannot be fetched from `{}`: {why}",
-                keyring.source(),
-                refresh.cluster
-            );
+            log::warn!("the keys of {} cannot be fetched from `{}`: {why}", keys.source(), refresh.cluster);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod health;
 mod keys;
+mod lapse;
 mod load;
 mod outbox;
 mod queue;
@@ -256,19 +257,6 @@ impl Worker {
         !self.outbox.is_calm() && self.outbox.urgent(now())
     }
 
-    /// Ends the waits whose time is over.
-    pub(crate) fn lapse(&mut self, now: UnixMillis) -> Vec<(u32, Directive)> {
-        self.beat(now);
-        let due = |parked: &Parked| match parked {
-            Parked::Body { withheld_at, .. } => withheld_at.is_some_and(|at| at <= now),
-            Parked::Held(held) => held.until() <= now,
-            Parked::Keeping(keeping) => keeping.until() <= now,
-            Parked::Asking(_) | Parked::Claiming(_) => false,
-        };
-        let ids: Vec<u32> = self.parked.iter().filter(|(_, parked)| due(parked)).map(|(id, _)| *id).collect();
-        ids.into_iter().map(|id| (id, self.lapse_one(id, now))).collect()
-    }
-
     fn beat(&mut self, now: UnixMillis) {
         // Further away than one is due when the clock was set back.
         let waits = (1..=HEARTBEAT).contains(&self.beat_at.saturating_sub(now));
@@ -286,23 +274,6 @@ impl Worker {
         let (held, held_bytes, held_percent) = self.load.levels(limits);
         let (buffered, buffered_percent) = self.outbox.levels();
         Levels { held, held_bytes, held_percent, buffered, buffered_percent }
-    }
-
-    fn lapse_one(&mut self, id: u32, now: UnixMillis) -> Directive {
-        let step = match self.parked.remove(&id) {
-            Some(Parked::Body { state, .. }) => state.on_withheld(&self.engine, &mut self.journal, now),
-            Some(Parked::Held(held)) => {
-                unlist(&mut self.by_ticket, held.ticket(), id);
-                held.on_deadline(&self.engine, &mut self.journal, now)
-            }
-            Some(Parked::Keeping(keeping)) => keeping.on_deadline(&mut self.journal, now),
-            Some(other) => {
-                self.parked.insert(id, other);
-                return Directive::Stay;
-            }
-            None => return Directive::Stay,
-        };
-        self.apply(id, step, now)
     }
 
     /// The one place that carries out a step.

@@ -68,6 +68,10 @@ pub struct Answer {
     pub groups: Vec<Membership>,
     /// How the person proved who they are (RFC 8176: `pwd`, `otp`, `hwk` …).
     pub amr: Vec<String>,
+    /// Why the person opens alone what takes others as well; an answer with a reason breaks the glass
+    /// ([`crate::request::BreakGlass`]) and fills nobody's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<String>,
 }
 
 /// A person's place in a group.

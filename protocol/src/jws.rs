@@ -79,6 +79,13 @@ impl Jwk {
         }
     }
 
+    /// The name that nobody gave it (RFC 7638 with SHA-256, base64url without padding).
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        let canonical = serde_json::json!({ "crv": self.crv, "kty": self.kty, "x": self.x });
+        URL_SAFE_NO_PAD.encode(crate::Hash::of(canonical.to_string().as_bytes()).0)
+    }
+
     fn verifying_key(&self) -> Result<VerifyingKey, KeyError> {
         if self.kty != "OKP" || self.crv != "Ed25519" {
             return Err(KeyError::Kind(self.kid.clone()));
@@ -104,6 +111,12 @@ impl KeySet {
             set.0.push((key.kid.clone(), key.verifying_key()?));
         }
         Ok(set)
+    }
+
+    /// Whether there is a key of that id.
+    #[must_use]
+    pub fn has(&self, kid: &str) -> bool {
+        self.find(kid).is_some()
     }
 
     fn find(&self, kid: &str) -> Option<&VerifyingKey> {
@@ -148,6 +161,13 @@ pub fn verify<T: DeserializeOwned>(token: &str, typ: &str, keys: &KeySet) -> Res
     read(payload)
 }
 
+/// The id of the key that a statement says it is signed with. Nothing of it counts before [`verify`] said so.
+#[must_use]
+pub fn key_id(token: &str) -> Option<String> {
+    let header: Header = read(token.split('.').next()?).ok()?;
+    Some(header.kid)
+}
+
 fn read<T: DeserializeOwned>(part: &str) -> Result<T, JwsError> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Malformed)?;
     serde_json::from_slice(&bytes).map_err(|_| JwsError::Malformed)
@@ -190,6 +210,16 @@ mod tests {
         for (token, expected) in cases {
             assert_eq!(verify::<String>(&token, "t", &keys()), Err(expected), "{token}");
         }
+    }
+
+    #[test]
+    fn a_key_has_the_names_that_the_standards_give() {
+        // RFC 8037 appendix A.3.
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let jwk = Jwk { x: x.into(), ..Jwk::of("a", &key(1)) };
+        assert_eq!(jwk.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(key_id(&sign("t", "a", &key(1), &"yes").unwrap()).as_deref(), Some("a"));
+        assert_eq!(key_id("a.b.c"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod grant;
 pub mod id;
 pub mod jws;
+pub mod keys;
 pub mod person;
 pub mod quorum;
 pub mod recording;

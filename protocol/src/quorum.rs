@@ -18,10 +18,13 @@ pub enum Ineligible {
     /// The account is younger than the request.
     #[error("account_too_young")]
     AccountTooYoung,
-    /// Severity high, and no second factor.
+    /// The glass is broken without a reason.
+    #[error("break_glass_needs_reason")]
+    BreakGlassNeedsReason,
+    /// Severity high or the glass broken, and no second factor.
     #[error("second_factor_missing")]
     SecondFactorMissing,
-    /// In none of the groups that may open a gate, or not since before the request.
+    /// In none of the groups that may open a gate (alone, when the glass is broken), or not since before the request.
     #[error("not_in_group")]
     NotInGroup,
 }
@@ -61,11 +64,15 @@ pub fn eligible(answer: &Answer, asked: Asked<'_>) -> Result<(), Ineligible> {
     if answer.account_since > asked.asked_at {
         return Err(Ineligible::AccountTooYoung);
     }
+    if answer.break_glass.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+        return Err(Ineligible::BreakGlassNeedsReason);
+    }
     let proven = answer.amr.iter().any(|method| SECOND_FACTORS.contains(&method.as_str()));
-    if asked.severity == Severity::High && !proven {
+    let must_prove = asked.severity == Severity::High || answer.break_glass.is_some();
+    if must_prove && !proven {
         return Err(Ineligible::SecondFactorMissing);
     }
-    if !asked.gates.iter().any(|gate| belongs(answer, &gate.group, asked.asked_at)) {
+    if !asked.gates.iter().any(|gate| counts(answer, gate, asked.asked_at)) {
         return Err(Ineligible::NotInGroup);
     }
     Ok(())
@@ -79,24 +86,48 @@ fn apart(answer: &Answer, one: &Involved) -> Result<(), Ineligible> {
     if comparable || one.role == Role::Agent { Ok(()) } else { Err(Ineligible::NotComparable) }
 }
 
-/// Whether the person was in `group` when the request was asked.
+/// Whether the answer can count for `gate`: by the group that opens it alone when the glass is broken, else by
+/// the group of its reviewers.
 #[must_use]
-pub fn belongs(answer: &Answer, group: &GroupId, asked_at: UnixMillis) -> bool {
+pub fn counts(answer: &Answer, gate: &Gate, asked_at: UnixMillis) -> bool {
+    match answer.break_glass {
+        Some(_) => breaks(answer, gate, asked_at),
+        None => belongs(answer, &gate.group, asked_at),
+    }
+}
+
+/// Whether the answer opens `gate` alone.
+#[must_use]
+pub fn breaks(answer: &Answer, gate: &Gate, asked_at: UnixMillis) -> bool {
+    let glass = gate.break_glass.as_ref().filter(|_| answer.break_glass.is_some());
+    glass.is_some_and(|glass| belongs(answer, &glass.group, asked_at))
+}
+
+/// Whether the person was in `group` when the request was asked.
+fn belongs(answer: &Answer, group: &GroupId, asked_at: UnixMillis) -> bool {
     answer.groups.iter().any(|place| place.group == *group && place.since <= asked_at)
 }
 
 /// How many approvers are missing until every gate has its quorum and every flag its extra approver, when
 /// no person fills two slots: 0 means enough.
 ///
+/// Who breaks the glass opens every gate alone whose group for that they are in, and fills no slot. A flag's extra
+/// approver may come from any gate's reviewers, so that no yes ever makes more people missing; when the glass of all
+/// gates is broken, none is needed.
+///
 /// People are matched to slots (augmenting paths, Kuhn 1955), not greedily: somebody in two groups must not
 /// block the slot that only they can fill. Call it with eligible answers of distinct people.
 #[must_use]
 pub fn missing(gates: &[Gate], flags: usize, asked_at: UnixMillis, answers: &[Answer]) -> usize {
-    let slots = slots(gates, flags);
+    let (broken, answers): (Vec<&Answer>, Vec<&Answer>) =
+        answers.iter().partition(|answer| answer.break_glass.is_some());
+    let shut = |gate: &&Gate| !broken.iter().any(|answer| breaks(answer, gate, asked_at));
+    let shut: Vec<&Gate> = gates.iter().filter(shut).collect();
+    let slots = if shut.is_empty() { Vec::new() } else { slots(gates, &shut, flags) };
     let candidates: Vec<Vec<usize>> = slots
         .iter()
         .map(|groups| {
-            let fits = |(index, answer): (usize, &Answer)| {
+            let fits = |(index, answer): (usize, &&Answer)| {
                 groups.iter().any(|group| belongs(answer, group, asked_at)).then_some(index)
             };
             answers.iter().enumerate().filter_map(fits).collect()
@@ -108,9 +139,9 @@ pub fn missing(gates: &[Gate], flags: usize, asked_at: UnixMillis, answers: &[An
     slots.len() - filled.count()
 }
 
-/// For each slot the groups of which one is enough: a gate's own, or any gate's for a flag's extra slot.
-fn slots(gates: &[Gate], flags: usize) -> Vec<Vec<&GroupId>> {
-    let own = gates.iter().flat_map(|gate| (0..gate.quorum).map(|_| vec![&gate.group]));
+/// For each slot the groups of which one is enough: a shut gate's own, or any gate's for a flag's extra slot.
+fn slots<'a>(gates: &'a [Gate], shut: &[&'a Gate], flags: usize) -> Vec<Vec<&'a GroupId>> {
+    let own = shut.iter().flat_map(|gate| (0..gate.quorum).map(|_| vec![&gate.group]));
     let any: Vec<&GroupId> = gates.iter().map(|gate| &gate.group).collect();
     own.chain((0..flags).map(|_| any.clone())).collect()
 }

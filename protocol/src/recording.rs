@@ -152,6 +152,8 @@ pub struct Act {
 pub enum Doing {
     /// Says yes.
     Approve,
+    /// Says yes and breaks the glass: opens alone, with `reason`, what they may so open.
+    BreakGlass,
     /// Says no.
     Reject,
     /// Wants one more approver.
@@ -225,6 +227,8 @@ pub enum Operation {
     Outcome,
     /// `POST /v1/evidence`.
     Evidence,
+    /// `GET /.well-known/jwks.json`.
+    Keys,
 }
 
 /// What must come of an entry. What is left out is not looked at.

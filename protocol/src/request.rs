@@ -37,6 +37,19 @@ pub struct Gate {
     pub reason: Option<String>,
     /// Where to ask, when the policy names a place (`@channel`).
     pub channel: Option<String>,
+    /// Who may open it alone, when the policy says so (`@break_glass`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
+}
+
+/// Who may open a gate alone: with a second factor and a reason, plainly on record, reviewed afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BreakGlass {
+    /// Whose members may.
+    pub group: GroupId,
+    /// The group's name in the policy, for people to read.
+    pub group_name: String,
 }
 
 /// What all shut gates ask for together: shortest times, highest severity.

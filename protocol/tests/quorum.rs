@@ -5,7 +5,7 @@
 use countersign_protocol::grant::{Answer, GateRef, Membership};
 use countersign_protocol::person::{GroupId, Involved, Person, Role};
 use countersign_protocol::quorum::{Asked, Ineligible, eligible, missing};
-use countersign_protocol::request::{Gate, Severity};
+use countersign_protocol::request::{BreakGlass, Gate, Severity};
 use countersign_protocol::{Hash, Token};
 use proptest::prelude::*;
 
@@ -27,6 +27,7 @@ fn gate(id: &str, quorum: u8) -> Gate {
         quorum,
         reason: None,
         channel: None,
+        break_glass: None,
     }
 }
 
@@ -39,6 +40,7 @@ fn answer(subject: &str, groups: &[&str]) -> Answer {
         account_since: 0,
         groups,
         amr: vec!["pwd".into()],
+        break_glass: None,
     }
 }
 
@@ -119,7 +121,87 @@ fn each_flag_needs_one_more() {
     assert_eq!(missing(&[gate("sre", 1)], 1, ASKED_AT, &people), 0);
 }
 
+/// A gate that members of `glass` may open alone.
+fn glazed(id: &str, quorum: u8, glass: &str) -> Gate {
+    let break_glass = Some(BreakGlass { group: group(glass), group_name: glass.into() });
+    Gate { break_glass, ..gate(id, quorum) }
+}
+
+/// Breaks the glass with both factors.
+fn breaking(subject: &str, groups: &[&str], reason: &str) -> Answer {
+    let amr = vec!["pwd".into(), "otp".into()];
+    Answer { amr, break_glass: Some(reason.into()), ..answer(subject, groups) }
+}
+
+#[test]
+fn who_breaks_the_glass_needs_a_reason_a_second_factor_and_the_group_for_it() {
+    let gates = [gate("dba", 1), glazed("sre", 2, "oncall")];
+    let good = breaking("ana", &["oncall"], "the site is down");
+    let weak = Answer { amr: vec!["pwd".into()], ..good.clone() };
+    let mut joined = good.clone();
+    joined.groups[0].since = ASKED_AT + 1;
+    let own = involved(Role::Owner, &[person("local", "ana")]);
+    let cases = [
+        (&good, &[][..], Ok(())),
+        (&good, &own[..], Err(Ineligible::SelfApproval)),
+        (&Answer { account_since: ASKED_AT + 1, ..good.clone() }, &[], Err(Ineligible::AccountTooYoung)),
+        (&breaking("ana", &["oncall"], " \n"), &[], Err(Ineligible::BreakGlassNeedsReason)),
+        (&weak, &[], Err(Ineligible::SecondFactorMissing)),
+        (&joined, &[], Err(Ineligible::NotInGroup)),
+        (&breaking("ana", &["sre", "dba"], "down"), &[], Err(Ineligible::NotInGroup)),
+        // Without breaking it, those of that group open nothing.
+        (&answer("ana", &["oncall"]), &[], Err(Ineligible::NotInGroup)),
+    ];
+    for (answer, involved, expected) in cases {
+        let asked = Asked { involved, gates: &gates, severity: Severity::Low, asked_at: ASKED_AT };
+        assert_eq!(eligible(answer, asked), expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn broken_glass_opens_its_gates_alone_and_fills_no_slot() {
+    let gates = [glazed("sre", 2, "oncall"), gate("dba", 1)];
+    // In the other gate's group, too: still no slot of it.
+    let broken = breaking("ana", &["oncall", "dba"], "down");
+    assert_eq!(missing(&gates, 0, ASKED_AT, std::slice::from_ref(&broken)), 1);
+    assert_eq!(missing(&gates, 0, ASKED_AT, &[broken.clone(), answer("bo", &["dba"])]), 0);
+    assert_eq!(missing(&gates[..1], 0, ASKED_AT, std::slice::from_ref(&broken)), 0);
+    assert_eq!(missing(&gates, 0, ASKED_AT, &[breaking("ana", &["sre", "dba"], "down")]), 3);
+}
+
+#[test]
+fn a_flag_needs_its_approver_unless_no_gate_is_left() {
+    let gates = [glazed("sre", 2, "oncall"), gate("dba", 1)];
+    let broken = breaking("ana", &["oncall"], "down");
+    assert_eq!(missing(&gates[..1], 3, ASKED_AT, std::slice::from_ref(&broken)), 0);
+    let dba = answer("bo", &["dba"]);
+    assert_eq!(missing(&gates, 1, ASKED_AT, &[broken.clone(), dba.clone()]), 1);
+    assert_eq!(missing(&gates, 1, ASKED_AT, &[broken, dba, answer("cy", &["sre"])]), 0);
+}
+
 const GROUPS: [&str; 3] = ["a", "b", "c"];
+
+/// Some of them break the glass.
+fn hasty_crowd() -> impl Strategy<Value = Vec<Answer>> {
+    (crowd(), proptest::collection::vec(any::<bool>(), 6)).prop_map(|(people, hasty)| {
+        let reason = |hasty: bool| hasty.then(|| "down".to_owned());
+        let people = people.into_iter().zip(hasty);
+        people.map(|(answer, hasty)| Answer { break_glass: reason(hasty), ..answer }).collect()
+    })
+}
+
+/// Some with glass.
+fn glass_gates() -> impl Strategy<Value = Vec<Gate>> {
+    let glass = proptest::collection::vec(proptest::option::of(0..3_usize), 4);
+    (gates(), glass).prop_map(|(gates, glass)| {
+        let mut gates = gates;
+        for (gate, glass) in gates.iter_mut().zip(glass) {
+            gate.break_glass =
+                glass.map(|n| BreakGlass { group: group(GROUPS[n]), group_name: GROUPS[n].into() });
+        }
+        gates
+    })
+}
 
 fn crowd() -> impl Strategy<Value = Vec<Answer>> {
     let member = proptest::sample::subsequence(GROUPS.to_vec(), 0..=3);
@@ -159,5 +241,25 @@ proptest! {
         let all = missing(&gates, flags, ASKED_AT, &people);
         let fewer = missing(&gates, flags, ASKED_AT, &people[..people.len().saturating_sub(1)]);
         prop_assert!(all <= fewer && fewer <= all + 1);
+    }
+
+    #[test]
+    fn a_yes_that_breaks_glass_never_makes_it_worse(
+        gates in glass_gates(), people in hasty_crowd(), flags in 0..3_usize,
+    ) {
+        let all = missing(&gates, flags, ASKED_AT, &people);
+        let fewer = missing(&gates, flags, ASKED_AT, &people[..people.len().saturating_sub(1)]);
+        prop_assert!(all <= fewer);
+    }
+
+    #[test]
+    fn the_gates_that_are_left_are_opened_by_the_others_alone(gates in glass_gates(), people in hasty_crowd()) {
+        let (hasty, others): (Vec<Answer>, Vec<Answer>) =
+            people.iter().cloned().partition(|answer| answer.break_glass.is_some());
+        let opened = |gate: &&Gate| gate.break_glass.as_ref().is_some_and(|glass| {
+            hasty.iter().any(|answer| answer.groups.iter().any(|place| place.group == glass.group))
+        });
+        let left: Vec<Gate> = gates.iter().filter(|gate| !opened(gate)).cloned().collect();
+        prop_assert_eq!(missing(&gates, 0, ASKED_AT, &people), missing(&left, 0, ASKED_AT, &others));
     }
 }

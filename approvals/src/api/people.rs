@@ -17,12 +17,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path, Query};
 use super::problem::{Failed, Problem};
+use super::reviews::Reviewed;
 use crate::app::App;
 use crate::auth::Session;
 use crate::people::{Member, Role};
 use crate::store::StoreError;
 use crate::store::answers::giving::Given;
-use crate::store::answers::{Kept, Kind, lacking, may_stop};
+use crate::store::answers::{Kept, Kind, Narrowed, lacking, may_stop};
 use crate::store::claims::uses::Use;
 use crate::store::history::Entry;
 use crate::store::tickets::{Ticket, state_name, state_named};
@@ -115,15 +116,22 @@ struct Said {
     /// How they proved who they are (RFC 8176).
     amr: Vec<String>,
     reason: Option<String>,
+    /// Whether it opens gates alone.
+    break_glass: bool,
+    /// To how many uses they said yes, where to fewer than was asked for.
+    uses: Option<i64>,
+    /// For how long, milliseconds, likewise.
+    use_within_ms: Option<i64>,
     /// Why it does not count: a stable code.
     dropped: Option<String>,
 }
 
 impl From<Kept> for Said {
     fn from(kept: Kept) -> Self {
-        let Kept { kind, answer, reason, dropped } = kept;
-        let Answer { id, person, at, amr, .. } = answer;
-        Self { id, kind, person, at, amr, reason, dropped }
+        let Kept { kind, answer, reason, narrowed: Narrowed { uses, use_within_ms }, dropped } = kept;
+        let Answer { id, person, at, amr, break_glass, .. } = answer;
+        let break_glass = break_glass.is_some();
+        Self { id, kind, person, at, amr, reason, break_glass, uses, use_within_ms, dropped }
     }
 }
 
@@ -145,6 +153,9 @@ pub(crate) struct Detail {
     claims: Vec<Use>,
     history: Vec<Entry>,
     waiting: i64,
+    /// What became of the review, where glass was broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    review: Option<Reviewed>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -153,7 +164,18 @@ pub(crate) struct NewAnswer {
     kind: Kind,
     #[serde(default)]
     reason: Option<String>,
+    /// The hash of the question as it was shown.
     shown: Hash,
+    /// Whether this opens alone what takes others as well: for those whom the gate's policy names, with a reason and
+    /// a second factor; somebody else reviews it afterwards.
+    #[serde(default)]
+    break_glass: bool,
+    /// Yes to this many uses only.
+    #[serde(default)]
+    uses: Option<i64>,
+    /// Yes for this long only, milliseconds.
+    #[serde(default)]
+    use_within_ms: Option<i64>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -198,6 +220,7 @@ async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
         claims: app.store.uses(ticket.id).await?,
         history: app.store.history(ticket.id).await?,
         waiting: app.store.waiting(ticket.id).await?.held,
+        review: app.store.review(ticket.id).await?.map(Reviewed::from),
         question: RawValue::from_string(ticket.raw).map_err(StoreError::from)?,
     })
 }
@@ -265,7 +288,9 @@ pub(crate) async fn answer(
     Body(new): Body<NewAnswer>,
 ) -> Result<Json<Detail>, Problem> {
     seen_to_answer(&app, &session, id, new.kind).await?;
-    let given = Given { kind: new.kind, reason: new.reason, shown: new.shown, amr: session.amr.clone() };
+    let NewAnswer { kind, reason, shown, break_glass, uses, use_within_ms } = new;
+    let narrowed = Narrowed { uses, use_within_ms };
+    let given = Given { kind, reason, shown, amr: session.amr.clone(), break_glass, narrowed };
     give(&app, session.clone(), id, given).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))

@@ -17,6 +17,7 @@ use crate::auth::LoginError;
 use crate::store::StoreError;
 use crate::store::answers::giving::Refused;
 use crate::store::evidence::KeepError;
+use crate::store::reviews::NotClosed;
 use crate::store::tickets::state_name;
 use crate::store::waiters::WaitError;
 
@@ -193,6 +194,7 @@ pub(crate) fn code(refused: &Refused) -> String {
     match refused {
         Refused::Unknown => "not_found".into(),
         Refused::BadReason => "bad_reason".into(),
+        Refused::BadTerms => "bad_terms".into(),
         Refused::OtherShown => "other_shown".into(),
         Refused::AlreadyAnswered => "already_answered".into(),
         Refused::Closed(state) => format!("already_{}", state_name(*state)),
@@ -206,11 +208,23 @@ impl From<Refused> for Problem {
         let status = match refused {
             Refused::Unknown => return Self::not_found(),
             Refused::Store(error) => return error.into(),
-            Refused::BadReason => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::BadReason | Refused::BadTerms => StatusCode::UNPROCESSABLE_ENTITY,
             Refused::OtherShown | Refused::AlreadyAnswered | Refused::Closed(_) => StatusCode::CONFLICT,
             Refused::Ineligible(_) => StatusCode::FORBIDDEN,
         };
         Self::new(status, &code(&refused), refused.to_string())
+    }
+}
+
+impl From<NotClosed> for Problem {
+    fn from(error: NotClosed) -> Self {
+        let detail = error.to_string();
+        match error {
+            NotClosed::Nothing => Self::new(StatusCode::CONFLICT, "nothing_to_review", detail),
+            NotClosed::NotYours => Self::forbidden("not_reviewer", &detail),
+            NotClosed::BadNote => Self::unprocessable("bad_note", detail),
+            NotClosed::Store(error) => error.into(),
+        }
     }
 }
 

@@ -22,7 +22,8 @@ async fn said(app: &App, command: Command) -> anyhow::Result<Vec<Value>> {
         Command::Group(GroupCommand::Add(place)) => group(app, place, true).await,
         Command::Group(GroupCommand::Remove(place)) => group(app, place, false).await,
         Command::Gateway(command) => gateway(app, command).await,
-        Command::Key => Ok(vec![serde_json::to_value(app.jwk())?]),
+        // It needs no database.
+        Command::Key(_) => Ok(Vec::new()),
     }
 }
 

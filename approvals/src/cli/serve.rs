@@ -32,8 +32,9 @@ pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
     let (admin, token) = app.first_run().await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = options.url.unwrap_or_else(|| format!("{scheme}://{listening}"));
-    introduce(&data, &database, &url, app.jwk(), admin, token)?;
-    print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": app.jwk() }))?;
+    let jwk = app.jwk().await?;
+    introduce(&data, &database, &url, &jwk, admin, token)?;
+    print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": jwk }))?;
     let watch = tokio::spawn({
         let app = Arc::clone(&app);
         async move { app.keep_watch().await }

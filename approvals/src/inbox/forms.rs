@@ -15,8 +15,8 @@ use crate::api::people::{give, seen, seen_to_answer, take_back};
 use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
-use crate::store::answers::Kind;
 use crate::store::answers::giving::Given;
+use crate::store::answers::{Kind, Narrowed};
 
 #[derive(Deserialize)]
 pub(super) struct AnswerForm {
@@ -28,6 +28,11 @@ pub(super) struct AnswerForm {
     /// A one-time code, where the request needs one and the session has none.
     #[serde(default)]
     totp: String,
+    /// There when the glass is to be broken.
+    #[serde(default)]
+    break_glass: Option<String>,
+    #[serde(default)]
+    uses: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +70,14 @@ async fn answered(app: &Arc<App>, session: &Session, id: Token, form: AnswerForm
         session = stepped.ok_or_else(|| Problem::unauthorized("log in first"))?;
     }
     let reason = Some(form.reason).filter(|reason| !reason.trim().is_empty());
-    let given = Given { kind: form.kind, reason, shown: form.shown, amr: session.amr.clone() };
+    let given = Given {
+        kind: form.kind,
+        reason,
+        shown: form.shown,
+        amr: session.amr.clone(),
+        break_glass: form.break_glass.is_some(),
+        narrowed: Narrowed { uses: form.uses, use_within_ms: None },
+    };
     give(app, session, id, given).await
 }
 

@@ -126,6 +126,7 @@ pub(super) fn ineligible(why: Ineligible) -> &'static str {
             "Somebody who takes part in this request cannot be told apart from you, so you cannot approve it."
         }
         Ineligible::AccountTooYoung => "Your account is younger than this request.",
+        Ineligible::BreakGlassNeedsReason => "To open this alone you have to say why.",
         Ineligible::SecondFactorMissing => "This needs your second factor.",
         Ineligible::NotInGroup => "You are not in a group that may approve this.",
     }

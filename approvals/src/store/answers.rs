@@ -7,6 +7,7 @@ use countersign_protocol::Token;
 use countersign_protocol::grant::Answer;
 use countersign_protocol::person::Person;
 use countersign_protocol::quorum::{Asked, missing};
+use countersign_protocol::request::Gate;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, FromRow, Row as _};
@@ -37,12 +38,20 @@ impl Kind {
     }
 }
 
+/// How much less somebody says yes to than was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Narrowed {
+    pub(crate) uses: Option<i64>,
+    pub(crate) use_within_ms: Option<i64>,
+}
+
 /// An answer as it is kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub(crate) kind: Kind,
     pub(crate) answer: Answer,
     pub(crate) reason: Option<String>,
+    pub(crate) narrowed: Narrowed,
     /// Why it does not count: the gateway did not believe it, or its giver may not give it any more.
     pub(crate) dropped: Option<String>,
 }
@@ -55,6 +64,8 @@ impl FromRow<'_, AnyRow> for Kept {
             "flag" => Kind::Flag,
             _ => Kind::Reject,
         };
+        let glass = row.try_get::<i64, _>("break_glass")? != 0;
+        let reason: Option<String> = row.try_get("reason")?;
         let answer = Answer {
             id: parsed(row, "id")?,
             person: Person { issuer: row.try_get("issuer")?, subject: row.try_get("subject")? },
@@ -62,8 +73,10 @@ impl FromRow<'_, AnyRow> for Kept {
             account_since: row.try_get("account_since")?,
             groups: json(row, "memberships")?,
             amr: json(row, "amr")?,
+            break_glass: glass.then(|| reason.clone().unwrap_or_default()),
         };
-        Ok(Self { kind, answer, reason: row.try_get("reason")?, dropped: row.try_get("dropped")? })
+        let narrowed = Narrowed { uses: row.try_get("uses")?, use_within_ms: row.try_get("use_within")? };
+        Ok(Self { kind, answer, reason, narrowed, dropped: row.try_get("dropped")? })
     }
 }
 
@@ -106,9 +119,26 @@ pub(crate) fn asked(ticket: &Ticket) -> Asked<'_> {
 /// To stop something needs no second factor and no distance.
 pub(crate) fn may_stop(ticket: &Ticket, member: &Member) -> bool {
     let person = &member.person;
-    ticket.question.gates.iter().any(|gate| member.is_in(&gate.group))
+    ticket.question.gates.iter().any(|gate| opens(gate, member))
         || ticket.question.involved.iter().any(|one| one.names.contains(person))
         || member.has(&[Role::Admin])
+}
+
+/// Whether somebody is in a group that may open a gate, alone or with others.
+pub(crate) fn opens(gate: &Gate, member: &Member) -> bool {
+    let glass = gate.break_glass.as_ref().map(|glass| &glass.group);
+    std::iter::once(&gate.group).chain(glass).any(|group| member.is_in(group))
+}
+
+/// How often and for how long, milliseconds, the approvals that count together may be used: as often and as long as
+/// whoever allows the least.
+pub(crate) fn allowed(ticket: &Ticket, answers: &[Kept]) -> (i64, i64) {
+    let terms = &ticket.question.terms;
+    let counting = answers.iter().filter(|kept| kept.kind == Kind::Approve && kept.dropped.is_none());
+    counting.fold((i64::from(terms.uses), terms.use_within_ms), |(uses, within), kept| {
+        let Narrowed { uses: fewer, use_within_ms: shorter } = kept.narrowed;
+        (fewer.map_or(uses, |fewer| fewer.min(uses)), shorter.map_or(within, |shorter| shorter.min(within)))
+    })
 }
 
 impl Store {

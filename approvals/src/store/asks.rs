@@ -5,6 +5,7 @@ mod limited;
 use std::collections::BTreeSet;
 
 use countersign_protocol::approval::{AskAnswer, AskReply, AskResult, State};
+use countersign_protocol::grant::Answer;
 use countersign_protocol::quorum::{Asked, eligible, missing};
 use countersign_protocol::request::{Question, Terms};
 use countersign_protocol::{Hash, Token};
@@ -199,15 +200,22 @@ impl Tx<'_> {
 
     /// Whether the people there are could fill all slots if all of them said yes.
     async fn could_pass(&mut self, question: &Question) -> Result<bool, StoreError> {
-        let groups = question.gates.iter().map(|gate| gate.group.clone()).collect();
+        let glass = question.gates.iter().filter_map(|gate| gate.break_glass.as_ref());
+        let glass = glass.map(|glass| glass.group.clone());
+        let groups = question.gates.iter().map(|gate| gate.group.clone()).chain(glass).collect();
         let members = self.members_of(&groups).await?;
         let (now, severity) = (self.now, question.terms.severity);
         let asked = Asked { involved: &question.involved, gates: &question.gates, severity, asked_at: now };
-        let best = |member: &Member| {
+        let best = |member: &Member, glass: Option<String>| {
             let otp = member.totp.as_ref().map(|_| "otp".to_owned());
-            member.answer(Token([0; 16]), now, otp.into_iter().collect())
+            let answer = member.answer(Token([0; 16]), now, otp.into_iter().collect());
+            Answer { break_glass: glass, ..answer }
         };
-        let answers = members.iter().map(best).filter(|answer| eligible(answer, asked).is_ok());
+        // Somebody who breaks glass and somebody who does not are two answers of one person here: it is one or the
+        // other that is enough.
+        let alone = members.iter().map(|member| best(member, Some("to see whether it could pass".into())));
+        let together = members.iter().map(|member| best(member, None));
+        let answers = together.chain(alone).filter(|answer| eligible(answer, asked).is_ok());
         Ok(missing(&question.gates, 0, now, &answers.collect::<Vec<_>>()) == 0)
     }
 

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use countersign_approvals::{App, Database, GatewayProof, Limits, NewUser, Settings};
 use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
-use countersign_protocol::jws::{self, KeySet};
+use countersign_protocol::jws::{self, Jwk, KeySet};
 use countersign_protocol::{Hash, Token};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -41,6 +41,7 @@ pub(crate) struct Service {
     pub(crate) router: Router,
     pub(crate) folder: TempDir,
     pub(crate) database: Database,
+    pub(crate) jwk: Jwk,
 }
 
 /// A fresh token: unlike any other in this process.
@@ -105,14 +106,14 @@ impl Service {
         let database = fresh(&folder).await;
         let app = open_with(&folder, &database, limits).await;
         prepare(&app).await;
-        Self { router: app.router(), app, folder, database }
+        Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database }
     }
 
     /// The same, on a database where something lies already.
     pub(crate) async fn start_in(folder: TempDir, database: Database) -> Self {
         let app = open(&folder, &database).await;
         prepare(&app).await;
-        Self { router: app.router(), app, folder, database }
+        Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database }
     }
 
     /// The same folder, opened by a new service.
@@ -198,12 +199,12 @@ impl Service {
 
     /// The grant of an approved ticket, verified, as a new ask of the same request would get it.
     pub(crate) fn grant(&self, verdict: &Value) -> Grant {
-        let keys = KeySet::new(&[self.app.jwk().clone()]).unwrap();
+        let keys = KeySet::new(std::slice::from_ref(&self.jwk)).unwrap();
         jws::verify(verdict["grant"].as_str().unwrap(), GRANT_TYPE, &keys).unwrap()
     }
 
     pub(crate) fn receipt(&self, won: &Value) -> Receipt {
-        let keys = KeySet::new(&[self.app.jwk().clone()]).unwrap();
+        let keys = KeySet::new(std::slice::from_ref(&self.jwk)).unwrap();
         jws::verify(won["receipt"].as_str().unwrap(), RECEIPT_TYPE, &keys).unwrap()
     }
 }

@@ -1,6 +1,6 @@
 //! What people would be asked for, before and after a change of policies: more, less, or something else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_protocol::request::{Gate, Question};
 
@@ -61,6 +61,10 @@ impl Shift {
         }
         let fresh = after.keys().filter(|group| !before.contains_key(*group));
         self.stronger.extend(fresh.map(|group| format!("`{group}` has to say yes, too")));
+        let (before, after) = (alone(old), alone(new));
+        self.weaker.extend(after.difference(&before).map(|group| format!("`{group}` may open it alone")));
+        self.stronger
+            .extend(before.difference(&after).map(|group| format!("`{group}` may not open it alone")));
     }
 
     /// Something of which more is stronger.
@@ -96,6 +100,11 @@ fn people(gates: &[Gate]) -> BTreeMap<&str, u32> {
         *people.entry(gate.group_name.as_str()).or_default() += u32::from(gate.quorum);
     }
     people
+}
+
+/// The groups of which one alone may open a gate.
+fn alone(gates: &[Gate]) -> BTreeSet<&str> {
+    gates.iter().filter_map(|gate| Some(gate.break_glass.as_ref()?.group_name.as_str())).collect()
 }
 
 #[cfg(test)]

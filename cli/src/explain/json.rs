@@ -50,7 +50,10 @@ fn verdict(verdict: &Decided) -> Value {
 
 fn asked(required: &Required) -> Value {
     let gates = required.gates.iter().map(|gate| {
-        json!({"policy": gate.gate.id, "group": gate.group, "quorum": gate.quorum, "reason": gate.reason})
+        json!({
+            "policy": gate.gate.id, "group": gate.group, "quorum": gate.quorum, "reason": gate.reason,
+            "break_glass": gate.break_glass,
+        })
     });
     json!({"gates": gates.collect::<Vec<_>>(), "terms": required.terms})
 }

@@ -142,7 +142,9 @@ fn decision(out: &mut String, report: &Report<'_>) -> Result {
 fn terms(out: &mut String, required: &Required) -> Result {
     for gate in &required.gates {
         let reason = gate.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        line!(out, "  {} of `{}` for {}{reason}", gate.quorum, gate.group, gate.gate.id)?;
+        let alone =
+            gate.break_glass.as_ref().map(|group| format!(" (or `{group}` alone)")).unwrap_or_default();
+        line!(out, "  {} of `{}`{alone} for {}{reason}", gate.quorum, gate.group, gate.gate.id)?;
     }
     let terms = &required.terms;
     line!(

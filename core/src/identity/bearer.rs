@@ -9,9 +9,10 @@ use super::Found;
 use super::claims::{ClaimFact, ClaimPrincipal, Reader, TypeOnly, bad};
 use super::jwk::{Algorithm, KeySet};
 use super::jwt::{Expected, Token};
-use super::keyring::{Keyring, RefreshEntry};
+use super::keyring::Keyring;
 use crate::denial::Denial;
 use crate::duration;
+use crate::keys::RefreshEntry;
 use crate::reading::Reading;
 use crate::routes::is_header_name;
 

@@ -4,80 +4,18 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use countersign_protocol::UnixMillis;
 use sha2::{Digest as _, Sha256};
 
 use super::claims::bad;
 use super::jwk::{KeySet, NoKey};
 use super::jwt::Token;
 use crate::denial::{Denial, Reason};
-use crate::duration;
+use crate::keys::{KeyName, KeySource, Refresh};
 
 /// Most signatures that are remembered as good. A caller sends one token many times, and looking at its signature
 /// again takes longer than all the rest of a ruling.
 const REMEMBERED: usize = 1024;
-
-/// Where an issuer's keys are fetched from, as it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RefreshEntry {
-    /// The gateway's cluster.
-    pub cluster: String,
-    /// The `:authority` of the call.
-    pub authority: String,
-    /// The `:path` of the call.
-    pub path: String,
-    /// How long after an answer the next call follows.
-    #[serde(default = "five_minutes")]
-    pub every: String,
-    /// How long one call may take.
-    #[serde(default = "five_seconds")]
-    pub timeout: String,
-}
-
-fn five_minutes() -> String {
-    "5m".to_owned()
-}
-
-fn five_seconds() -> String {
-    "5s".to_owned()
-}
-
-/// Where an issuer's keys are fetched from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refresh {
-    /// The gateway's cluster.
-    pub cluster: String,
-    /// The `:authority` of the call.
-    pub authority: String,
-    /// The `:path` of the call.
-    pub path: String,
-    /// How long after an answer the next call follows, milliseconds.
-    pub every: i64,
-    /// How long one call may take, milliseconds.
-    pub timeout: i64,
-}
-
-impl RefreshEntry {
-    /// # Errors
-    /// What is wrong with it.
-    pub(super) fn check(&self) -> Result<Refresh, String> {
-        let (cluster, authority, path) = (self.cluster.clone(), self.authority.clone(), self.path.clone());
-        if cluster.is_empty() || authority.is_empty() {
-            return Err("`refresh` needs the `cluster` and the `authority` of the keys' server".to_owned());
-        }
-        if !path.starts_with('/') {
-            return Err(format!("`{path}` is no path: it begins with `/`"));
-        }
-        let time = |text: &str, range: std::ops::RangeInclusive<i64>, what: &str| {
-            let millis = duration::parse(text).filter(|millis| range.contains(millis));
-            millis.ok_or_else(|| format!("`{text}`: {what}"))
-        };
-        let every = time(&self.every, 10_000..=86_400_000, "keys are fetched every `10s` to `1d`")?;
-        let timeout = time(&self.timeout, 1_000..=60_000, "a call for keys may take `1s` to `1m`")?;
-        Ok(Refresh { cluster, authority, path, every, timeout })
-    }
-}
 
 /// The keys of one source.
 #[derive(Debug)]
@@ -107,64 +45,10 @@ struct Remembered {
     order: VecDeque<[u8; 32]>,
 }
 
-/// A key by its names, for evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeyName {
-    /// The name that its issuer gave it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kid: Option<String>,
-    /// The name that nobody gave it (RFC 7638, SHA-256, base64url).
-    pub thumbprint: String,
-}
-
 impl Keyring {
     pub(super) fn new(source: String, keys: Option<KeySet>, refresh: Option<Refresh>) -> Self {
         let held = Held { keys: keys.map(Arc::new), ..Held::default() };
         Self { source, refresh, held: Mutex::new(held), changes: AtomicU64::new(0) }
-    }
-
-    /// The source whose keys these are, as evidence calls it.
-    #[must_use]
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// Where newer keys come from, if from anywhere.
-    #[must_use]
-    pub fn refresh(&self) -> Option<&Refresh> {
-        self.refresh.as_ref()
-    }
-
-    /// The names of the keys that it has now.
-    #[must_use]
-    pub fn names(&self) -> Vec<KeyName> {
-        let keys = self.held().keys.clone();
-        let name =
-            |key: &super::jwk::Key| KeyName { kid: key.kid.clone(), thumbprint: key.thumbprint.clone() };
-        keys.iter().flat_map(|keys| keys.keys.iter().map(name)).collect()
-    }
-
-    /// Takes the keys of a JWK Set in place of those that it has; gives whether they are others, and how many of
-    /// the set cannot be used.
-    ///
-    /// # Errors
-    /// Why the set is not taken, as the end of a sentence; the keys stay as they are.
-    pub fn renew(&self, set: &[u8]) -> Result<(bool, usize), String> {
-        let keys = KeySet::parse(set)?;
-        let (before, faults) = (self.names(), keys.faults.len());
-        let mut held = self.held();
-        held.keys = Some(Arc::new(keys));
-        held.fetched = true;
-        drop(held);
-        let changed = before != self.names();
-        self.changes.fetch_add(u64::from(changed), Ordering::Relaxed);
-        Ok((changed, faults))
-    }
-
-    /// How often its keys became others.
-    #[must_use]
-    pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
     }
 
     /// Takes over what another keyring of the same issuer fetched from the same place.
@@ -180,11 +64,6 @@ impl Keyring {
                 (held.keys, held.fetched) = (keys, true);
             }
         }
-    }
-
-    /// Whether since the last time a token named a key that is not here.
-    pub fn take_wanted(&self) -> bool {
-        std::mem::take(&mut self.held().wanted)
     }
 
     /// Whether the token is signed by one of the keys; gives that key's thumbprint.
@@ -223,6 +102,47 @@ impl Keyring {
     /// A lock that broke guards nothing that is half done.
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeySource for Keyring {
+    fn source(&self) -> &str {
+        &self.source
+    }
+
+    fn refresh(&self) -> Option<&Refresh> {
+        self.refresh.as_ref()
+    }
+
+    fn names(&self) -> Vec<KeyName> {
+        let keys = self.held().keys.clone();
+        let name = |key: &super::jwk::Key| KeyName {
+            kid: key.kid.clone(),
+            thumbprint: key.thumbprint.clone(),
+            exp: None,
+        };
+        keys.iter().flat_map(|keys| keys.keys.iter().map(name)).collect()
+    }
+
+    /// The document is a JWK Set.
+    fn renew(&self, document: &[u8], _: UnixMillis) -> Result<(bool, usize), String> {
+        let keys = KeySet::parse(document)?;
+        let (before, faults) = (self.names(), keys.faults.len());
+        let mut held = self.held();
+        held.keys = Some(Arc::new(keys));
+        held.fetched = true;
+        drop(held);
+        let changed = before != self.names();
+        self.changes.fetch_add(u64::from(changed), Ordering::Relaxed);
+        Ok((changed, faults))
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    fn take_wanted(&self) -> bool {
+        std::mem::take(&mut self.held().wanted)
     }
 }
 

@@ -14,6 +14,7 @@ use super::{Found, Named, spiffe};
 use crate::denial::Denial;
 use crate::entity::EntityName;
 use crate::facts::RequestFacts;
+use crate::keys::KeySource as _;
 use crate::reading::Reading;
 use crate::routes::is_header_name;
 

@@ -2,7 +2,7 @@
 
 use countersign_protocol::UnixMillis;
 use countersign_protocol::approval::{AskAnswer, AskResult, Outcome, OutcomeEvent};
-use countersign_protocol::request::{Gate, Question};
+use countersign_protocol::request::{BreakGlass, Gate, Question};
 
 use super::case::{Case, Left, Ticket};
 use super::{
@@ -84,19 +84,26 @@ fn gates(
     if let Some(denial) = &judged.caller.unaccountable {
         return Err(denial.clone());
     }
-    let resolve = |gate: &ShutGate| {
-        let group = engine.group(&gate.group)?;
-        Some(Gate {
-            gate: gate.gate.clone(),
-            group,
-            group_name: gate.group.clone(),
-            quorum: gate.quorum,
-            reason: gate.reason.clone(),
-            channel: gate.channel.clone(),
-        })
-    };
     let unmapped = || Denial::new(Reason::PolicyError, "a gate's group is not mapped");
-    required.gates.iter().map(resolve).collect::<Option<_>>().ok_or_else(unmapped)
+    required.gates.iter().map(|gate| resolve(engine, gate)).collect::<Option<_>>().ok_or_else(unmapped)
+}
+
+/// The gate as people are asked about it; nothing when a group of it is not mapped.
+pub(super) fn resolve(engine: &Engine, gate: &ShutGate) -> Option<Gate> {
+    let glass = |name: &String| Some(BreakGlass { group: engine.group(name)?, group_name: name.clone() });
+    let break_glass = match &gate.break_glass {
+        Some(name) => Some(glass(name)?),
+        None => None,
+    };
+    Some(Gate {
+        gate: gate.gate.clone(),
+        group: engine.group(&gate.group)?,
+        group_name: gate.group.clone(),
+        quorum: gate.quorum,
+        reason: gate.reason.clone(),
+        channel: gate.channel.clone(),
+        break_glass,
+    })
 }
 
 fn question(

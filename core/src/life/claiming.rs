@@ -10,6 +10,7 @@ use super::permit::Used;
 use super::{
     Decision, Denial, Engine, Fate, Held, Journal, Moment, Next, NoAnswer, Note, Permit, Reason, Step,
 };
+use crate::grant::broken;
 use crate::journal::Members;
 use crate::refusal::Breach;
 
@@ -45,7 +46,7 @@ impl Claiming {
         match reply.map(|answer| answer.result) {
             Ok(ClaimResult::Won { receipt }) => {
                 let Claim { nonce, record, .. } = self.claim;
-                match engine.trust.receipt(&receipt, &self.grant, nonce, record) {
+                match engine.trust.receipt(&receipt, &self.grant, (nonce, record), at.now) {
                     Ok(_) => self.on_won(engine, journal, at.now),
                     Err(breach) => self.on_forged(journal, breach, at.now),
                 }
@@ -106,15 +107,19 @@ impl Claiming {
             Ok(judged) => judged.listing(engine),
             Err(denial) => return self.held.case.end(journal, Some(ticket), &denial, now),
         };
+        let broken = broken(&self.grant, &self.held.case.gates);
         let nonce = self.claim.nonce;
         let members = Members::default()
             .with("ticket", ticket)
             .with("digest", self.grant.digest)
             .with("nonce", nonce)
-            .with("claim", self.claim.record);
+            .with("claim", self.claim.record)
+            .with("break_glass", &broken);
         let record = journal.held(now, "forwarded", members);
         let permit = Permit::countersigned(Used { ticket, nonce }, listing);
         let decision = Decision::new(Fate::Countersigned, Some(ticket));
-        Step::new(Next::Continue(permit)).decided(decision).audit(record)
+        let mut step = Step::new(Next::Continue(permit)).decided(decision).audit(record);
+        step.notes.extend(broken.map(|_| Note::GlassBroken));
+        step
     }
 }

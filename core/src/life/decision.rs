@@ -43,6 +43,8 @@ pub enum Note {
     GrantRefused(Breach),
     /// A claim's receipt is not believed.
     ReceiptRefused(Breach),
+    /// It went on because somebody opened a gate alone.
+    GlassBroken,
 }
 
 #[derive(Serialize)]

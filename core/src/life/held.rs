@@ -1,28 +1,43 @@
 //! The request is held: a verdict, or the end of the hold, ends the wait.
 
 use countersign_protocol::approval::{Claim, Outcome, Remedy, State, Verdict};
+use countersign_protocol::evidence::Record;
 use countersign_protocol::grant::Grant;
+use countersign_protocol::jws::key_id;
 use countersign_protocol::{Token, UnixMillis};
 
+use super::asking::resolve;
 use super::case::{Case, Left, Ticket, refused};
 use super::{Claiming, Denial, Engine, Journal, Judged, Moment, Next, Note, Reason, Step};
-use crate::grant::Refusal;
+use crate::grant::{Refusal, broken};
 use crate::journal::Members;
 use crate::judge::{Unjudged, denial, judge};
+use crate::keys::KeySource as _;
 use crate::narrowing;
 use crate::policy::{ShutGate, Verdict as PolicyVerdict};
 use crate::refusal::Breach;
+
+/// The longest grant that is kept until its key comes, bytes: one by as many people as can answer is shorter.
+const LONGEST_UNREAD: usize = 64 << 10;
 
 /// Waits for a verdict of the service, or for the end of the hold.
 #[derive(Debug)]
 pub struct Held {
     pub(super) case: Case,
     pub(super) ticket: Ticket,
+    unread: Option<Unread>,
+}
+
+/// A grant by a key that is not here and may be fetched yet.
+#[derive(Debug)]
+struct Unread {
+    kid: String,
+    token: String,
 }
 
 impl Held {
     pub(super) fn new(case: Case, ticket: Ticket) -> Self {
-        Self { case, ticket }
+        Self { case, ticket, unread: None }
     }
 
     /// When the hold is over.
@@ -38,10 +53,17 @@ impl Held {
     }
 
     /// People answered, or the service closed the ticket. Verdicts on another ticket change nothing.
-    pub fn on_verdict(self, engine: &Engine, journal: &mut Journal, verdict: Verdict, at: Moment) -> Step {
+    pub fn on_verdict(
+        mut self,
+        engine: &Engine,
+        journal: &mut Journal,
+        verdict: Verdict,
+        at: Moment,
+    ) -> Step {
         if verdict.ticket != self.ticket.id {
             return Step::new(Next::Wait(self));
         }
+        self.unread = None;
         match verdict.state {
             State::Approved => self.on_grant(engine, journal, verdict.grant.as_deref().unwrap_or(""), at),
             State::Pending | State::Unknown => Step::new(Next::Wait(self)),
@@ -66,8 +88,27 @@ impl Held {
     }
 
     /// The hold is over.
-    pub fn on_deadline(self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
-        self.case.pending(engine, journal, self.ticket, now)
+    pub fn on_deadline(mut self, engine: &Engine, journal: &mut Journal, now: UnixMillis) -> Step {
+        let breach = Breach::UnknownKey;
+        let unread = self.unread.take().map(|_| self.refused(journal, &Refusal::unread(breach), now));
+        let mut step = self.case.pending(engine, journal, self.ticket, now);
+        step.notes.extend(unread.as_ref().map(|_| Note::GrantRefused(breach)));
+        step.audit.splice(0..0, unread);
+        step
+    }
+
+    /// Whether a grant came by a key that was not here then, and is now.
+    #[must_use]
+    pub fn can_read(&self, engine: &Engine, now: UnixMillis) -> bool {
+        self.unread.as_ref().is_some_and(|unread| engine.trust.keys.has(&unread.kid, now))
+    }
+
+    /// Other keys are here: looks at a grant again that could not be read before.
+    pub fn on_keys(mut self, engine: &Engine, journal: &mut Journal, at: Moment) -> Step {
+        match self.unread.take() {
+            Some(unread) => self.on_grant(engine, journal, &unread.token, at),
+            None => Step::new(Next::Wait(self)),
+        }
     }
 
     /// The client left.
@@ -76,9 +117,13 @@ impl Held {
     }
 
     /// Enough people said yes: check what they signed, rule again, then claim.
-    fn on_grant(self, engine: &Engine, journal: &mut Journal, token: &str, at: Moment) -> Step {
+    fn on_grant(mut self, engine: &Engine, journal: &mut Journal, token: &str, at: Moment) -> Step {
         let expected = self.case.expected(self.ticket.id);
         let grant = match engine.trust.grant(token, expected, &engine.identities, at.now) {
+            Err(refusal) if refusal.breach == Breach::UnknownKey && awaits_keys(engine, token) => {
+                self.unread = key_id(token).map(|kid| Unread { kid, token: token.to_owned() });
+                return Step::new(Next::Wait(self));
+            }
             Err(refusal) => return self.on_refusal(journal, refusal, at),
             Ok(grant) => grant,
         };
@@ -102,7 +147,8 @@ impl Held {
             .with("jti", grant.jti)
             .with("nonce", at.fresh)
             .with("gates", &grant.gates)
-            .with("people", people);
+            .with("people", people)
+            .with("break_glass", broken(&grant, &self.case.gates));
         let record = journal.held(at.now, "claim", members);
         let claim = Claim {
             nonce: at.fresh,
@@ -120,14 +166,7 @@ impl Held {
     fn on_refusal(self, journal: &mut Journal, refusal: Refusal, at: Moment) -> Step {
         let ticket = self.ticket.id;
         let other_question = refusal.breach == Breach::OtherGate;
-        let members = Members::default()
-            .with("ticket", ticket)
-            .with("digest", self.case.digest)
-            .with("jti", refusal.jti)
-            .with("code", refusal.breach.code())
-            .with("answers", &refusal.answers)
-            .with("detail", &refusal.detail);
-        let record = journal.held(at.now, "grant_refused", members);
+        let record = self.refused(journal, &refusal, at.now);
         let remedy = if other_question { Remedy::Revoke } else { Remedy::Reopen };
         let mut step = match other_question {
             true => self.end(journal, Reason::GatesChanged, "people were asked about other gates", at.now),
@@ -146,6 +185,17 @@ impl Held {
         }
     }
 
+    fn refused(&self, journal: &mut Journal, refusal: &Refusal, now: UnixMillis) -> Record {
+        let members = Members::default()
+            .with("ticket", self.ticket.id)
+            .with("digest", self.case.digest)
+            .with("jti", refusal.jti)
+            .with("code", refusal.breach.code())
+            .with("answers", &refusal.answers)
+            .with("detail", &refusal.detail);
+        journal.held(now, "grant_refused", members)
+    }
+
     /// The policies of this moment rule otherwise: what was asked is no longer the question.
     fn on_changed(self, journal: &mut Journal, grant: &Grant, denial: &Denial, at: Moment) -> Step {
         let ticket = self.ticket.id;
@@ -158,6 +208,11 @@ impl Held {
             refused(ticket, grant.jti, denial.reason.meaning().code.into(), Vec::new(), Remedy::Revoke);
         step.tell(told)
     }
+}
+
+/// Whether the key of a grant that cannot be read may be fetched yet.
+fn awaits_keys(engine: &Engine, token: &str) -> bool {
+    engine.trust.keys.refresh().is_some() && token.len() <= LONGEST_UNREAD
 }
 
 /// The ruling of this moment, if every gate that is shut now was part of this request's own question: the
@@ -175,10 +230,8 @@ pub(super) fn still_open<'a>(engine: &'a Engine, case: &Case, now: UnixMillis) -
         PolicyVerdict::Deny(reason) => Err(denial(*reason, &judged.ruling)),
         PolicyVerdict::NeedsApproval(required) => {
             // A group is the same only if the same people are meant by its name.
-            let asked = |shut: &ShutGate| {
-                let group = engine.group(&shut.group);
-                case.gates.iter().any(|asked| asked.gate == shut.gate && Some(&asked.group) == group.as_ref())
-            };
+            let asked =
+                |shut: &ShutGate| resolve(engine, shut).is_some_and(|gate| case.gates.contains(&gate));
             match required.gates.iter().find(|shut| !asked(shut)) {
                 None => Ok(judged),
                 Some(shut) => Err(Denial::new(

@@ -18,12 +18,14 @@ pub static APPROVE: LazyLock<EntityName> =
 /// The type of its resource: a gate, named by its `@id`.
 pub const GATE_TYPE: &str = "Countersign::Gate";
 
-/// All that its context can have: the request as Cedar prints it, the merged severity, and the common facts.
-const CONTEXT: [(&str, &str); 13] = [
+/// All that its context can have: the request as Cedar prints it, the merged severity, whether the
+/// approver breaks the glass, and the common facts.
+const CONTEXT: [(&str, &str); 14] = [
     ("action", "String"),
     ("principal", "String"),
     ("resource", "String"),
     ("severity", "String"),
+    ("break_glass", "Bool"),
     ("now", "datetime"),
     ("weekday", "String"),
     ("hour", "Long"),

@@ -205,6 +205,7 @@ pub(crate) fn answer(person: &str, id: u8, now: UnixMillis) -> Answer {
         account_since: 0,
         groups: vec![Membership { group: sre, since: 0 }],
         amr: vec!["pwd".into(), "otp".into()],
+        break_glass: None,
     }
 }
 

@@ -11,8 +11,10 @@
 mod claims;
 mod fixture;
 mod forged;
+mod glass;
 mod grpc;
 mod journey;
+mod keys;
 mod listing;
 mod mcp;
 mod messages;

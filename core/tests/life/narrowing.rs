@@ -10,7 +10,7 @@ use crate::fixture::{
 };
 
 /// Approvers are users, of whom `ju` is a junior; all that an approval brings is declared.
-const APPROVE: &str = r#"
+pub(crate) const APPROVE: &str = r#"
 namespace Countersign {
     entity Gate;
     action approve appliesTo { principal: User, resource: Gate, context: {
@@ -25,7 +25,7 @@ fn world(schema: &str, policy: &str) -> World {
     with_identities(schema, policy, IDENTITIES)
 }
 
-fn with_identities(schema: &str, policy: &str, identities: &str) -> World {
+pub(crate) fn with_identities(schema: &str, policy: &str, identities: &str) -> World {
     let bundle = configuration(json!({}))["bundle"].clone();
     let mut files = bundle["files"].clone();
     files["a.cedarschema"] = SCHEMA.replace("entity User;", "entity Team; entity User in [Team];").into();

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use countersign_core::denial::{Denial, Reason};
 use countersign_core::facts::RequestFacts;
 use countersign_core::identity::{Caller, Identities, IdentitySource};
+use countersign_core::keys::KeySource as _;
 use countersign_core::load::LoadError;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -148,23 +149,23 @@ fn a_signature_that_held_once_does_not_outlive_the_token_or_its_key() {
         let keys = CORPUS.keys["keys"].as_array().unwrap().iter().filter(|key| key["kid"] == kid);
         json!({"keys": keys.collect::<Vec<_>>()}).to_string()
     };
-    assert_eq!(keyring.renew(only("ec").as_bytes()), Ok((true, 0)));
-    assert_eq!(keyring.renew(only("ec").as_bytes()), Ok((false, 0)));
+    assert_eq!(keyring.renew(only("ec").as_bytes(), 0), Ok((true, 0)));
+    assert_eq!(keyring.renew(only("ec").as_bytes(), 0), Ok((false, 0)));
     assert!(!keyring.take_wanted());
     let gone = identify(&identities, &facts, now).unwrap_err();
     assert_eq!(gone.detail, "no key has the token's `kid` `ed`: the keys are fetched anew");
     assert!(keyring.take_wanted() && !keyring.take_wanted());
     for garbage in ["", "{}", "[]", "{\"keys\":[]}", "{\"keys\":7}", "{\"keys\":[],\"keys\":[]}", "\u{0}"] {
-        assert!(keyring.renew(garbage.as_bytes()).is_err(), "{garbage}");
+        assert!(keyring.renew(garbage.as_bytes(), 0).is_err(), "{garbage}");
     }
     assert_eq!(keyring.names().len(), 1);
-    assert_eq!(keyring.renew(only("ed").as_bytes()), Ok((true, 0)));
+    assert_eq!(keyring.renew(only("ed").as_bytes(), 0), Ok((true, 0)));
     assert!(identify(&identities, &facts, now).is_ok());
     // The same `kid`, another key: the signature was found good under the key before.
     let twin = CORPUS.keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == "twin").unwrap();
     let mut other = twin.clone();
     other["kid"] = json!("ed");
-    assert_eq!(keyring.renew(json!({"keys": [other]}).to_string().as_bytes()), Ok((true, 0)));
+    assert_eq!(keyring.renew(json!({"keys": [other]}).to_string().as_bytes(), 0), Ok((true, 0)));
     assert_eq!(identify(&identities, &facts, now).unwrap_err().detail, "the token's signature does not hold");
 }
 
@@ -184,12 +185,12 @@ fn without_keys_nobody_is_let_in_and_nobody_is_turned_away() {
     let (mine, theirs) = pair();
     mine.inherit(theirs);
     assert_eq!(mine.names(), [], "keys of a bundle end with it");
-    theirs.renew(CORPUS.keys.to_string().as_bytes()).unwrap();
+    theirs.renew(CORPUS.keys.to_string().as_bytes(), 0).unwrap();
     mine.inherit(theirs);
     assert_eq!(mine.names(), theirs.names());
     assert!(identify(&identities, &facts, CORPUS.now * 1000).is_ok());
     let elsewhere = with(json!({"refresh": {"cluster": "d", "authority": "a", "path": "/jwks"}}));
-    elsewhere.keyrings().next().unwrap().renew(CORPUS.keys.to_string().as_bytes()).unwrap();
+    elsewhere.keyrings().next().unwrap().renew(CORPUS.keys.to_string().as_bytes(), 0).unwrap();
     let fresh = load(json!([entry]), &CORPUS.keys).unwrap();
     fresh.keyrings().next().unwrap().inherit(elsewhere.keyrings().next().unwrap());
     assert_eq!(fresh.keyrings().next().unwrap().names(), []);
@@ -282,11 +283,11 @@ proptest! {
     fn no_key_set_panics(bytes in prop::collection::vec(any::<u8>(), 0..64), n in "[A-Za-z0-9_-]{0,1400}", kty in "RSA|EC|OKP|oct", crv in "P-256|Ed25519|x") {
         let identities = with(json!({}));
         let keyring = identities.keyrings().next().unwrap();
-        let _ = keyring.renew(&bytes);
+        let _ = keyring.renew(&bytes, 0);
         let short: String = n.chars().take(43).collect();
         for n in [&n, &short] {
             let key = json!({"kty": kty, "crv": crv, "n": n, "e": "AQAB", "x": n, "y": n});
-            let _ = keyring.renew(json!({"keys": [key]}).to_string().as_bytes());
+            let _ = keyring.renew(json!({"keys": [key]}).to_string().as_bytes(), 0);
         }
         prop_assert!(!keyring.names().is_empty());
     }

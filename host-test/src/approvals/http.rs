@@ -1,6 +1,7 @@
-//! The five paths that gateways call, as the approval service answers to them.
+//! The paths that gateways call, as the approval service answers to them.
 
 use countersign_protocol::approval::{EVIDENCE, Wait};
+use countersign_protocol::keys::KEYS_PATH;
 use countersign_protocol::recording::Operation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,7 @@ pub(super) fn operation(call: &Call) -> Option<Operation> {
         b"/v1/claims" => Operation::Claim,
         b"/v1/outcomes" => Operation::Outcome,
         b"/v1/evidence" => Operation::Evidence,
+        path if path == KEYS_PATH.as_bytes() => Operation::Keys,
         _ => return None,
     })
 }
@@ -43,6 +45,7 @@ pub(super) fn name(operation: Option<Operation>) -> &'static str {
         Some(Operation::Claim) => "claim",
         Some(Operation::Outcome) => "outcome",
         Some(Operation::Evidence) => "evidence",
+        Some(Operation::Keys) => "keys",
         None => "unknown",
     }
 }
@@ -54,11 +57,16 @@ pub(super) fn serve(service: &mut Service, call: &Call) -> Reply {
 
 fn dispatch(service: &mut Service, call: &Call) -> Result<Reply, Problem> {
     let operation = operation(call).ok_or_else(|| Problem::new(404, "not_found", "there is nothing here"))?;
-    if call.header(":method") != Some(b"POST") {
+    let method: &[u8] = if operation == Operation::Keys { b"GET" } else { b"POST" };
+    if call.header(":method") != Some(method) {
         return Err(Problem::new(405, "method_not_allowed", "this path has other methods"));
     }
-    authorised(service, call)?;
+    // Keys are everybody's to read.
+    if operation != Operation::Keys {
+        authorised(service, call)?;
+    }
     Ok(Reply::Now(match operation {
+        Operation::Keys => ok(&service.signer.document()),
         Operation::Wait => return Ok(Reply::Later(json_body(call)?)),
         Operation::Ask => ok(&service.ask(json_body(call)?)?),
         Operation::Claim => ok(&service.claim(json_body(call)?)?),

@@ -54,6 +54,7 @@ impl Refused {
 fn name(what: Doing) -> &'static str {
     match what {
         Doing::Approve => "approve",
+        Doing::BreakGlass => "break_glass",
         Doing::Reject => "reject",
         Doing::Flag => "flag",
         Doing::Revoke => "revoke",
@@ -67,10 +68,27 @@ fn name(what: Doing) -> &'static str {
 
 /// Whose account it is: the issuer's of the first asked group that they are in, unless another is named.
 fn person(ticket: &Ticket, act: &Act) -> Person {
-    let gates = &ticket.question.gates;
-    let theirs = gates.iter().find(|gate| is_in(act, &gate.group_name)).or(gates.first());
-    let issuer = act.issuer.clone().or_else(|| theirs.map(|gate| gate.group.issuer.clone()));
+    let asked = asked(ticket);
+    let own = if act.what == Doing::BreakGlass { &asked.alone } else { &asked.reviewers };
+    let theirs = own.iter().find(|(_, name)| is_in(act, name)).or(asked.reviewers.first());
+    let issuer = act.issuer.clone().or_else(|| theirs.map(|(group, _)| group.issuer.clone()));
     Person { issuer: issuer.unwrap_or_default(), subject: act.by.clone() }
+}
+
+/// The groups that a ticket's gates name, with their names in policy.
+struct Groups<'a> {
+    reviewers: Vec<(&'a GroupId, &'a str)>,
+    /// Those who may open a gate alone.
+    alone: Vec<(&'a GroupId, &'a str)>,
+}
+
+fn asked(ticket: &Ticket) -> Groups<'_> {
+    let gates = &ticket.question.gates;
+    let glass = gates.iter().filter_map(|gate| gate.break_glass.as_ref());
+    Groups {
+        reviewers: gates.iter().map(|gate| (&gate.group, gate.group_name.as_str())).collect(),
+        alone: glass.map(|glass| (&glass.group, glass.group_name.as_str())).collect(),
+    }
 }
 
 fn is_in(act: &Act, group: &str) -> bool {
@@ -79,25 +97,30 @@ fn is_in(act: &Act, group: &str) -> bool {
 
 /// The groups that they are in, in the order of the script: those that are asked by their ids, others by their names.
 fn groups(ticket: &Ticket, act: &Act, issuer: &str) -> Vec<Membership> {
-    let gates = &ticket.question.gates;
+    let Groups { reviewers, alone } = asked(ticket);
     let called = |name: &String| -> Vec<GroupId> {
-        let asked = gates.iter().filter(|gate| gate.group_name == *name).map(|gate| gate.group.clone());
-        let asked: Vec<_> = asked.collect();
+        let asked = reviewers.iter().chain(&alone).filter(|(_, own)| own == name);
+        let asked: Vec<_> = asked.map(|(group, _)| (*group).clone()).collect();
         if asked.is_empty() { vec![GroupId { issuer: issuer.into(), id: name.clone() }] } else { asked }
     };
     let all = match &act.groups {
         Some(names) => names.iter().flat_map(called).collect(),
-        None => gates.iter().map(|gate| gate.group.clone()).collect::<Vec<_>>(),
+        None => {
+            let own = if act.what == Doing::BreakGlass { alone } else { reviewers };
+            own.into_iter().map(|(group, _)| group.clone()).collect::<Vec<_>>()
+        }
     };
     let mut seen = BTreeSet::new();
     let first = all.into_iter().filter(|group| seen.insert(group.clone()));
     first.map(|group| Membership { group, since: LONG_SINCE }).collect()
 }
 
-/// Whether somebody may stop a request: approvers of a gate, and those in whose name it was sent.
+/// Whether somebody may stop a request: those who may open a gate, together or alone, and those in whose name it
+/// was sent.
 fn may_stop(ticket: &Ticket, answer: &Answer) -> bool {
-    let gates = &ticket.question.gates;
-    gates.iter().any(|gate| answer.groups.iter().any(|place| place.group == gate.group))
+    let Groups { reviewers, alone } = asked(ticket);
+    let is_in = |group: &GroupId| answer.groups.iter().any(|place| place.group == *group);
+    reviewers.into_iter().chain(alone).any(|(group, _)| is_in(group))
         || ticket.question.involved.iter().any(|one| one.names.contains(&answer.person))
 }
 
@@ -119,10 +142,12 @@ impl Service {
         let person = person(ticket, act);
         let groups = groups(ticket, act, &person.issuer);
         let (at, amr) = (self.now, act.amr.clone());
-        let answer = Answer { id: answer_id, person, at, account_since: LONG_SINCE, groups, amr };
+        let break_glass = (act.what == Doing::BreakGlass).then(|| act.reason.clone().unwrap_or_default());
+        let answer =
+            Answer { id: answer_id, person, at, account_since: LONG_SINCE, groups, amr, break_glass };
         let by = answer.person.clone();
         let done = match act.what {
-            Doing::Approve | Doing::Reject | Doing::Flag => self.answer(id, act, answer),
+            Doing::Approve | Doing::BreakGlass | Doing::Reject | Doing::Flag => self.answer(id, act, answer),
             Doing::Revoke => self.revoke(id, act, &answer),
             Doing::Forge | Doing::Replay | Doing::Late | Doing::Alone | Doing::Elsewhere => {
                 self.give_false(id, act, answer)
@@ -147,7 +172,7 @@ impl Service {
             Some(_) => return Err(Refused::AlreadyAnswered),
             None => {}
         }
-        if act.what == Doing::Approve {
+        if matches!(act.what, Doing::Approve | Doing::BreakGlass) {
             eligible(&answer, ticket.asked()).map_err(Refused::Ineligible)?;
         }
         if ticket.state != State::Pending {
@@ -157,7 +182,7 @@ impl Service {
         self.note(Happened { detail: reason.clone(), ..said });
         self.change(id, |ticket| ticket.answers.push(Kept { kind: act.what, answer, dropped: false }));
         match act.what {
-            Doing::Approve => self.approve_if_enough(id),
+            Doing::Approve | Doing::BreakGlass => self.approve_if_enough(id),
             Doing::Reject => self.end(id, State::Rejected, reason),
             _ => {}
         }

@@ -98,6 +98,11 @@ impl Service {
         Token(bytes)
     }
 
+    /// Signs with a new key from now on.
+    pub(super) fn rotate(&mut self) {
+        self.signer.rotate(&mut self.rng, self.now);
+    }
+
     /// When something happens by itself next.
     pub(super) fn due(&self) -> Option<UnixMillis> {
         self.agenda.first().map(|(at, _)| *at)

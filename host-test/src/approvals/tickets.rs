@@ -98,9 +98,11 @@ impl Ticket {
 
     /// The approvals that count, and who flagged.
     pub(super) fn counting(&self) -> (Vec<Answer>, Vec<Person>) {
-        let of = |kind: Doing| self.answers.iter().filter(move |kept| kept.kind == kind && !kept.dropped);
-        let approvals = of(Doing::Approve).map(|kept| kept.answer.clone()).collect();
-        (approvals, of(Doing::Flag).map(|kept| kept.answer.person.clone()).collect())
+        let of = |kinds: &'static [Doing]| {
+            self.answers.iter().filter(move |kept| kinds.contains(&kept.kind) && !kept.dropped)
+        };
+        let approvals = of(&[Doing::Approve, Doing::BreakGlass]).map(|kept| kept.answer.clone()).collect();
+        (approvals, of(&[Doing::Flag]).map(|kept| kept.answer.person.clone()).collect())
     }
 
     /// How many approvers are missing when these answered.

@@ -139,7 +139,7 @@ impl Builder {
 
     /// The approval service by script, for the filter of this project: whoever is asked does what `script` says
     /// ([`Act`](crate::approvals::Act), as a recording has them under `people`). The filter's configuration, which must be
-    /// JSON then, gets what the filter must know of it: `approval`, in place of what is there.
+    /// JSON then, gets what the filter must know of it: `approval`, in place of what is there but `refresh`.
     ///
     /// ```
     /// use countersign_host_test::approvals::{Act, Doing};

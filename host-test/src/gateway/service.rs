@@ -23,13 +23,18 @@ pub(super) fn start(configuration: &[u8], seed: u64, script: Otherwise) -> Resul
     Ok(Rc::new(RefCell::new(approvals)))
 }
 
-/// The same configuration, asking this service in place of the one that it names.
+/// The same configuration, asking this service in place of the one that it names; how keys are fetched stays.
 ///
 /// # Errors
 /// When it is no JSON object.
 pub(super) fn asking(configuration: &[u8], approvals: &Shared) -> Result<Vec<u8>, Trial> {
     let mut members = members(configuration)?;
-    members.insert("approval".into(), approvals.borrow().approval());
+    let mut approval = approvals.borrow().approval();
+    let refresh = members.get("approval").and_then(|approval| approval.get("refresh"));
+    if let (Some(approval), Some(refresh)) = (approval.as_object_mut(), refresh) {
+        approval.insert("refresh".into(), refresh.clone());
+    }
+    members.insert("approval".into(), approval);
     Ok(Value::Object(members).to_string().into_bytes())
 }
 

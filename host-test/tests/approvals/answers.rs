@@ -98,6 +98,37 @@ fn a_quorum_takes_different_people() {
 }
 
 #[test]
+fn one_who_breaks_the_glass_needs_no_others() {
+    let mut bench = Bench::scripted(json!([
+        { "after": "1s", "do": "break_glass", "by": "ada" },
+        { "after": "2s", "do": "break_glass", "by": "ada", "groups": ["sre"], "reason": "down" },
+        { "after": "3s", "do": "break_glass", "by": "ada", "amr": ["pwd"], "reason": "down" },
+        { "after": "4s", "do": "approve", "by": "ben", "groups": ["oncall"] },
+        { "after": "5s", "do": "break_glass", "by": "ada", "reason": "down" },
+    ]));
+    let mut glazed = question();
+    glazed["gates"] = json!([gate("sre", 2)]);
+    glazed["gates"][0]["break_glass"] =
+        json!({ "group": { "issuer": "https://people.test", "id": "pager" }, "group_name": "oncall" });
+    ask(&mut bench, &glazed);
+    let verdict = bench.verdict();
+    let grant = bench.grant(&verdict).unwrap();
+    let answer = &grant.answers[0];
+    assert_eq!((grant.answers.len(), answer.break_glass.as_deref()), (1, Some("down")));
+    assert_eq!((answer.person.subject.as_str(), answer.groups[0].group.id.as_str()), ("ada", "pager"));
+    let events = [
+        "asked",
+        "refused break_glass_needs_reason",
+        "refused not_in_group",
+        "refused second_factor_missing",
+        "refused not_in_group",
+        "break_glass",
+        "approved",
+    ];
+    assert_eq!(bench.events(), events);
+}
+
+#[test]
 fn a_flag_asks_for_one_more() {
     let mut bench = Bench::scripted(json!([
         { "after": "1s", "do": "flag", "by": "ada" },

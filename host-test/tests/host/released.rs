@@ -34,7 +34,7 @@ fn errors(outcome: &Trial) -> Vec<&str> {
 }
 
 /// One gate before everything.
-fn gated() -> Value {
+pub(crate) fn gated() -> Value {
     let mut configuration = configuration();
     configuration["identity"] =
         json!([{ "kind": "header", "name": "x-user", "peers": ["10.0.0.0/8"], "type": "User" }]);
@@ -51,7 +51,7 @@ fn gated() -> Value {
     configuration
 }
 
-fn ask() -> Request {
+pub(crate) fn ask() -> Request {
     let properties = Properties::default().with(&["source", "address"], "10.0.0.1:5");
     Request { properties, ..Request::new("GET", "api.example", "/").header("x-user", "ana") }
 }

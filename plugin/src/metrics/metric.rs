@@ -20,6 +20,8 @@ pub(crate) enum Metric {
     GrantRefused(Breach),
     /// Receipts that are not believed.
     ReceiptRefused(Breach),
+    /// Requests that went on because somebody opened a gate alone.
+    GlassBroken,
     /// Policies that could not be evaluated; without a failure, requests that do not fit the schema.
     PolicyError(Option<Failure>),
     /// Calls to the approval service.
@@ -182,6 +184,7 @@ impl Metric {
         let lanes = LANES.into_iter();
         let by_lane = |lane| [Self::Acknowledged(lane), Self::Buffered(lane), Self::EvidenceFullest(lane)];
         let single = [
+            Self::GlassBroken,
             Self::Dropped,
             Self::Unreadable,
             Self::Held,
@@ -205,6 +208,7 @@ impl Metric {
             Self::Decision(_)
             | Self::GrantRefused(_)
             | Self::ReceiptRefused(_)
+            | Self::GlassBroken
             | Self::PolicyError(_)
             | Self::Callout(..)
             | Self::Dropped
@@ -232,6 +236,7 @@ impl Metric {
             Self::Hold(outcome) => ("hold_milliseconds", [("outcome", outcome.code()), none]),
             Self::GrantRefused(breach) => ("grants_refused_total", [("reason", breach.code()), none]),
             Self::ReceiptRefused(breach) => ("receipts_refused_total", [("reason", breach.code()), none]),
+            Self::GlassBroken => ("break_glass_total", [none, none]),
             Self::PolicyError(failure) => {
                 let reason = failure.map_or("request_unfit", Failure::code);
                 ("policy_errors_total", [("reason", reason), none])

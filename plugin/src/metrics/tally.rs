@@ -71,6 +71,7 @@ impl From<Note> for Metric {
             Note::PolicyError(failure) => Self::PolicyError(failure),
             Note::GrantRefused(breach) => Self::GrantRefused(breach),
             Note::ReceiptRefused(breach) => Self::ReceiptRefused(breach),
+            Note::GlassBroken => Self::GlassBroken,
         }
     }
 }

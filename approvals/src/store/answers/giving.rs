@@ -5,7 +5,7 @@ use countersign_protocol::grant::{Answer, Grant};
 use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
-use super::{Kept, Kind, asked, counting, lacking, may_stop};
+use super::{Kept, Kind, Narrowed, allowed, asked, counting, lacking, may_stop};
 use crate::people::Member;
 use crate::random;
 use crate::signer::Signer;
@@ -24,6 +24,10 @@ pub(crate) struct Given {
     pub(crate) shown: Hash,
     /// How they proved who they are (RFC 8176).
     pub(crate) amr: Vec<String>,
+    /// Whether they open alone what takes others as well; the reason says why.
+    pub(crate) break_glass: bool,
+    /// To how much less they say yes than was asked for.
+    pub(crate) narrowed: Narrowed,
 }
 
 /// Why an answer does not count.
@@ -33,6 +37,10 @@ pub(crate) enum Refused {
     Unknown,
     #[error("this needs a reason of at most {LONGEST_REASON} characters")]
     BadReason,
+    #[error(
+        "only a yes can break glass or be for less, for 1 to as many uses and 1 second to as long as was asked for"
+    )]
+    BadTerms,
     #[error("the request is not the one that was shown")]
     OtherShown,
     #[error("you have answered this request already")]
@@ -77,7 +85,9 @@ impl Store {
         let mut tx = self.write().await?;
         let taken = tx.answer(id, member, &given, signer).await;
         match &taken {
-            Err(Refused::Unknown | Refused::BadReason | Refused::Store(_)) => return taken,
+            Err(Refused::Unknown | Refused::BadReason | Refused::BadTerms | Refused::Store(_)) => {
+                return taken;
+            }
             Err(refused) => {
                 let code = crate::api::problem::code(refused);
                 let entry = Entry::event("refused").by(&member.person).code(code);
@@ -116,17 +126,24 @@ impl Tx<'_> {
         signer: &Signer,
     ) -> Result<(), Refused> {
         let ticket = find(&mut *self.inner, id).await?.ok_or(Refused::Unknown)?;
-        let answer = member.answer(random::token().map_err(StoreError::from)?, self.now, given.amr.clone());
+        let id_of_it = random::token().map_err(StoreError::from)?;
+        let break_glass = given.break_glass.then(|| given.reason.clone().unwrap_or_default());
+        let answer = Answer { break_glass, ..member.answer(id_of_it, self.now, given.amr.clone()) };
         let before = self.standing(&ticket).await?;
         let standing =
             before.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == answer.person);
-        check(&ticket, member, given, &answer, standing.map(|kept| kept.kind))?;
-        if standing.is_some() {
-            return Ok(());
+        check(&ticket, member, given, &answer, standing)?;
+        match standing {
+            // What somebody approved with others they may still open alone.
+            Some(kept) if goes_further(kept, given) => {
+                self.drop_answer(&ticket, &kept.answer, "replaced").await?
+            }
+            Some(_) => return Ok(()),
+            None => {}
         }
         self.keep_answer(id, given, &answer).await?;
-        let entry = Entry::event(given.kind.name()).by(&answer.person).detail(given.reason.clone());
-        self.record(id, entry).await?;
+        let event = if given.break_glass { "broke_glass" } else { given.kind.name() };
+        self.record(id, Entry::event(event).by(&answer.person).detail(given.reason.clone())).await?;
         match given.kind {
             Kind::Approve => self.approve_if_enough(&ticket, signer).await?,
             Kind::Reject => {
@@ -141,7 +158,8 @@ impl Tx<'_> {
     async fn keep_answer(&mut self, ticket: Token, given: &Given, answer: &Answer) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO answers (id, ticket, kind, issuer, subject, at, reason, shown, account_since,
-                 memberships, amr) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                 memberships, amr, break_glass, uses, use_within)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(answer.id.to_string())
         .bind(ticket.to_string())
@@ -154,6 +172,9 @@ impl Tx<'_> {
         .bind(answer.account_since)
         .bind(serde_json::to_string(&answer.groups)?)
         .bind(serde_json::to_string(&answer.amr)?)
+        .bind(i64::from(given.break_glass))
+        .bind(given.narrowed.uses)
+        .bind(given.narrowed.use_within_ms)
         .execute(&mut *self.inner)
         .await?;
         Ok(())
@@ -164,21 +185,27 @@ impl Tx<'_> {
         if lacking(ticket, &answers) > 0 {
             return Ok(());
         }
-        let use_by = self.now + ticket.question.terms.use_within_ms;
-        let grant = grant(ticket, &answers, self.now, use_by, signer)?;
+        let (uses, within) = allowed(ticket, &answers);
+        let grant = grant(ticket, &answers, self.now, (uses, self.now + within), signer)?;
         let approved = sqlx::query(
             "UPDATE tickets SET state = 'approved', settled_at = $1, use_by = $2, jti = $3, grant_jws = $4,
-                 cancel_at = NULL WHERE id = $5 AND state = 'pending' AND lapses_at > $1",
+                 cancel_at = NULL, uses = CASE WHEN used + $6 < $7 THEN used + $6 ELSE $7 END
+             WHERE id = $5 AND state = 'pending' AND lapses_at > $1",
         )
         .bind(self.now)
-        .bind(use_by)
+        .bind(self.now + within)
         .bind(grant.jti.to_string())
         .bind(signer.grant(&grant)?)
         .bind(ticket.id.to_string())
+        .bind(uses)
+        .bind(i64::from(ticket.question.terms.uses))
         .execute(&mut *self.inner)
         .await?;
         if approved.rows_affected() == 1 {
             self.record(ticket.id, Entry::event("approved")).await?;
+            for breaker in grant.answers.iter().filter(|answer| answer.break_glass.is_some()) {
+                self.open_review(ticket, &breaker.person).await?;
+            }
             self.tell(ticket.id).await?;
         }
         Ok(())
@@ -213,17 +240,19 @@ fn check(
     member: &Member,
     given: &Given,
     answer: &Answer,
-    standing: Option<Kind>,
+    standing: Option<&Kept>,
 ) -> Result<(), Refused> {
     match &given.reason {
-        None if given.kind == Kind::Approve => {}
+        None if given.kind == Kind::Approve && !given.break_glass => {}
         reason => sound(reason.as_deref().unwrap_or_default())?,
     }
+    in_terms(ticket, given)?;
     if given.shown != ticket.shown {
         return Err(Refused::OtherShown);
     }
     match standing {
-        Some(kind) if kind == given.kind => return Ok(()),
+        Some(kept) if goes_further(kept, given) => {}
+        Some(kept) if kept.kind == given.kind => return Ok(()),
         Some(_) => return Err(Refused::AlreadyAnswered),
         None => {}
     }
@@ -235,6 +264,20 @@ fn check(
     if ticket.state == State::Pending { Ok(()) } else { Err(Refused::Closed(ticket.state)) }
 }
 
+/// Whether a yes opens alone what a yes before it opened with others.
+fn goes_further(kept: &Kept, given: &Given) -> bool {
+    given.break_glass && kept.kind == Kind::Approve && kept.answer.break_glass.is_none()
+}
+
+fn in_terms(ticket: &Ticket, given: &Given) -> Result<(), Refused> {
+    let (terms, Narrowed { uses, use_within_ms }) = (&ticket.question.terms, given.narrowed);
+    let fits = uses.is_none_or(|uses| (1..=i64::from(terms.uses)).contains(&uses))
+        && use_within_ms
+            .is_none_or(|within| (1000.min(terms.use_within_ms)..=terms.use_within_ms).contains(&within));
+    let plain = uses.is_none() && use_within_ms.is_none() && !given.break_glass;
+    if fits && (plain || given.kind == Kind::Approve) { Ok(()) } else { Err(Refused::BadTerms) }
+}
+
 fn sound(reason: &str) -> Result<(), Refused> {
     let fits = !reason.trim().is_empty() && reason.chars().count() <= LONGEST_REASON;
     fits.then_some(()).ok_or(Refused::BadReason)
@@ -244,7 +287,7 @@ fn grant(
     ticket: &Ticket,
     answers: &[Kept],
     now: UnixMillis,
-    use_by: UnixMillis,
+    (uses, use_by): (i64, UnixMillis),
     signer: &Signer,
 ) -> Result<Grant, StoreError> {
     let (answers, flaggers) = counting(answers);
@@ -258,7 +301,7 @@ fn grant(
         ticket: ticket.id,
         digest: ticket.digest,
         asked_at: ticket.asked_at,
-        uses: u32::try_from(ticket.uses).unwrap_or(0),
+        uses: u32::try_from(uses).unwrap_or(0),
         gates: ticket.question.gates.iter().map(|gate| gate.gate.clone()).collect(),
         answers,
         flaggers,

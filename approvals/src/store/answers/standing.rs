@@ -65,7 +65,12 @@ impl Tx<'_> {
         Ok(after)
     }
 
-    async fn drop_answer(&mut self, ticket: &Ticket, answer: &Answer, code: &str) -> Result<(), StoreError> {
+    pub(super) async fn drop_answer(
+        &mut self,
+        ticket: &Ticket,
+        answer: &Answer,
+        code: &str,
+    ) -> Result<(), StoreError> {
         sqlx::query("UPDATE answers SET dropped = $1 WHERE id = $2")
             .bind(code)
             .bind(answer.id.to_string())

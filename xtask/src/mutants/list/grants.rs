@@ -53,7 +53,7 @@ pub(super) const ALL: [Mutant; 14] = [
         name: "one-factor",
         removes: "counts a yes without a second factor at severity high",
         file: QUORUM,
-        old: "asked.severity == Severity::High && !proven",
+        old: "must_prove && !proven",
         new: "false",
     },
     Mutant {
@@ -88,7 +88,7 @@ pub(super) const ALL: [Mutant; 14] = [
         name: "any-receipt",
         removes: "does not read receipts",
         file: "core/src/life/claiming.rs",
-        old: "engine.trust.receipt(&receipt, &self.grant, nonce, record)",
+        old: "engine.trust.receipt(&receipt, &self.grant, (nonce, record), at.now)",
         new: "{
             let _ = receipt;
             let Grant { jti, ticket, digest, .. } = self.grant;
