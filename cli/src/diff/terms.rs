@@ -157,6 +157,17 @@ mod tests {
             )
         );
         assert_eq!(shift(|value| value["terms"]["uses"] = 0.into()).0, Some(Change::Strengthened),);
+        // A gate that one may open alone asks for less.
+        let glazed = question(|value| {
+            value["gates"][0]["break_glass"] =
+                serde_json::json!({ "group": { "issuer": "local", "id": "pager" }, "group_name": "oncall" });
+        });
+        let (weaker, stronger) = (Shift::between(&old, &glazed), Shift::between(&glazed, &old));
+        assert_eq!(
+            (weaker.change(), weaker.words()),
+            (Some(Change::Weakened), "`oncall` may open it alone".into())
+        );
+        assert_eq!(stronger.change(), Some(Change::Strengthened));
         assert_eq!(
             shift(|value| value["terms"]["hold_ms"] = 1_000.into()),
             (Some(Change::Changed), "hold: 25s -> 1s".to_owned())
