@@ -39,6 +39,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/inbox/{ticket}", get(request::show))
         .route("/inbox/{ticket}/answer", post(forms::answer))
         .route("/inbox/{ticket}/revoke", post(forms::revoke))
+        .route("/inbox/{ticket}/review", post(forms::review))
         .route("/assets/{file}", get(assets::file))
 }
 

@@ -176,7 +176,8 @@ impl Signer {
     }
 
     fn sign<T: Serialize>(&self, typ: &str, seconds: i64, statement: &T) -> Result<String, KeyError> {
-        let key = self.current(seconds.saturating_mul(1000))?;
+        // A statement is dated in seconds: whichever moment of that one it was.
+        let key = self.current(seconds.saturating_mul(1000).saturating_add(999))?;
         Ok(jws::sign(typ, &key.public.kid, &key.secret, statement)?)
     }
 

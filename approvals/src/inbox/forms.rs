@@ -9,7 +9,7 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
 use super::page::{LoggedIn, Trouble};
-use super::request;
+use super::request::{self, Extent};
 use crate::api::extract::{Form, Path};
 use crate::api::people::{give, seen, seen_to_answer, take_back};
 use crate::api::problem::Problem;
@@ -58,7 +58,7 @@ pub(super) async fn answer(
     seen_to_answer(&app, &session, id, form.kind).await?;
     match answered(&app, &session, id, form).await {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(problem) => request::page(&app, &session, id, Some(problem)).await,
+        Err(problem) => request::page(&app, &session, id, Extent::Folded, Some(problem)).await,
     }
 }
 
@@ -91,6 +91,26 @@ pub(super) async fn revoke(
     seen(&app, &session, id).await?;
     match take_back(&app, session.clone(), id, form.reason).await {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(problem) => request::page(&app, &session, id, Some(problem)).await,
+        Err(problem) => request::page(&app, &session, id, Extent::Folded, Some(problem)).await,
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReviewForm {
+    csrf: String,
+    note: String,
+}
+
+pub(super) async fn review(
+    State(app): State<Arc<App>>,
+    LoggedIn(session): LoggedIn,
+    Path(id): Path<Token>,
+    Form(form): Form<ReviewForm>,
+) -> Result<Response, Trouble> {
+    genuine(&session, &form.csrf)?;
+    seen(&app, &session, id).await?;
+    match app.store.close_review(id, &session.member, &form.note).await {
+        Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
+        Err(refused) => request::page(&app, &session, id, Extent::Folded, Some(refused.into())).await,
     }
 }

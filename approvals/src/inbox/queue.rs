@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::auth::Session;
 use crate::store::StoreError;
 use crate::store::answers::{asked, lacking, needed};
+use crate::store::reviews::may_close;
 use crate::store::tickets::Ticket;
 
 /// How many closed requests to look through and to list.
@@ -28,6 +29,8 @@ const CLOSED: u32 = 50;
 struct QueuePage {
     viewer: Viewer,
     now: UnixMillis,
+    /// What somebody opened alone and nobody has looked at.
+    glass: Vec<Broken>,
     /// What the viewer can approve.
     yours: Vec<Row>,
     /// What others have to approve.
@@ -35,6 +38,16 @@ struct QueuePage {
     /// What was approved and is not used yet.
     approved: Vec<Row>,
     closed: Vec<Row>,
+}
+
+/// A request that somebody opened alone.
+struct Broken {
+    ticket: Token,
+    opener: String,
+    action: Named,
+    resource: Named,
+    at: String,
+    yours: bool,
 }
 
 /// One request in a list.
@@ -63,6 +76,7 @@ pub(super) async fn show(
     let mut page = QueuePage {
         viewer: Viewer::of(&session),
         now: 0,
+        glass: broken(&app, &session).await?,
         yours: Vec::new(),
         others: Vec::new(),
         approved: Vec::new(),
@@ -82,6 +96,24 @@ pub(super) async fn show(
         list.push(row);
     }
     Ok(html(StatusCode::OK, &page))
+}
+
+/// What somebody opened alone, and the viewer may see.
+async fn broken(app: &App, session: &Session) -> Result<Vec<Broken>, StoreError> {
+    let mut glass = Vec::new();
+    for review in app.store.open_reviews().await? {
+        let ticket = app.store.ticket(review.ticket).await?;
+        let Some(ticket) = ticket.filter(|ticket| may_see(ticket, &session.member)) else { continue };
+        glass.push(Broken {
+            ticket: ticket.id,
+            action: Named::of(&ticket.question.cedar.action),
+            resource: Named::of(&ticket.question.cedar.resource),
+            at: words::utc(review.opened_at),
+            yours: may_close(&ticket, &review, &session.member),
+            opener: review.opener.subject,
+        });
+    }
+    Ok(glass)
 }
 
 /// Whether the viewer's yes would count, with the second factor where that is needed.

@@ -8,17 +8,19 @@ use axum::extract::State as AppState;
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_protocol::approval::State;
+use countersign_protocol::grant::Answer;
 use countersign_protocol::person::Person;
 use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::request::{Gate, Question, Severity, Shown};
 use countersign_protocol::{Token, UnixMillis};
+use serde::Deserialize;
 
 use super::html;
 use super::page::{LoggedIn, Trouble, Viewer};
 use super::text::Visible;
 use super::tree::Node;
 use super::words::{self, Deadline, Named};
-use crate::api::extract::Path;
+use crate::api::extract::{Path, Query};
 use crate::api::people::seen;
 use crate::api::problem::Problem;
 use crate::app::App;
@@ -26,6 +28,7 @@ use crate::auth::Session;
 use crate::store::answers::{Kept, Kind, asked, lacking, may_stop, needed};
 use crate::store::claims::uses::{Known, Use};
 use crate::store::history::Entry;
+use crate::store::reviews::{Review, may_close};
 use crate::store::tickets::Ticket;
 use crate::store::waiters::Waiting;
 
@@ -50,6 +53,11 @@ struct RequestPage {
     history: Vec<Happened>,
     choice: Choice,
     may_stop: bool,
+    /// Whether the viewer may open it alone, with a second factor.
+    may_break: bool,
+    /// Whether the session has a second factor at this moment.
+    proven: bool,
+    glass: Option<Glass>,
     body: Body,
     context: Option<Node>,
 }
@@ -67,8 +75,27 @@ struct Said {
     kind: Kind,
     at: String,
     otp: bool,
+    glass: bool,
+    /// To how much less they said yes.
+    less: Option<String>,
     reason: Option<String>,
     dropped: Option<String>,
+}
+
+/// Broken glass, in words.
+struct Glass {
+    opener: String,
+    at: String,
+    closed: Option<Closed>,
+    /// Whether the viewer may close the review.
+    yours: bool,
+}
+
+/// Who looked at broken glass, in words.
+struct Closed {
+    who: String,
+    at: String,
+    note: String,
 }
 
 /// A use, in words.
@@ -92,12 +119,31 @@ struct Happened {
 /// What to call people.
 type Names = BTreeMap<Person, String>;
 
+/// The longest body that is shown without being asked for, bytes.
+const SHOWN_AT_ONCE: usize = 64 * 1024;
+
+/// How much of a request to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What a page can hold without trouble; a request that is longer cannot be approved so.
+    Folded,
+    /// All of it.
+    Full,
+}
+
+#[derive(Deserialize)]
+pub(super) struct View {
+    full: Option<String>,
+}
+
 /// What the viewer can do about it.
 enum Choice {
     /// Say yes.
     Approve,
     /// Say yes, with a one-time code.
     ApproveWithCode,
+    /// Nothing before they have seen all of it.
+    Unseen,
     /// Nothing more: they have answered.
     Answered(Kind),
     /// Nothing, and why.
@@ -110,6 +156,8 @@ enum Choice {
 enum Body {
     Empty,
     Text(String, Option<Node>),
+    /// The beginning of a text, and how many bytes it has in all.
+    Folded(String, usize),
     Bytes(String),
     Redacted(u64),
 }
@@ -118,8 +166,10 @@ pub(super) async fn show(
     AppState(app): AppState<Arc<App>>,
     LoggedIn(session): LoggedIn,
     Path(id): Path<Token>,
+    Query(view): Query<View>,
 ) -> Result<Response, Trouble> {
-    page(&app, &session, id, None).await
+    let extent = if view.full.is_some() { Extent::Full } else { Extent::Folded };
+    page(&app, &session, id, extent, None).await
 }
 
 /// The page, with what went wrong when somebody just tried to answer.
@@ -127,6 +177,7 @@ pub(super) async fn page(
     app: &App,
     session: &Session,
     id: Token,
+    extent: Extent,
     problem: Option<Problem>,
 ) -> Result<Response, Trouble> {
     let ticket = seen(app, session, id).await?;
@@ -134,6 +185,7 @@ pub(super) async fn page(
     let history = app.store.history(id).await?;
     let people = answers.iter().map(|kept| kept.answer.person.clone());
     let names = app.store.names(people.chain(history.iter().filter_map(Entry::person))).await?;
+    let review = app.store.review(id).await?;
     let waiting = app.store.waiting(id).await?;
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let need = needed(&ticket, &answers);
@@ -150,13 +202,16 @@ pub(super) async fn page(
         deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
         held: waiting.held_until.map(|at| Deadline::new(at, ticket.now)),
         waiting,
-        choice: choose(&ticket, &answers, session),
+        choice: choose(&ticket, &answers, session, extent),
         may_stop: may_stop(&ticket, &session.member),
+        may_break: may_break(&ticket, &answers, session),
+        proven: session.amr.iter().any(|method| method == "otp"),
+        glass: review.map(|review| glass(&names, &ticket, review, session)),
         answers: answers.iter().map(|kept| said(&names, kept)).collect(),
         uses: app.store.uses(id).await?.iter().map(used).collect(),
         open_end: words::open_end(&ticket),
         history: history.into_iter().map(|entry| happened(&names, entry)).collect(),
-        body: readable(&question.request.body),
+        body: readable(&question.request.body, extent),
         context: Node::parse(&question.cedar.context.to_string()),
         ticket,
     };
@@ -201,7 +256,7 @@ impl RequestPage {
     }
 }
 
-fn choose(ticket: &Ticket, answers: &[Kept], session: &Session) -> Choice {
+fn choose(ticket: &Ticket, answers: &[Kept], session: &Session, extent: Extent) -> Choice {
     let person = &session.member.person;
     let own = answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == *person);
     let may = |amr: &[String]| {
@@ -210,6 +265,7 @@ fn choose(ticket: &Ticket, answers: &[Kept], session: &Session) -> Choice {
     };
     match (ticket.state, own) {
         (_, Some(kept)) => Choice::Answered(kept.kind),
+        (State::Pending, None) if is_folded(&ticket.question.request.body, extent) => Choice::Unseen,
         (State::Pending, None) => match may(&session.amr) {
             Ok(()) => Choice::Approve,
             Err(Ineligible::SecondFactorMissing) => match may(&["pwd".into(), "otp".into()]) {
@@ -219,6 +275,28 @@ fn choose(ticket: &Ticket, answers: &[Kept], session: &Session) -> Choice {
             Err(why) => Choice::Barred(words::ineligible(why)),
         },
         _ => Choice::Closed,
+    }
+}
+
+/// Whether the viewer may open it alone once they have proven a second factor.
+fn may_break(ticket: &Ticket, answers: &[Kept], session: &Session) -> bool {
+    let own =
+        answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == session.member.person);
+    let free = own.is_none_or(|kept| kept.kind == Kind::Approve && kept.answer.break_glass.is_none());
+    let answer = session.member.answer(ticket.id, ticket.now, vec!["pwd".into(), "otp".into()]);
+    let answer = Answer { break_glass: Some("to see whether they may".into()), ..answer };
+    ticket.state == State::Pending && free && eligible(&answer, asked(ticket)).is_ok()
+}
+
+fn glass(names: &Names, ticket: &Ticket, review: Review, session: &Session) -> Glass {
+    let yours = review.closed.is_none() && may_close(ticket, &review, &session.member);
+    let note = review.note.unwrap_or_default();
+    let closed = |(who, at)| Closed { who: called(names, &who), at: words::utc(at), note };
+    Glass {
+        opener: called(names, &review.opener),
+        at: words::utc(review.opened_at),
+        closed: review.closed.map(closed),
+        yours,
     }
 }
 
@@ -247,6 +325,8 @@ fn said(names: &Names, kept: &Kept) -> Said {
         kind: kept.kind,
         at: words::utc(kept.answer.at),
         otp: kept.answer.amr.iter().any(|method| method == "otp"),
+        glass: kept.answer.break_glass.is_some(),
+        less: words::less(kept.narrowed),
         reason: kept.reason.clone(),
         dropped: kept.dropped.clone(),
     }
@@ -270,9 +350,19 @@ fn happened(names: &Names, entry: Entry) -> Happened {
     Happened { at: words::utc(entry.at), what, refused, who, code, gateway, reason }
 }
 
-fn readable(shown: &Shown) -> Body {
+/// Whether only the beginning is shown.
+fn is_folded(shown: &Shown, extent: Extent) -> bool {
+    let long = |text: &String| text.len() > SHOWN_AT_ONCE;
+    extent == Extent::Folded && matches!(shown, Shown::Text(text) | Shown::Base64(text) if long(text))
+}
+
+fn readable(shown: &Shown, extent: Extent) -> Body {
     match shown {
         Shown::Text(text) if text.is_empty() => Body::Empty,
+        Shown::Text(text) | Shown::Base64(text) if is_folded(shown, extent) => {
+            let end = text.floor_char_boundary(SHOWN_AT_ONCE / 16);
+            Body::Folded(text.get(..end).unwrap_or_default().to_owned(), text.len())
+        }
         Shown::Text(text) => Body::Text(text.clone(), Node::parse(text)),
         Shown::Base64(text) => Body::Bytes(text.clone()),
         Shown::Redacted { bytes } => Body::Redacted(*bytes),

@@ -7,6 +7,7 @@ use countersign_protocol::quorum::Ineligible;
 use countersign_protocol::request::Severity;
 use jiff::Timestamp;
 
+use crate::store::answers::Narrowed;
 use crate::store::claims::uses::{Known, Use};
 use crate::store::tickets::Ticket;
 
@@ -76,6 +77,14 @@ pub(super) fn outcome(used: &Use) -> String {
     }
 }
 
+/// To how much less than was asked for somebody said yes.
+pub(super) fn less(narrowed: Narrowed) -> Option<String> {
+    let uses = narrowed.uses.map(|uses| format!("{uses} {}", if uses == 1 { "use" } else { "uses" }));
+    let within = narrowed.use_within_ms.map(|within| format!("for {}", lasting(within)));
+    let parts: Vec<_> = uses.into_iter().chain(within).collect();
+    (!parts.is_empty()).then(|| format!("only {}", parts.join(" ")))
+}
+
 /// What a ticket's state leaves open: nothing, or that some of its uses have no end that anybody knows.
 pub(super) fn open_end(ticket: &Ticket) -> Option<String> {
     let what = match (ticket.uses, ticket.outcomes_unknown) {
@@ -140,8 +149,12 @@ pub(super) fn event(event: &str, more: Option<&str>) -> &'static str {
         ("approve", _) => "approved",
         ("reject", _) => "rejected",
         ("flag", _) => "flagged",
+        ("broke_glass", _) => "broke the glass and opened it alone",
+        ("reviewed", _) => "looked at the broken glass",
+        ("dropped", Some("replaced")) => "approved with others, and then broke the glass",
         ("dropped", _) => "approved, which counts no more",
         ("refused", Some("approve")) => "tried to approve and was refused",
+        ("refused", Some("review")) => "tried to close the review and was refused",
         ("refused", Some("reject")) => "tried to reject and was refused",
         ("refused", _) => "tried to flag and was refused",
         ("approved", _) => "enough approvals, a grant was signed",

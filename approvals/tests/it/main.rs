@@ -1,6 +1,8 @@
 //! The service as gateways and people see it: over its HTTP interface, on a real database.
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod asks;
@@ -15,6 +17,8 @@ mod ends;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod glass;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod inbox;
@@ -27,9 +31,13 @@ mod limits;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod standing;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod unreported;
 #[cfg(test)]
