@@ -51,6 +51,7 @@ fn everybody() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::log_in, sessions::log_out))
         .routes(routes!(sessions::step_up))
         .routes(routes!(sessions::me))
+        .routes(routes!(crate::inbox::live::for_tools))
         .routes(routes!(people::list))
         .routes(routes!(people::show))
         .routes(routes!(people::answer))

@@ -2,7 +2,7 @@
 
 mod assets;
 mod forms;
-mod live;
+pub(crate) mod live;
 mod login;
 mod page;
 mod queue;

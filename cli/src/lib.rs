@@ -1,5 +1,6 @@
 //! What the `countersign` command does, for programs and tests that do it too.
 
+pub mod approvals;
 pub mod coverage;
 pub mod diff;
 pub mod directory;

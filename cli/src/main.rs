@@ -66,6 +66,8 @@ enum Command {
     /// Make schema, routes and suggested gates of what an API says of itself.
     #[command(subcommand)]
     Import(countersign_cli::import::Import),
+    /// See and answer requests for approval.
+    Approvals(countersign_cli::approvals::Arguments),
     /// Make a recording of what other tools recorded, without its secrets.
     Record(record::Record),
 }
@@ -121,6 +123,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             None => Ok(ExitCode::FAILURE),
         },
         Command::Import(import) => self::import(&import),
+        Command::Approvals(arguments) => countersign_cli::approvals::run(&arguments),
         Command::Record(record) => record.run(),
     }
 }

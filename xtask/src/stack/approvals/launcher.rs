@@ -11,6 +11,18 @@ use crate::stack::AUDIENCE;
 use crate::stack::process::Process;
 use crate::stack::ticket::text;
 
+/// What is asked here is asked by few principals, of nobody who could tire.
+const UNLIMITED: [&str; 8] = [
+    "--most-open",
+    "100000",
+    "--most-open-per-principal",
+    "100000",
+    "--most-open-per-gate",
+    "100000",
+    "--most-per-minute",
+    "1000000",
+];
+
 /// How it is started, each time.
 #[derive(Debug)]
 pub(super) struct Launcher {
@@ -46,7 +58,7 @@ impl Launcher {
 
     pub(super) async fn serve(&self, listen: &str, arguments: &[String]) -> Result<(Process, Value)> {
         let mut command = self.command();
-        command.args(["--listen", listen]).args(arguments);
+        command.args(["--listen", listen]).args(UNLIMITED).args(arguments);
         Process::ready("approvals", command, &self.folder).await
     }
 

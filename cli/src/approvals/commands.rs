@@ -1,0 +1,193 @@
+//! What each command does.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use countersign_protocol::Hash;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::client::{self, Client};
+use super::{Answer, Approve, show};
+use crate::failure::Failure;
+use crate::output;
+
+/// A request in a list, as far as a terminal shows it. The service may say more.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Summary {
+    pub(super) ticket: String,
+    pub(super) state: String,
+    pub(super) principal: String,
+    pub(super) action: String,
+    pub(super) resource: String,
+    pub(super) method: String,
+    pub(super) authority: String,
+    pub(super) path: String,
+    pub(super) severity: String,
+    pub(super) answer_by: i64,
+    pub(super) missing: u64,
+}
+
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Summary>,
+}
+
+/// One request. The question's bytes are kept: its hash says what was shown.
+#[derive(Deserialize)]
+pub(super) struct Detail {
+    #[serde(flatten)]
+    pub(super) summary: Summary,
+    pub(super) shown: Hash,
+    pub(super) question: Box<RawValue>,
+    pub(super) answers: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct LoggedIn {
+    session: String,
+}
+
+/// Logs in, and keeps the session.
+pub(super) fn log_in(client: &Client, user: &str) -> Result<(), Failure> {
+    let password = if std::io::stdin().is_terminal() {
+        rpassword::prompt_password("Password: ")
+    } else {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map(|_| line.trim_end_matches(['\r', '\n']).to_owned())
+    };
+    let password = password.map_err(|error| Failure::Other(format!("cannot read the password: {error}")))?;
+    let LoggedIn { session } =
+        client.post_as_nobody("/v1/sessions", &json!({ "user": user, "password": password }))?;
+    client::keep(&session)?;
+    output::print(&format!("logged in as {user}, for at most 12 hours\n"))
+}
+
+/// Ends the session.
+pub(super) fn log_out(client: &Client) -> Result<(), Failure> {
+    client.delete("/v1/sessions")?;
+    client::forget()
+}
+
+/// The requests in a state, or in any.
+pub(super) fn requests(client: &Client, state: Option<&str>) -> Result<Vec<Summary>, Failure> {
+    let query = state.map(|state| format!("?state={}", escaped(state))).unwrap_or_default();
+    let List { items } = client.get(&format!("/v1/requests{query}"))?;
+    Ok(items)
+}
+
+/// A word as a part of an address: what is no letter, digit or hyphen cannot be part of any.
+fn escaped(word: &str) -> String {
+    word.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+}
+
+pub(super) fn list(client: &Client, state: &str, json: bool) -> Result<(), Failure> {
+    let items = requests(client, Some(state).filter(|state| *state != "all"))?;
+    if json {
+        return output::print_json(&lines(&items)?);
+    }
+    output::print(&items.iter().map(|one| show::line(one) + "\n").collect::<String>())
+}
+
+fn lines(items: &[Summary]) -> Result<String, Failure> {
+    let lines: Result<Vec<_>, _> = items.iter().map(serde_json::to_string).collect();
+    let lines = lines.map_err(|error| Failure::Other(error.to_string()))?;
+    Ok(lines.into_iter().map(|line| line + "\n").collect())
+}
+
+pub(super) fn show(client: &Client, ticket: &str, json: bool) -> Result<(), Failure> {
+    let (detail, raw) = find(client, ticket)?;
+    if json {
+        output::print_json(&(raw.get().to_owned() + "\n"))
+    } else {
+        output::print(&show::request(&detail)?)
+    }
+}
+
+pub(super) fn approve(client: &Client, approve: &Approve, json: bool) -> Result<(), Failure> {
+    let (detail, _) = find(client, &approve.ticket)?;
+    let shown = match &approve.shown {
+        Some(hash) => hash.parse().map_err(|error| Failure::Usage(format!("`--shown`: {error}")))?,
+        None => {
+            output::print(&show::request(&detail)?)?;
+            confirmed("Approve exactly this? [y/N] ")?;
+            detail.shown
+        }
+    };
+    if let Some(code) = &approve.totp {
+        client.post::<Value>("/v1/sessions/totp", &json!({ "totp": code }))?;
+    }
+    let body = json!({
+        "kind": "approve", "reason": approve.reason, "shown": shown, "break_glass": approve.break_glass,
+        "uses": approve.uses, "use_within_ms": approve.within,
+    });
+    give(client, &detail.summary.ticket, &body, json)
+}
+
+pub(super) fn answer(client: &Client, kind: &str, answer: &Answer, json: bool) -> Result<(), Failure> {
+    let (detail, _) = find(client, &answer.ticket)?;
+    let body = json!({ "kind": kind, "reason": answer.reason, "shown": detail.shown });
+    give(client, &detail.summary.ticket, &body, json)
+}
+
+fn give(client: &Client, ticket: &str, body: &Value, json: bool) -> Result<(), Failure> {
+    let after: Detail = client.post(&format!("/v1/requests/{ticket}/answers"), body)?;
+    let Summary { state, missing, .. } = &after.summary;
+    if json {
+        return output::print_json(&lines(std::slice::from_ref(&after.summary))?);
+    }
+    let more = if state == "pending" && *missing > 0 {
+        format!(", {missing} more must approve")
+    } else {
+        String::new()
+    };
+    output::print(&format!("{ticket}: {state}{more}\n"))
+}
+
+/// The request whose ticket begins so, checked: what the service calls shown is what it sent.
+fn find(client: &Client, beginning: &str) -> Result<(Detail, Box<RawValue>), Failure> {
+    let hex = beginning.len() <= 32 && beginning.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    if !hex || beginning.is_empty() {
+        return Err(Failure::Usage(format!("`{beginning}` is no ticket: it has 32 hexadecimal digits")));
+    }
+    let ticket = if beginning.len() == 32 { beginning.to_owned() } else { whole(client, beginning)? };
+    let raw: Box<RawValue> = client.get(&format!("/v1/requests/{ticket}"))?;
+    let detail: Detail = serde_json::from_str(raw.get()).map_err(|error| {
+        Failure::Other(format!("the service answered what this version cannot read: {error}"))
+    })?;
+    if Hash::of(detail.question.get().as_bytes()) != detail.shown {
+        return Err(Failure::Other(
+            "the service's hash of the request is not that of what it sent".to_owned(),
+        ));
+    }
+    Ok((detail, raw))
+}
+
+fn whole(client: &Client, beginning: &str) -> Result<String, Failure> {
+    let mut found = requests(client, None)?;
+    found.retain(|one| one.ticket.starts_with(beginning));
+    match &found[..] {
+        [one] => Ok(one.ticket.clone()),
+        [] => Err(Failure::Other(format!("no request that you may see begins with `{beginning}`"))),
+        _ => Err(Failure::Other(format!(
+            "{} requests begin with `{beginning}`: write more of it",
+            found.len()
+        ))),
+    }
+}
+
+fn confirmed(question: &str) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        let what = "name what was shown with `--shown`, the hash that `show` prints";
+        return Err(Failure::Usage(format!("there is no terminal to ask on: {what}")));
+    }
+    let mut line = String::new();
+    let mut out = std::io::stderr().lock();
+    let asked = out.write_all(question.as_bytes()).and_then(|()| out.flush());
+    let said = asked.and_then(|()| std::io::stdin().lock().read_line(&mut line));
+    said.map_err(|error| Failure::Other(format!("cannot ask: {error}")))?;
+    match line.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::Other("not approved".to_owned())),
+    }
+}
