@@ -235,6 +235,28 @@ impl Approvals {
         self.call(Method::POST, &path, person, factor, Some(body)).await
     }
 
+    /// Somebody opens the gates alone.
+    ///
+    /// # Errors
+    /// When the service does not take it.
+    pub async fn break_glass(&self, ticket: &Ticket, person: &str, reason: &str) -> Result<()> {
+        let body =
+            json!({ "kind": "approve", "reason": reason, "shown": ticket.shown(), "break_glass": true });
+        let path = format!("/v1/requests/{}/answers", ticket.id());
+        match self.call(Method::POST, &path, person, Factor::Totp, Some(body)).await? {
+            (200, _) => Ok(()),
+            (status, said) => bail!("`{person}` cannot break the glass: {status} {said}"),
+        }
+    }
+
+    /// Runs one of the service's subcommands on its data while it runs, and gives what it prints.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn manage(&self, words: &[&str]) -> Result<Value> {
+        self.launcher.prepare(words).await
+    }
+
     /// Somebody approves, with the second factor.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ mod reading;
 mod reloadable;
 mod rows;
 mod scene;
+mod service;
 mod soak;
 mod starter;
 mod tokens;
@@ -95,6 +96,7 @@ fn main() -> Result<ExitCode> {
     holds::add(&mut trials);
     bodies::add(&mut trials);
     people::add(&mut trials);
+    service::add(&mut trials);
     identities::add(&mut trials);
     tokens::add(&mut trials);
     delegation::add(&mut trials);
