@@ -15,6 +15,11 @@ pub(crate) const ADMINS: &str = "admins";
 /// The group, of the service's own issuer, whose members are [`Role::Auditor`].
 pub(crate) const AUDITORS: &str = "auditors";
 
+/// Whoever gave a one-time code (RFC 8176).
+pub(crate) const OTP: &str = "otp";
+/// Whoever proved a passkey (RFC 8176).
+pub(crate) const PASSKEY: &str = "hwk";
+
 /// What somebody may do here beside answering for their groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
@@ -71,6 +76,12 @@ impl Member {
         let password = Hash::of(self.password.as_deref().unwrap_or_default().as_bytes());
         let totp = self.totp.as_ref().map_or("", |factor| &factor.secret);
         Hash::of(format!("{password} {totp}").as_bytes())
+    }
+
+    /// How they proved who they are, without what they proved with something that is younger than the request.
+    pub(crate) fn amr_for(&self, amr: &[String], asked_at: UnixMillis) -> Vec<String> {
+        let codes = self.totp.as_ref().is_some_and(|factor| factor.since <= asked_at);
+        amr.iter().filter(|method| codes || *method != OTP).cloned().collect()
     }
 
     /// Their yes, as a grant would carry it.

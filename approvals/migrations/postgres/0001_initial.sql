@@ -235,7 +235,8 @@ CREATE TABLE passkeys (
     issuer     TEXT NOT NULL,
     subject    TEXT NOT NULL,
     name       TEXT NOT NULL,
-    credential TEXT NOT NULL,  -- JSON
+    credential TEXT NOT NULL,  -- JSON: algorithm and public key
+    counter    BIGINT NOT NULL,  -- of signatures, as its authenticator last gave it
     created_at BIGINT NOT NULL,
     used_at    BIGINT,
     FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
@@ -249,6 +250,7 @@ CREATE TABLE ceremonies (
     state      TEXT NOT NULL,     -- JSON
     expires_at BIGINT NOT NULL
 );
+CREATE INDEX ceremonies_end ON ceremonies (expires_at);
 
 CREATE TABLE api_tokens (
     id         TEXT PRIMARY KEY,
@@ -282,7 +284,8 @@ CREATE TABLE sessions (
     created_at  BIGINT NOT NULL,
     seen_at     BIGINT NOT NULL,
     expires_at  BIGINT NOT NULL,
-    otp_at      BIGINT,
+    otp_at      BIGINT,           -- when a one-time code was proven
+    passkey_at  BIGINT,           -- when a passkey was, for changes of the account alone
     FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
 );
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use countersign_protocol::approval::EVIDENCE;
 
 use super::problem::Problem;
@@ -13,7 +13,7 @@ use crate::auth::Session;
 use crate::store::gateways::{Credential, Gateway};
 
 /// The name of the session cookie.
-pub(crate) const COOKIE: &str = "countersign_session";
+pub(crate) const COOKIE: &str = "__Host-countersign_session";
 
 /// A JSON body.
 #[derive(FromRequest)]
@@ -72,7 +72,7 @@ impl FromRequestParts<Arc<App>> for Session {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let secret = match bearer(&parts.headers) {
             Some(secret) => Some(secret),
-            None => cookie(&parts.headers, COOKIE).filter(|_| own_page(parts)),
+            None => cookie(&parts.headers, COOKIE).filter(|_| own_page(app, parts)),
         };
         let session = match secret {
             Some(secret) => app.auth.session(secret).await?,
@@ -85,11 +85,11 @@ impl FromRequestParts<Arc<App>> for Session {
 /// A request that changes something and does not come from another site's page.
 pub(crate) struct OwnPage;
 
-impl<S: Sync> FromRequestParts<S> for OwnPage {
+impl FromRequestParts<Arc<App>> for OwnPage {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let own = own_page(parts).then_some(Self);
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let own = own_page(app, parts).then_some(Self);
         own.ok_or_else(|| Problem::forbidden("cross_site", "this comes from another site"))
     }
 }
@@ -108,9 +108,13 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 /// Whether a request that changes something comes from a page of this very origin. `SameSite` alone lets
-/// other ports of the same host through. A program without the header holds no browser's cookie.
-fn own_page(parts: &Parts) -> bool {
-    let safe = matches!(parts.method, Method::GET | Method::HEAD);
-    let site = parts.headers.get("sec-fetch-site").map(|site| site.as_bytes());
-    safe || matches!(site, None | Some(b"same-origin" | b"none"))
+/// other ports of the same host through. A browser that does not say where a request comes from (Fetch Metadata)
+/// names its origin.
+fn own_page(app: &App, parts: &Parts) -> bool {
+    let header = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
+    match header("sec-fetch-site") {
+        _ if matches!(parts.method, Method::GET | Method::HEAD) => true,
+        Some(site) => matches!(site, b"same-origin" | b"none"),
+        None => header("origin") == Some(app.origin.as_bytes()),
+    }
 }

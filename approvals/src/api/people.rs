@@ -130,6 +130,7 @@ async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
         json!({
             "id": kept.answer.id, "kind": kept.kind, "person": kept.answer.person, "at": kept.answer.at,
             "amr": kept.answer.amr, "reason": kept.reason, "dropped": kept.dropped,
+            "assertion": kept.assertion.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()),
         })
     };
     Ok(Detail {
@@ -192,7 +193,7 @@ pub(crate) async fn answer(
     Body(new): Body<NewAnswer>,
 ) -> Result<Json<Detail>, Problem> {
     seen(&app, &session, id).await?;
-    let given = Given { kind: new.kind, reason: new.reason, shown: new.shown, amr: session.amr.clone() };
+    let given = Given { kind: new.kind, reason: new.reason, shown: new.shown, amr: session.amr.clone(), assertion: None };
     give(&app, session.clone(), id, given).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))

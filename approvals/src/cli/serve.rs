@@ -17,12 +17,12 @@ pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on `{}`", options.listen))?;
     let listening = listener.local_addr()?;
-    let settings = options.settings(&data);
+    let settings = options.settings(&data, listening)?;
+    let url = settings.url.clone();
     let database = settings.database.to_string();
     let app = App::open(settings).await?;
     // Last, so that nothing can fail between making what is shown only once and showing it.
     let (admin, token) = app.first_run().await?;
-    let url = options.url.unwrap_or_else(|| format!("http://{listening}"));
     introduce(&data, &database, &url, app.jwk(), admin, token)?;
     print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": app.jwk() }))?;
     let watch = tokio::spawn({
@@ -56,13 +56,13 @@ async fn stopped() {
 fn introduce(
     data: &Data,
     database: &str,
-    url: &str,
+    url: &url::Url,
     jwk: &countersign_protocol::jws::Jwk,
     admin: Option<Login>,
     token: Option<String>,
 ) -> anyhow::Result<()> {
     let mut err = std::io::stderr().lock();
-    writeln!(err, "Inbox            {url}/")?;
+    writeln!(err, "Inbox            {url}")?;
     writeln!(err, "Database         {database}")?;
     writeln!(err, "Signing key      {}", data.key_file().display())?;
     writeln!(err, "Key for filters  {}", serde_json::to_string(jwk)?)?;

@@ -25,7 +25,9 @@ use crate::app::App;
 use crate::auth::Session;
 use crate::store::answers::{Kept, Kind, asked, lacking, may_stop, needed};
 use crate::store::claims::uses::{Known, Use};
+use crate::people::OTP;
 use crate::store::history::Entry;
+use crate::store::passkeys::Passkey;
 use crate::store::tickets::Ticket;
 use crate::store::waiters::Waiting;
 
@@ -66,7 +68,8 @@ struct Said {
     who: String,
     kind: Kind,
     at: String,
-    otp: bool,
+    /// Which second factor it was given with.
+    factor: Option<&'static str>,
     reason: Option<String>,
     dropped: Option<String>,
 }
@@ -96,8 +99,8 @@ type Names = BTreeMap<Person, String>;
 enum Choice {
     /// Say yes.
     Approve,
-    /// Say yes, with a one-time code.
-    ApproveWithCode,
+    /// Say yes, with one of these second factors.
+    ApproveWith { codes: bool, passkeys: bool },
     /// Nothing more: they have answered.
     Answered(Kind),
     /// Nothing, and why.
@@ -135,6 +138,7 @@ pub(super) async fn page(
     let people = answers.iter().map(|kept| kept.answer.person.clone());
     let names = app.store.names(people.chain(history.iter().filter_map(Entry::person))).await?;
     let waiting = app.store.waiting(id).await?;
+    let passkeys = app.store.passkeys(&session.member.person).await?;
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let need = needed(&ticket, &answers);
     let question = &ticket.question;
@@ -150,7 +154,7 @@ pub(super) async fn page(
         deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
         held: waiting.held_until.map(|at| Deadline::new(at, ticket.now)),
         waiting,
-        choice: choose(&ticket, &answers, session),
+        choice: choose(&ticket, &answers, &passkeys, session),
         may_stop: may_stop(&ticket, &session.member),
         answers: answers.iter().map(|kept| said(&names, kept)).collect(),
         uses: app.store.uses(id).await?.iter().map(used).collect(),
@@ -201,8 +205,11 @@ impl RequestPage {
     }
 }
 
-fn choose(ticket: &Ticket, answers: &[Kept], session: &Session) -> Choice {
+fn choose(ticket: &Ticket, answers: &[Kept], passkeys: &[Passkey], session: &Session) -> Choice {
     let person = &session.member.person;
+    let proven = session.member.amr_for(&session.amr, ticket.asked_at);
+    let codes = session.member.totp.as_ref().is_some_and(|factor| factor.since <= ticket.asked_at);
+    let passkeys = passkeys.iter().any(|passkey| passkey.created <= ticket.asked_at);
     let own = answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == *person);
     let may = |amr: &[String]| {
         let answer = session.member.answer(ticket.id, ticket.now, amr.to_vec());
@@ -210,10 +217,11 @@ fn choose(ticket: &Ticket, answers: &[Kept], session: &Session) -> Choice {
     };
     match (ticket.state, own) {
         (_, Some(kept)) => Choice::Answered(kept.kind),
-        (State::Pending, None) => match may(&session.amr) {
+        (State::Pending, None) => match may(&proven) {
             Ok(()) => Choice::Approve,
-            Err(Ineligible::SecondFactorMissing) => match may(&["pwd".into(), "otp".into()]) {
-                Ok(()) => Choice::ApproveWithCode,
+            Err(Ineligible::SecondFactorMissing) => match may(&[OTP.into()]) {
+                Ok(()) if codes || passkeys => Choice::ApproveWith { codes, passkeys },
+                Ok(()) => Choice::Barred(words::ineligible(Ineligible::SecondFactorMissing)),
                 Err(why) => Choice::Barred(words::ineligible(why)),
             },
             Err(why) => Choice::Barred(words::ineligible(why)),
@@ -246,7 +254,7 @@ fn said(names: &Names, kept: &Kept) -> Said {
         who: called(names, &kept.answer.person),
         kind: kept.kind,
         at: words::utc(kept.answer.at),
-        otp: kept.answer.amr.iter().any(|method| method == "otp"),
+        factor: words::factor(&kept.answer.amr),
         reason: kept.reason.clone(),
         dropped: kept.dropped.clone(),
     }

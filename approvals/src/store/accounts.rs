@@ -250,6 +250,7 @@ impl Tx<'_> {
         .bind(&person.subject)
         .execute(&mut *self.inner)
         .await?;
+        self.remove_passkeys(&person).await?;
         Ok(reset.rows_affected() == 1)
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Kept {
     pub(crate) reason: Option<String>,
     /// Why it does not count: the gateway did not believe it, or its giver may not give it any more.
     pub(crate) dropped: Option<String>,
+    /// A passkey's assertion over it, JSON.
+    pub(crate) assertion: Option<String>,
 }
 
 impl FromRow<'_, AnyRow> for Kept {
@@ -63,7 +65,8 @@ impl FromRow<'_, AnyRow> for Kept {
             groups: json(row, "memberships")?,
             amr: json(row, "amr")?,
         };
-        Ok(Self { kind, answer, reason: row.try_get("reason")?, dropped: row.try_get("dropped")? })
+        let (reason, dropped) = (row.try_get("reason")?, row.try_get("dropped")?);
+        Ok(Self { kind, answer, reason, dropped, assertion: row.try_get("assertion")? })
     }
 }
 

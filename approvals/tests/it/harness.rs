@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use countersign_approvals::{App, Database, GatewayProof, NewUser, Settings};
+use countersign_approvals::{App, Database, GatewayProof, LoginSettings, NewUser, Settings};
 use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, KeySet};
@@ -21,6 +21,8 @@ use crate::databases::{behind, data, fresh};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+/// Where browsers reach the service.
+pub(crate) const ORIGIN: &str = "http://localhost:8081";
 /// The token of the gateway `edge`, audience `prod`.
 pub(crate) const EDGE: &str = "edge-token-edge-token-edge-token-edge";
 /// The token of the gateway `edge-2`, audience `prod` too.
@@ -50,9 +52,19 @@ pub(crate) fn token() -> Token {
 }
 
 pub(crate) async fn open(folder: &TempDir, database: &Database) -> Arc<App> {
-    let silent_after = Duration::from_secs(180);
+    open_at(folder, database, ORIGIN, LoginSettings::default()).await
+}
+
+/// Opens a service that browsers reach at `url` and people log in to like that.
+pub(crate) async fn open_at(
+    folder: &TempDir,
+    database: &Database,
+    url: &str,
+    login: LoginSettings,
+) -> Arc<App> {
+    let (silent_after, url) = (Duration::from_secs(180), url.parse().unwrap());
     let (data, database, issuer) = (data(folder), database.clone(), "local".into());
-    App::open(Settings { data, database, issuer, https: false, silent_after }).await.unwrap()
+    App::open(Settings { data, database, issuer, url, login, silent_after }).await.unwrap()
 }
 
 /// Adds the gateways and people that every test has.
@@ -89,6 +101,15 @@ impl Service {
     /// The same, on a database where something lies already.
     pub(crate) async fn start_in(folder: TempDir, database: Database) -> Self {
         let app = open(&folder, &database).await;
+        prepare(&app).await;
+        Self { router: app.router(), app, folder, database }
+    }
+
+    /// The same, where people log in like that.
+    pub(crate) async fn start_with(login: LoginSettings) -> Self {
+        let folder = TempDir::new().unwrap();
+        let database = fresh(&folder).await;
+        let app = open_at(&folder, &database, ORIGIN, login).await;
         prepare(&app).await;
         Self { router: app.router(), app, folder, database }
     }

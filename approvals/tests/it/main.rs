@@ -23,6 +23,8 @@ mod killed;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
 mod outcomes;
 #[cfg(test)]
 mod sessions;

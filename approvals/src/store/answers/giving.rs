@@ -6,7 +6,7 @@ use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
 use super::{Kept, Kind, asked, counting, lacking, may_stop};
-use crate::people::Member;
+use crate::people::{Member, PASSKEY};
 use crate::random;
 use crate::signer::Signer;
 use crate::store::history::Entry;
@@ -24,6 +24,8 @@ pub(crate) struct Given {
     pub(crate) shown: Hash,
     /// How they proved who they are (RFC 8176).
     pub(crate) amr: Vec<String>,
+    /// A passkey's assertion over this very answer, JSON.
+    pub(crate) assertion: Option<String>,
 }
 
 /// Why an answer does not count.
@@ -102,7 +104,9 @@ impl Tx<'_> {
         signer: &Signer,
     ) -> Result<(), Refused> {
         let ticket = find(&mut *self.inner, id).await?.ok_or(Refused::Unknown)?;
-        let answer = member.answer(random::token().map_err(StoreError::from)?, self.now, given.amr.clone());
+        let mut amr = member.amr_for(&given.amr, ticket.asked_at);
+        amr.extend(given.assertion.as_ref().map(|_| PASSKEY.to_owned()));
+        let answer = member.answer(random::token().map_err(StoreError::from)?, self.now, amr);
         let before = self.standing(&ticket).await?;
         let standing =
             before.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == answer.person);
@@ -127,7 +131,7 @@ impl Tx<'_> {
     async fn keep_answer(&mut self, ticket: Token, given: &Given, answer: &Answer) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO answers (id, ticket, kind, issuer, subject, at, reason, shown, account_since,
-                 memberships, amr) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                 memberships, amr, assertion) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(answer.id.to_string())
         .bind(ticket.to_string())
@@ -140,6 +144,7 @@ impl Tx<'_> {
         .bind(answer.account_since)
         .bind(serde_json::to_string(&answer.groups)?)
         .bind(serde_json::to_string(&answer.amr)?)
+        .bind(&given.assertion)
         .execute(&mut *self.inner)
         .await?;
         Ok(())
