@@ -7,8 +7,8 @@ use axum::Router;
 use countersign_protocol::jws::Jwk;
 use url::Url;
 
-use crate::auth::Auth;
 use crate::admin::AdminError;
+use crate::auth::Auth;
 use crate::oidc::{BadProvider, OidcSettings, Provider};
 use crate::setup::Data;
 use crate::signer::{KeyError, Signer};

@@ -301,7 +301,9 @@ impl From<ClaimsVerificationError> for Unverified {
     fn from(error: ClaimsVerificationError) -> Self {
         use openidconnect::SignatureVerificationError::{CryptoError, NoMatchingKey};
         match error {
-            ClaimsVerificationError::SignatureVerification(NoMatchingKey | CryptoError(_)) => Self::UnknownKey,
+            ClaimsVerificationError::SignatureVerification(NoMatchingKey | CryptoError(_)) => {
+                Self::UnknownKey
+            }
             ClaimsVerificationError::SignatureVerification(error) => Self::Key(error),
             error => Self::Claims(error),
         }

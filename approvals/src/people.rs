@@ -50,6 +50,8 @@ pub(crate) struct Member {
     pub(crate) password: Option<String>,
     /// One-time codes.
     pub(crate) totp: Option<Factor>,
+    /// Since when they have a passkey.
+    pub(crate) passkey_since: Option<UnixMillis>,
     /// The groups that they are in.
     pub(crate) groups: Vec<Membership>,
     pub(crate) roles: BTreeSet<Role>,
@@ -78,10 +80,25 @@ impl Member {
         Hash::of(format!("{password} {totp}").as_bytes())
     }
 
+    /// Whether their one-time codes count for what was asked then.
+    pub(crate) fn has_codes(&self, asked_at: UnixMillis) -> bool {
+        self.totp.as_ref().is_some_and(|factor| factor.since <= asked_at)
+    }
+
+    /// Whether they have a passkey that counts for what was asked then.
+    pub(crate) fn has_passkey(&self, asked_at: UnixMillis) -> bool {
+        self.passkey_since.is_some_and(|since| since <= asked_at)
+    }
+
     /// How they proved who they are, without what they proved with something that is younger than the request.
     pub(crate) fn amr_for(&self, amr: &[String], asked_at: UnixMillis) -> Vec<String> {
-        let codes = self.totp.as_ref().is_some_and(|factor| factor.since <= asked_at);
-        amr.iter().filter(|method| codes || *method != OTP).cloned().collect()
+        amr.iter().filter(|method| *method != OTP || self.has_codes(asked_at)).cloned().collect()
+    }
+
+    /// The second factors that they could prove for what was asked then.
+    pub(crate) fn factors_for(&self, asked_at: UnixMillis) -> Vec<String> {
+        let has = [(OTP, self.has_codes(asked_at)), (PASSKEY, self.has_passkey(asked_at))];
+        has.into_iter().filter(|(_, has)| *has).map(|(method, _)| method.to_owned()).collect()
     }
 
     /// Their yes, as a grant would carry it.

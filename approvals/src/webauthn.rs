@@ -130,7 +130,8 @@ impl RelyingParty {
 
     /// Checks a new credential; returns how many signatures its authenticator says it has made.
     pub(crate) fn admit(&self, challenge: Hash, made: &Made) -> Result<u32, Invalid> {
-        let data = self.read("webauthn.create", challenge, &made.client_data_json, &made.authenticator_data)?;
+        let data =
+            self.read("webauthn.create", challenge, &made.client_data_json, &made.authenticator_data)?;
         let (aaguid, rest) = data.rest.split_first_chunk::<16>().ok_or(Invalid::Malformed)?;
         let (length, rest) = rest.split_first_chunk::<2>().ok_or(Invalid::Malformed)?;
         let id = rest.get(..usize::from(u16::from_be_bytes(*length))).ok_or(Invalid::Malformed)?;

@@ -243,6 +243,12 @@ CREATE TABLE passkeys (
 );
 CREATE INDEX passkeys_person ON passkeys (issuer, subject);
 
+-- Accounts, with since when they have a passkey.
+CREATE VIEW members AS
+SELECT accounts.*, (SELECT min(created_at) FROM passkeys
+    WHERE passkeys.issuer = accounts.issuer AND passkeys.subject = accounts.subject) AS passkey_since
+FROM accounts;
+
 -- What a browser was sent away with, and has to come back with: used once, within minutes.
 CREATE TABLE ceremonies (
     id         TEXT PRIMARY KEY,  -- SHA-256 of what the browser holds

@@ -62,7 +62,9 @@ impl FromRequestParts<Arc<App>> for Caller {
         let token =
             bearer(&parts.headers).ok_or_else(|| Problem::unauthorized("a gateway token is needed"))?;
         let gateway = app.store.gateway(&Credential::Token(token)).await?;
-        gateway.map(|gateway| Self(Arc::new(gateway))).ok_or_else(|| Problem::unauthorized("no gateway has this token"))
+        gateway
+            .map(|gateway| Self(Arc::new(gateway)))
+            .ok_or_else(|| Problem::unauthorized("no gateway has this token"))
     }
 }
 

@@ -193,7 +193,13 @@ pub(crate) async fn answer(
     Body(new): Body<NewAnswer>,
 ) -> Result<Json<Detail>, Problem> {
     seen(&app, &session, id).await?;
-    let given = Given { kind: new.kind, reason: new.reason, shown: new.shown, amr: session.amr.clone(), assertion: None };
+    let given = Given {
+        kind: new.kind,
+        reason: new.reason,
+        shown: new.shown,
+        amr: session.amr.clone(),
+        assertion: None,
+    };
     give(&app, session.clone(), id, given).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::factors::FactorError;
 use super::{Auth, Session};
 use crate::random;
+use crate::store::StoreError;
 use crate::store::ceremonies::Purpose;
 use crate::store::passkeys::{MOST_PASSKEYS, Passkey};
-use crate::store::StoreError;
 use crate::webauthn::challenge::{Evidence, Meant};
 use crate::webauthn::{Assertion, Bytes, ES256, Made, RS256};
 
@@ -133,7 +133,11 @@ impl Auth {
     }
 
     /// Takes a proof before the account is changed.
-    pub(crate) async fn confirm(&self, session: &Session, brought: &Brought<Assertion>) -> Result<(), FactorError> {
+    pub(crate) async fn confirm(
+        &self,
+        session: &Session,
+        brought: &Brought<Assertion>,
+    ) -> Result<(), FactorError> {
         self.prove(session, Purpose::Confirm, brought, None).await?;
         let mut tx = self.store.write().await?;
         tx.confirmed(&session.secret).await?;

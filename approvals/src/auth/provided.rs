@@ -60,7 +60,12 @@ impl Auth {
     }
 
     /// Logs in whoever came back with that code; returns the secret of the new session.
-    pub(crate) async fn admit(&self, provider: &Provider, code: String, away: Away) -> Result<String, ProvidedError> {
+    pub(crate) async fn admit(
+        &self,
+        provider: &Provider,
+        code: String,
+        away: Away,
+    ) -> Result<String, ProvidedError> {
         let visitor = provider.receive(code, away).await?;
         let secret = random::secret().map_err(StoreError::from)?;
         let mut tx = self.store.write().await?;

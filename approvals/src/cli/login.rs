@@ -60,7 +60,8 @@ impl LoginOptions {
 
     fn secret(&self) -> anyhow::Result<Option<ClientSecret>> {
         let Some(file) = &self.oidc_client_secret_file else { return Ok(None) };
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
         Ok(Some(ClientSecret::new(text.trim().to_owned())))
     }
 }

@@ -94,7 +94,8 @@ async fn show(State(app): State<Arc<App>>, LoggedIn(session): LoggedIn) -> Resul
 
 /// The page, with what went wrong when somebody just tried to change something.
 async fn page(app: &App, session: &Session, problem: Option<Problem>) -> Result<Response, Trouble> {
-    let (member, status) = (&session.member, problem.as_ref().map_or(StatusCode::OK, |problem| problem.status));
+    let (member, status) =
+        (&session.member, problem.as_ref().map_or(StatusCode::OK, |problem| problem.status));
     let page = AccountPage {
         viewer: Viewer::of(session),
         problem: problem.map(|problem| problem.detail),
@@ -111,7 +112,11 @@ async fn page(app: &App, session: &Session, problem: Option<Problem>) -> Result<
 }
 
 /// Back to the page when something worked, the page with what went wrong when it did not.
-async fn done<E: Into<Problem>>(app: &App, session: &Session, done: Result<(), E>) -> Result<Response, Trouble> {
+async fn done<E: Into<Problem>>(
+    app: &App,
+    session: &Session,
+    done: Result<(), E>,
+) -> Result<Response, Trouble> {
     match done {
         Ok(()) => Ok(Redirect::to("/account").into_response()),
         Err(error) => page(app, session, Some(error.into())).await,

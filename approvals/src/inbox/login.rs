@@ -92,7 +92,11 @@ pub(super) async fn arrive(Query(on): Query<On>) -> Response {
     html(StatusCode::OK, &ArrivedPage { next: on.next() })
 }
 
-pub(super) async fn log_in(State(app): State<Arc<App>>, _own: OwnPage, Form(form): Form<LoginForm>) -> Response {
+pub(super) async fn log_in(
+    State(app): State<Arc<App>>,
+    _own: OwnPage,
+    Form(form): Form<LoginForm>,
+) -> Response {
     let (user, next) = (form.user.clone(), Next::parse(&form.next));
     let credentials = Credentials { user: form.user, password: form.password, totp: form.totp };
     match app.auth.log_in(credentials).await {

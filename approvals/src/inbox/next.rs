@@ -21,7 +21,8 @@ impl Next {
     /// and single slashes.
     pub(super) fn parse(path: &str) -> Self {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
-        let good = path.starts_with('/') && !path.contains("//") && path.len() <= 200 && path.chars().all(plain);
+        let good =
+            path.starts_with('/') && !path.contains("//") && path.len() <= 200 && path.chars().all(plain);
         let back = path.starts_with("/login") || path.starts_with("/logout");
         if good && !back && path != "/" { Self(path.into()) } else { Self::default() }
     }
@@ -37,9 +38,22 @@ mod tests {
             assert_eq!(Next::parse(path).to_string(), path);
         }
         let foreign = [
-            "", "/", "//evil.example", "/\\evil.example", "https://evil.example", "/inbox//x", "/login", "/logout",
-            "/inbox?x=1", "/in box", "/%2f%2fevil.example", "/inbox\r\nset-cookie: a=b", "javascript:alert(1)",
-            "/inbox/../..//x", "/@evil.example", "/.evil.example",
+            "",
+            "/",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/inbox//x",
+            "/login",
+            "/logout",
+            "/inbox?x=1",
+            "/in box",
+            "/%2f%2fevil.example",
+            "/inbox\r\nset-cookie: a=b",
+            "javascript:alert(1)",
+            "/inbox/../..//x",
+            "/@evil.example",
+            "/.evil.example",
         ];
         for path in foreign {
             assert_eq!(Next::parse(path), Next::default(), "{path}");

@@ -117,5 +117,7 @@ fn answer(provider: &Provider, back: Back) -> Result<String, OidcError> {
     if !provider.is(back.iss.as_deref()) {
         return Err(OidcError::Untrusted("another provider answered".into()));
     }
-    back.code.filter(|_| back.error.is_none()).ok_or_else(|| OidcError::Refused(word(&back.error.unwrap_or_default())))
+    back.code
+        .filter(|_| back.error.is_none())
+        .ok_or_else(|| OidcError::Refused(word(&back.error.unwrap_or_default())))
 }

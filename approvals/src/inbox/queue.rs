@@ -86,17 +86,13 @@ pub(super) async fn show(
 
 /// Whether the viewer's yes would count, with the second factor where that is needed.
 fn could_approve(ticket: &Ticket, session: &Session) -> bool {
-    let amr = vec!["pwd".into(), "otp".into()];
-    let answer = session.member.answer(ticket.id, ticket.now, amr);
+    let factors = session.member.factors_for(ticket.asked_at);
+    let answer = session.member.answer(ticket.id, ticket.now, factors);
     countersign_protocol::quorum::eligible(&answer, asked(ticket)).is_ok()
 }
 
 /// A row, and whether the viewer has answered already.
-async fn row(
-    app: &App,
-    ticket: &Ticket,
-    session: &Session,
-) -> Result<(Row, bool), StoreError> {
+async fn row(app: &App, ticket: &Ticket, session: &Session) -> Result<(Row, bool), StoreError> {
     let answers = app.store.answers(ticket).await?;
     let person = &session.member.person;
     let answered = answers.iter().any(|kept| kept.dropped.is_none() && kept.answer.person == *person);

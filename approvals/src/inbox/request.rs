@@ -25,9 +25,7 @@ use crate::app::App;
 use crate::auth::Session;
 use crate::store::answers::{Kept, Kind, asked, lacking, may_stop, needed};
 use crate::store::claims::uses::{Known, Use};
-use crate::people::OTP;
 use crate::store::history::Entry;
-use crate::store::passkeys::Passkey;
 use crate::store::tickets::Ticket;
 use crate::store::waiters::Waiting;
 
@@ -138,7 +136,6 @@ pub(super) async fn page(
     let people = answers.iter().map(|kept| kept.answer.person.clone());
     let names = app.store.names(people.chain(history.iter().filter_map(Entry::person))).await?;
     let waiting = app.store.waiting(id).await?;
-    let passkeys = app.store.passkeys(&session.member.person).await?;
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let need = needed(&ticket, &answers);
     let question = &ticket.question;
@@ -154,7 +151,7 @@ pub(super) async fn page(
         deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
         held: waiting.held_until.map(|at| Deadline::new(at, ticket.now)),
         waiting,
-        choice: choose(&ticket, &answers, &passkeys, session),
+        choice: choose(&ticket, &answers, session),
         may_stop: may_stop(&ticket, &session.member),
         answers: answers.iter().map(|kept| said(&names, kept)).collect(),
         uses: app.store.uses(id).await?.iter().map(used).collect(),
@@ -205,11 +202,9 @@ impl RequestPage {
     }
 }
 
-fn choose(ticket: &Ticket, answers: &[Kept], passkeys: &[Passkey], session: &Session) -> Choice {
+fn choose(ticket: &Ticket, answers: &[Kept], session: &Session) -> Choice {
     let person = &session.member.person;
     let proven = session.member.amr_for(&session.amr, ticket.asked_at);
-    let codes = session.member.totp.as_ref().is_some_and(|factor| factor.since <= ticket.asked_at);
-    let passkeys = passkeys.iter().any(|passkey| passkey.created <= ticket.asked_at);
     let own = answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == *person);
     let may = |amr: &[String]| {
         let answer = session.member.answer(ticket.id, ticket.now, amr.to_vec());
@@ -219,9 +214,11 @@ fn choose(ticket: &Ticket, answers: &[Kept], passkeys: &[Passkey], session: &Ses
         (_, Some(kept)) => Choice::Answered(kept.kind),
         (State::Pending, None) => match may(&proven) {
             Ok(()) => Choice::Approve,
-            Err(Ineligible::SecondFactorMissing) => match may(&[OTP.into()]) {
-                Ok(()) if codes || passkeys => Choice::ApproveWith { codes, passkeys },
-                Ok(()) => Choice::Barred(words::ineligible(Ineligible::SecondFactorMissing)),
+            Err(Ineligible::SecondFactorMissing) => match may(&session.member.factors_for(ticket.asked_at)) {
+                Ok(()) => Choice::ApproveWith {
+                    codes: session.member.has_codes(ticket.asked_at),
+                    passkeys: session.member.has_passkey(ticket.asked_at),
+                },
                 Err(why) => Choice::Barred(words::ineligible(why)),
             },
             Err(why) => Choice::Barred(words::ineligible(why)),

@@ -76,7 +76,9 @@ impl Extra {
         if list.len() > MOST_GROUPS {
             return Err("the claim has more than 1,000 members");
         }
-        let one = |value: &Value| value.as_str().filter(|id| !id.is_empty() && id.len() <= LONGEST_GROUP).map(str::to_owned);
+        let one = |value: &Value| {
+            value.as_str().filter(|id| !id.is_empty() && id.len() <= LONGEST_GROUP).map(str::to_owned)
+        };
         list.iter().map(one).collect::<Option<_>>().ok_or("a member is not a text of 1 to 256 bytes")
     }
 }

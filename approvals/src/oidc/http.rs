@@ -37,7 +37,9 @@ impl Http {
     pub(super) fn new() -> Result<Self, std::io::Error> {
         let ring = rustls::crypto::ring::default_provider();
         let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(ring)?;
-        Ok(Self(Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build())))
+        Ok(Self(
+            Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build()),
+        ))
     }
 
     /// In the form that `openidconnect` calls.

@@ -70,11 +70,7 @@ fn opened(ticket: &Ticket) -> AskResult {
 }
 
 impl Tx<'_> {
-    async fn ask(
-        &mut self,
-        gateway: &Gateway,
-        ask: Ask,
-    ) -> Result<Result<Ticket, Refusal>, StoreError> {
+    async fn ask(&mut self, gateway: &Gateway, ask: Ask) -> Result<Result<Ticket, Refusal>, StoreError> {
         let question: Question = match serde_json::from_str(&ask.raw) {
             Ok(question) => question,
             Err(error) => return Ok(Err(Refusal("malformed_question", error.to_string()))),
@@ -177,10 +173,7 @@ impl Tx<'_> {
         let members = self.members_of(&groups).await?;
         let (now, severity) = (self.now, question.terms.severity);
         let asked = Asked { involved: &question.involved, gates: &question.gates, severity, asked_at: now };
-        let best = |member: &Member| {
-            let otp = member.totp.as_ref().map(|_| "otp".to_owned());
-            member.answer(Token([0; 16]), now, otp.into_iter().collect())
-        };
+        let best = |member: &Member| member.answer(Token([0; 16]), now, member.factors_for(now));
         let answers = members.iter().map(best).filter(|answer| eligible(answer, asked).is_ok());
         Ok(missing(&question.gates, 0, now, &answers.collect::<Vec<_>>()) == 0)
     }

@@ -200,7 +200,8 @@ async fn nothing_from_outside_is_markup_or_hides() {
 async fn an_open_page_hears_of_changes() {
     let service = Service::start().await;
     let ada = service.log_in("ada").await;
-    let request = Request::get("/inbox/changes").header("cookie", format!("__Host-countersign_session={ada}"));
+    let request =
+        Request::get("/inbox/changes").header("cookie", format!("__Host-countersign_session={ada}"));
     let response = service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let mut events = response.into_body();
     service.open(question()).await;

@@ -276,7 +276,9 @@ async fn a_provider_that_is_down_keeps_nobody_with_a_password_out() {
     for _ in 0..2 {
         let page = browse(&service, "", "/login/oidc", None).await;
         assert_eq!(page.status, 502);
-        assert!(page.text.contains("does not answer as it should") && page.text.contains("name=\"password\""));
+        assert!(
+            page.text.contains("does not answer as it should") && page.text.contains("name=\"password\"")
+        );
     }
     service.log_in("ada").await;
 }

@@ -188,7 +188,8 @@ async fn a_cookie_changes_nothing_from_another_origin() {
             request = request.header(*name, *value);
         }
         let request = request.header("cookie", format!("other=1; __Host-countersign_session={ada}"));
-        let status = service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status();
+        let status =
+            service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status();
         assert_eq!(status, expected, "{headers:?}");
     }
 }

@@ -89,7 +89,8 @@ impl Picture {
         let code = QrCode::new(text).ok()?;
         let (width, colors) = (code.width(), code.to_colors());
         let dark = colors.iter().enumerate().filter(|(_, color)| **color == Color::Dark);
-        let module = |(at, _): (usize, &Color)| format!("M{} {}h1v1h-1z", at % width + QUIET, at / width + QUIET);
+        let module =
+            |(at, _): (usize, &Color)| format!("M{} {}h1v1h-1z", at % width + QUIET, at / width + QUIET);
         Some(Self { size: width + 2 * QUIET, path: dark.map(module).collect() })
     }
 }

@@ -150,11 +150,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn approve_if_enough(
-        &mut self,
-        ticket: &Ticket,
-        signer: &Signer,
-    ) -> Result<(), StoreError> {
+    async fn approve_if_enough(&mut self, ticket: &Ticket, signer: &Signer) -> Result<(), StoreError> {
         let answers = self.standing(ticket).await?;
         if lacking(ticket, &answers) > 0 {
             return Ok(());

@@ -116,10 +116,16 @@ async fn configuration(State(plan): Shared) -> Json<Value> {
 async fn keys(State(plan): Shared) -> Json<Value> {
     let public = plan.lock().unwrap().listed.verifying_key().to_bytes();
     let (x, kid) = (BASE64.encode(public), Hash::of(&public).to_string());
-    Json(json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": x }] }))
+    Json(
+        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": x }] }),
+    )
 }
 
-async fn tokens(State(plan): Shared, headers: HeaderMap, Form(form): Form<Vec<(String, String)>>) -> Response {
+async fn tokens(
+    State(plan): Shared,
+    headers: HeaderMap,
+    Form(form): Form<Vec<(String, String)>>,
+) -> Response {
     let plan = plan.lock().unwrap();
     let sent = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let basic = STANDARD.encode(format!("{CLIENT}:{SECRET}"));
@@ -148,7 +154,8 @@ impl Plan {
         });
         claims.as_object_mut().unwrap().extend(self.claims.as_object().unwrap().clone());
         let kid = Hash::of(&self.key.verifying_key().to_bytes());
-        let header = if self.with_secret { json!({ "alg": "HS256" }) } else { json!({ "alg": "EdDSA", "kid": kid }) };
+        let header =
+            if self.with_secret { json!({ "alg": "HS256" }) } else { json!({ "alg": "EdDSA", "kid": kid }) };
         let signed = format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
         let signature = match self.with_secret {
             true => hmac_sha256(SECRET.as_bytes(), signed.as_bytes()).to_vec(),
