@@ -36,7 +36,9 @@ async function got(options) {
 // What the form says is what is asked about.
 function subject(form) {
   const fields = new FormData(form);
-  return fields.has("shown") ? { kind: fields.get("kind"), shown: fields.get("shown") } : {};
+  if (!fields.has("shown")) return {};
+  const asked = { kind: fields.get("kind"), shown: fields.get("shown"), break_glass: fields.has("break_glass") };
+  return fields.get("uses") ? { ...asked, uses: Number(fields.get("uses")) } : asked;
 }
 
 async function ask(form) {

@@ -43,6 +43,10 @@ pub(super) struct AnswerForm {
 pub(super) struct Proving {
     kind: Kind,
     shown: Hash,
+    #[serde(default)]
+    break_glass: bool,
+    #[serde(default)]
+    uses: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +57,8 @@ pub(super) struct RevokeForm {
 
 impl Proving {
     fn meant(&self, ticket: &Ticket) -> Meant {
-        Meant { kind: self.kind, ticket: ticket.id, digest: ticket.digest, shown: self.shown }
+        let Self { kind, shown, break_glass, uses } = *self;
+        Meant { kind, ticket: ticket.id, digest: ticket.digest, shown, break_glass, uses }
     }
 }
 
@@ -98,7 +103,8 @@ async fn answered(
     let mut session = session.clone();
     let mut assertion = None;
     if !form.proof.is_empty() {
-        let meant = Proving { kind: form.kind, shown: form.shown }.meant(ticket);
+        let meant =
+            Proving { kind: form.kind, shown: form.shown, break_glass: false, uses: None }.meant(ticket);
         let brought = Brought::parse(&form.proof)?;
         assertion = Some(app.auth.prove_answer(&session, meant, ticket.asked_at, &brought).await?);
     }

@@ -18,14 +18,21 @@ pub(crate) struct Meant {
     pub(crate) digest: Hash,
     /// The hash of the question as it was shown.
     pub(crate) shown: Hash,
+    /// Whether it opens alone what takes others as well.
+    pub(crate) break_glass: bool,
+    /// To how many uses it says yes, where to fewer than asked for.
+    pub(crate) uses: Option<i64>,
 }
 
 impl Meant {
-    /// SHA-256 over the domain, `random`, ticket, digest, hash of what was shown, and the name of the kind, each
-    /// preceded by its length (64 bits, big endian).
+    /// SHA-256 over the domain, `random`, ticket, digest, hash of what was shown, the kind (`approve`, `reject`,
+    /// `flag`, or `break_glass`), and the number of uses in decimal (nothing for all that were asked for), each preceded
+    /// by its length (64 bits, big endian).
     pub(crate) fn challenge(&self, random: &[u8; 32]) -> Hash {
-        let parts: [&[u8]; 6] =
-            [ANSWER, random, &self.ticket.0, &self.digest.0, &self.shown.0, self.kind.name().as_bytes()];
+        let kind = if self.break_glass { "break_glass" } else { self.kind.name() };
+        let uses = self.uses.map(|uses| uses.to_string()).unwrap_or_default();
+        let (ticket, digest, shown) = (&self.ticket.0, &self.digest.0, &self.shown.0);
+        let parts: [&[u8]; 7] = [ANSWER, random, ticket, digest, shown, kind.as_bytes(), uses.as_bytes()];
         let mut encoded = Vec::with_capacity(256);
         for part in parts {
             encoded.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -59,6 +66,8 @@ mod tests {
             ticket: Token([1; 16]),
             digest: Hash([2; 32]),
             shown: Hash([3; 32]),
+            break_glass: false,
+            uses: None,
         };
         let all = [
             meant.challenge(&[0; 32]),
@@ -67,9 +76,11 @@ mod tests {
             Meant { ticket: Token([0; 16]), ..meant }.challenge(&[0; 32]),
             Meant { digest: Hash([0; 32]), ..meant }.challenge(&[0; 32]),
             Meant { shown: Hash([0; 32]), ..meant }.challenge(&[0; 32]),
+            Meant { break_glass: true, ..meant }.challenge(&[0; 32]),
+            Meant { uses: Some(1), ..meant }.challenge(&[0; 32]),
         ];
         assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
         // As Python's hashlib computes it.
-        assert_eq!(all[0].to_string(), "ab624fcb299bca05340dd7073fb585aa0151379faa46291017c1c2ec1dc0d8a7");
+        assert_eq!(all[0].to_string(), "30c3a0da7bc58f41861242717149ea90a53061aff34d05ada8f69c0173b3429a");
     }
 }

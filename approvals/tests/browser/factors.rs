@@ -34,13 +34,15 @@ fn bytes(value: &Value) -> Vec<u8> {
 /// Checks an assertion with nothing but what is kept of it and of the request.
 fn verify(detail: &Value, kind: &str, host: &str) {
     let kept = &detail["answers"][0]["assertion"];
-    let parts: [Vec<u8>; 6] = [
+    let parts: [Vec<u8>; 7] = [
         b"countersign answer 1".to_vec(),
         bytes(&kept["random"]),
         hex(&detail["ticket"]),
         hex(&detail["digest"]),
         hex(&detail["shown"]),
         kind.as_bytes().to_vec(),
+        // For as many uses as were asked for.
+        Vec::new(),
     ];
     let encoded: Vec<u8> =
         parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat()).collect();

@@ -62,8 +62,8 @@ async fn come_back(service: &Service, away: &Away) -> Page {
 fn session(page: &Page) -> String {
     assert_eq!(page.status, 303, "{}", page.text);
     let cookies = page.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
-    let ours = cookies.filter_map(|cookie| cookie.strip_prefix("__Host-countersign_session="));
-    ours.last().unwrap().split(';').next().unwrap().to_owned()
+    let mut ours = cookies.filter_map(|cookie| cookie.strip_prefix("__Host-countersign_session="));
+    ours.next().unwrap().split(';').next().unwrap().to_owned()
 }
 
 async fn log_in(service: &Service, provider: &Provider) -> String {
@@ -203,6 +203,22 @@ async fn only_the_browser_that_left_comes_back_and_once() {
     refused(come_back(&service, &two).await);
     service.sql("UPDATE ceremonies SET expires_at = expires_at - 600000").await;
     refused(come_back(&service, &one).await);
+}
+
+#[tokio::test]
+async fn strangers_who_begin_to_log_in_do_not_fill_the_database() {
+    let provider = Provider::start().await;
+    let service = start(&provider).await;
+    let all = "INSERT INTO ceremonies (id, kind, state, expires_at)
+         WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 10000)
+         SELECT 'stranger ' || i, 'log_in', '{}', now + 1000 + i FROM numbers, clock";
+    service.sql(all).await;
+    provider.claims(json!({ "groups": [] }));
+    log_in(&service, &provider).await;
+    assert_eq!(service.count("SELECT count(*) FROM ceremonies").await, 9000);
+    service.sql("UPDATE ceremonies SET expires_at = 1").await;
+    log_in(&service, &provider).await;
+    assert_eq!(service.count("SELECT count(*) FROM ceremonies").await, 0, "what is over goes");
 }
 
 #[tokio::test]
