@@ -66,7 +66,8 @@ function move(by) {
 
 // A key brings one to the button or the field; a second one, Enter, is what decides.
 function reach(key) {
-  const target = document.querySelector(`[data-key="${key}"]`);
+  // Some ways to do it are not there for every browser.
+  const target = [...document.querySelectorAll(`[data-key="${key}"]`)].find((way) => way.offsetParent);
   if (!target) return;
   if (target.tagName === "SUMMARY") target.parentElement.open = true;
   const field = target.tagName === "SUMMARY" ? target.parentElement.querySelector("textarea") : target;

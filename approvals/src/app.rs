@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use axum::Router;
 use countersign_protocol::jws::Jwk;
+use url::Url;
 
 use crate::admin::AdminError;
 use crate::auth::Auth;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::oidc::{BadProvider, OidcSettings, Provider};
 use crate::people::BadName;
 use crate::setup::Data;
 use crate::signer::{KeyError, Signer};
 use crate::store::database::Database;
 use crate::store::{Store, StoreError};
+use crate::webauthn::RelyingParty;
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -25,12 +28,23 @@ pub struct Settings {
     pub database: Database,
     /// What the service calls itself in what it signs, and the issuer of its people and groups.
     pub issuer: String,
-    /// Whether browsers reach it by HTTPS only; the session cookie is then marked `Secure`.
-    pub https: bool,
+    /// The address that browsers reach it at.
+    pub url: Url,
+    /// How people log in.
+    pub login: LoginSettings,
     /// After how long without evidence a producer that did not stop counts as silent.
     pub silent_after: Duration,
     /// How much is asked of people at most.
     pub limits: Limits,
+}
+
+/// How people log in.
+#[derive(Debug, Clone, Default)]
+pub struct LoginSettings {
+    /// Whether no password is taken.
+    pub no_passwords: bool,
+    /// The provider that they log in at.
+    pub oidc: Option<OidcSettings>,
 }
 
 /// A running service.
@@ -39,7 +53,10 @@ pub struct App {
     pub(crate) auth: Auth,
     pub(crate) signer: Signer,
     pub(crate) metrics: Metrics,
-    pub(crate) https: bool,
+    /// Where its own pages come from.
+    pub(crate) origin: String,
+    /// Where people log in who have no password here.
+    pub(crate) provider: Option<Provider>,
     pub(crate) silent_after: Duration,
 }
 
@@ -56,10 +73,18 @@ enum Cause {
     Admin(#[from] AdminError),
     #[error(transparent)]
     Name(BadName),
+    #[error(transparent)]
+    Provider(#[from] BadProvider),
 }
 
 impl From<KeyError> for OpenError {
     fn from(error: KeyError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<BadProvider> for OpenError {
+    fn from(error: BadProvider) -> Self {
         Self(error.into())
     }
 }
@@ -94,12 +119,19 @@ impl App {
     /// # Errors
     /// When a file cannot be read or written, or is not what it should be.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
-        let Settings { data, database, issuer, https, silent_after, limits } = settings;
+        let Settings { data, database, issuer, url, login, silent_after, limits } = settings;
+        let provider = login
+            .oidc
+            .map(|oidc| Provider::new(oidc, &url, &issuer))
+            .transpose()
+            .map_err(|error| OpenError(error.into()))?;
         let signer = Signer::open(&data.key_file(), &issuer)?;
         let store = Arc::new(Store::open(database, &issuer, limits).await?);
-        let auth = Auth::new(Arc::clone(&store));
+        let site = RelyingParty::at(&url);
+        let origin = site.origin.clone();
+        let auth = Auth::new(Arc::clone(&store), site, !login.no_passwords);
         let metrics = Metrics::new();
-        Ok(Arc::new(Self { store, auth, signer, metrics, https, silent_after }))
+        Ok(Arc::new(Self { store, auth, signer, metrics, origin, provider, silent_after }))
     }
 
     /// All that the service answers to.

@@ -1,6 +1,9 @@
 //! Logging in: local accounts, a password, and a second factor for what needs one.
 
+pub(crate) mod factors;
+pub(crate) mod passkeys;
 pub(crate) mod password;
+pub(crate) mod provided;
 pub(crate) mod totp;
 
 use std::collections::BTreeSet;
@@ -12,11 +15,12 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
-use crate::people::Member;
+use crate::people::{Member, OTP};
 use crate::random;
 use crate::store::attempts::Target;
 use crate::store::tokens::Scope;
 use crate::store::{Store, StoreError};
+use crate::webauthn::RelyingParty;
 use totp::Totp;
 
 /// How somebody logged in who gave a password (RFC 8176).
@@ -63,6 +67,8 @@ pub(crate) enum LoginError {
         /// For how long, milliseconds.
         wait: UnixMillis,
     },
+    #[error("no password is taken here: log in at the provider")]
+    NoPasswords,
     #[error("too many people log in at this moment, try again")]
     Busy,
     #[error(transparent)]
@@ -76,6 +82,11 @@ impl From<getrandom::Error> for LoginError {
 }
 
 impl Session {
+    /// A name for it that is not its secret.
+    pub(crate) fn id(&self) -> String {
+        Hash::of(self.secret.as_bytes()).to_string()
+    }
+
     /// What a form must carry, so that only this service's pages can send it.
     pub(crate) fn csrf(&self) -> String {
         Hash::of(format!("countersign csrf {}", self.secret).as_bytes()).to_string()
@@ -85,6 +96,10 @@ impl Session {
 /// Checks who people are.
 pub(crate) struct Auth {
     store: Arc<Store>,
+    /// This service, as passkeys know it.
+    site: RelyingParty,
+    /// Whether passwords are taken.
+    passwords: bool,
     /// Who waits to log in, or does; all others are sent away at once.
     entrance: Semaphore,
     /// A password hash takes 19 MiB and a core: two at a time, whoever asks. Whoever may hash may also write
@@ -93,12 +108,26 @@ pub(crate) struct Auth {
 }
 
 impl Auth {
-    pub(crate) fn new(store: Arc<Store>) -> Self {
-        Self { store, entrance: Semaphore::new(MOST_AT_ONCE), hashing: Arc::new(Semaphore::new(2)) }
+    pub(crate) fn new(store: Arc<Store>, site: RelyingParty, passwords: bool) -> Self {
+        Self {
+            store,
+            site,
+            passwords,
+            entrance: Semaphore::new(MOST_AT_ONCE),
+            hashing: Arc::new(Semaphore::new(2)),
+        }
+    }
+
+    /// Whether there is a log-in by password.
+    pub(crate) fn takes_passwords(&self) -> bool {
+        self.passwords
     }
 
     /// Logs somebody in, and returns the secret of the new session.
     pub(crate) async fn log_in(&self, credentials: Credentials) -> Result<String, LoginError> {
+        if !self.passwords {
+            return Err(LoginError::NoPasswords);
+        }
         let _entered = self.entrance.try_acquire().map_err(|_| LoginError::Busy)?;
         let attempt = format!("password {}", credentials.user);
         let member = self.recognise(&attempt, &credentials).await?;
@@ -133,7 +162,7 @@ impl Auth {
         let Some(member) = member.filter(same) else {
             return Ok(None);
         };
-        let otp = row.otp_at.filter(|at| row.now - at < OTP_LASTS).map(|_| "otp".to_owned());
+        let otp = row.otp_at.filter(|at| row.now - at < OTP_LASTS).map(|_| OTP.to_owned());
         let amr = std::iter::once(row.method).chain(otp).collect();
         Ok(Some(Session { secret: secret.into(), member, amr, scopes: None, expires_at: row.expires_at }))
     }

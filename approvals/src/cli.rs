@@ -1,6 +1,7 @@
 //! The command line: serve, add users and gateways, print the public key.
 
 mod commands;
+mod login;
 mod serve;
 mod telemetry;
 
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use countersign_approvals::{Data, Database, Limits, Name, Settings};
 use jiff::SignedDuration;
 use telemetry::LogFormat;
+use url::Url;
 
 /// The approval service of Countersign: keeps requests for approval and people's answers.
 #[derive(Parser)]
@@ -40,9 +42,11 @@ struct Options {
     /// What the service, its people and its groups are called in grants
     #[arg(long, default_value = "local", global = true)]
     issuer: String,
-    /// The address that browsers use, when it is not the one to listen on
-    #[arg(long)]
-    url: Option<String>,
+    /// The address that browsers use [default: `http://localhost` or the address to listen on, with its port]
+    #[arg(long, value_name = "URL")]
+    url: Option<Url>,
+    #[command(flatten)]
+    login: login::LoginOptions,
     /// After how long without a record a producer of evidence counts as silent, unless it stopped in good order;
     /// it makes a record each minute
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = time)]
@@ -241,14 +245,28 @@ fn print(value: &serde_json::Value) -> anyhow::Result<()> {
 }
 
 impl Options {
-    fn settings(&self, data: &Data) -> Settings {
-        Settings {
+    /// `listening` is where it listens in fact.
+    fn settings(&self, data: &Data, listening: SocketAddr) -> anyhow::Result<Settings> {
+        Ok(Settings {
             data: data.clone(),
             database: self.database.clone().unwrap_or_else(|| data.database()),
             issuer: self.issuer.clone(),
-            https: self.url.as_deref().is_some_and(|url| url.starts_with("https://")),
+            url: self.url(listening)?,
+            login: self.login.settings()?,
             silent_after: self.silent_after,
             limits: (&self.limits).into(),
+        })
+    }
+
+    /// Where browsers reach the service. Passkeys know hosts by name, and take no address for one.
+    fn url(&self, listening: SocketAddr) -> anyhow::Result<Url> {
+        let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+        match &self.url {
+            Some(url) => Ok(url.clone()),
+            None if listening.ip().is_loopback() => {
+                Ok(Url::parse(&format!("{scheme}://localhost:{}", listening.port()))?)
+            }
+            None => Ok(Url::parse(&format!("{scheme}://{listening}"))?),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The inbox: pages for people, which work without a script and are live with one.
 
+mod account;
 mod assets;
 mod forms;
 pub(crate) mod live;
 mod login;
+mod next;
 mod page;
+mod provider;
 mod queue;
 pub(crate) mod reference;
 mod request;
@@ -33,11 +36,16 @@ pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(|| async { Redirect::to("/inbox") }))
         .route("/login", get(login::show).post(login::log_in))
+        .route("/login/done", get(login::arrive))
+        .route("/login/oidc", get(provider::leave))
+        .route("/login/oidc/callback", get(provider::come_back))
         .route("/logout", post(login::log_out))
+        .merge(account::router())
         .route("/inbox", get(queue::show))
         .route("/inbox/changes", get(live::changes))
         .route("/inbox/{ticket}", get(request::show))
         .route("/inbox/{ticket}/answer", post(forms::answer))
+        .route("/inbox/{ticket}/passkey", post(forms::ask_passkey))
         .route("/inbox/{ticket}/revoke", post(forms::revoke))
         .route("/inbox/{ticket}/review", post(forms::review))
         .route("/assets/{file}", get(assets::file))
@@ -49,7 +57,8 @@ pub(crate) async fn guarded(request: Request, next: Next) -> Response {
     let rules = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Our own forms must name their origin; nobody else learns where a link was followed.
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     let headers = response.headers_mut();

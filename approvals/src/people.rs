@@ -20,6 +20,11 @@ pub(crate) const ADMINS: &str = "admins";
 /// The group, of the service's own issuer, whose members are [`Role::Auditor`].
 pub(crate) const AUDITORS: &str = "auditors";
 
+/// Whoever gave a one-time code (RFC 8176).
+pub(crate) const OTP: &str = "otp";
+/// Whoever proved a passkey (RFC 8176).
+pub(crate) const PASSKEY: &str = "hwk";
+
 /// What somebody may do here beside answering for their groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -52,6 +57,8 @@ pub(crate) struct Member {
     pub(crate) password: Option<String>,
     /// One-time codes.
     pub(crate) totp: Option<Factor>,
+    /// Since when they have a passkey.
+    pub(crate) passkey_since: Option<UnixMillis>,
     /// The groups that they are in.
     pub(crate) groups: Vec<Membership>,
     pub(crate) roles: BTreeSet<Role>,
@@ -78,6 +85,27 @@ impl Member {
         let password = Hash::of(self.password.as_deref().unwrap_or_default().as_bytes());
         let totp = self.totp.as_ref().map_or("", |factor| &factor.secret);
         Hash::of(format!("{password} {totp}").as_bytes())
+    }
+
+    /// Whether their one-time codes count for what was asked then.
+    pub(crate) fn has_codes(&self, asked_at: UnixMillis) -> bool {
+        self.totp.as_ref().is_some_and(|factor| factor.since <= asked_at)
+    }
+
+    /// Whether they have a passkey that counts for what was asked then.
+    pub(crate) fn has_passkey(&self, asked_at: UnixMillis) -> bool {
+        self.passkey_since.is_some_and(|since| since <= asked_at)
+    }
+
+    /// How they proved who they are, without what they proved with something that is younger than the request.
+    pub(crate) fn amr_for(&self, amr: &[String], asked_at: UnixMillis) -> Vec<String> {
+        amr.iter().filter(|method| *method != OTP || self.has_codes(asked_at)).cloned().collect()
+    }
+
+    /// The second factors that they could prove for what was asked then.
+    pub(crate) fn factors_for(&self, asked_at: UnixMillis) -> Vec<String> {
+        let has = [(OTP, self.has_codes(asked_at)), (PASSKEY, self.has_passkey(asked_at))];
+        has.into_iter().filter(|(_, has)| *has).map(|(method, _)| method.to_owned()).collect()
     }
 
     /// Their yes, as a grant would carry it.

@@ -34,13 +34,14 @@ pub fn require() -> Result<()> {
 /// # Errors
 /// As [`require`].
 pub fn require_for_tests() -> Result<()> {
-    // One sets the clock of one of two programs, to show what comes of two that differ; the next brings `promtool`; the
-    // others run an official SDK of the Model Context Protocol.
-    let more: [Needed; 4] = [
+    // One sets the clock of one of two programs, to show what comes of two that differ; the next brings `promtool`; two
+    // run an official SDK of the Model Context Protocol and a provider to log in at; the last brings Chromium along.
+    let more: [Needed; 5] = [
         (&["faketime", "--version"], "faketime"),
         (&["promtool", "--version"], "prometheus"),
         (&["node", "--version"], "nodejs"),
         (&["npm", "--version"], "npm"),
+        (&["chromedriver", "--version"], "chromium-driver"),
     ];
     install(&[&NEEDED[..], &more].concat())
 }

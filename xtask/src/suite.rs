@@ -13,7 +13,7 @@ type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
 /// In this order: what is quick comes first. Steps name the same packages wherever they can, because other
 /// packages mean other features, and everything would be compiled again.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("formatting", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
     ("dependency rules", rules::check),
     ("alerts", alerts),
@@ -28,6 +28,10 @@ const STEPS: [Step; 12] = [
         cargo(workspace, &lint.concat())
     }),
     ("unit tests", |workspace| cargo(workspace, &["test", "--quiet", "--workspace"])),
+    // The only ignored tests of that name: they need a browser.
+    ("browser tests", |workspace| {
+        cargo(workspace, &["test", "--quiet", "--workspace", "--test", "browser", "--", "--ignored"])
+    }),
     ("the filter", |workspace| plugin::build(workspace).map(drop)),
     ("the filter in the harness", start),
     ("mutants", mutants::run),

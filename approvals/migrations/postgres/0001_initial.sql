@@ -235,12 +235,19 @@ CREATE TABLE passkeys (
     issuer     TEXT NOT NULL,
     subject    TEXT NOT NULL,
     name       TEXT NOT NULL,
-    credential TEXT NOT NULL,  -- JSON
+    credential TEXT NOT NULL,  -- JSON: algorithm and public key
+    counter    BIGINT NOT NULL,  -- of signatures, as its authenticator last gave it
     created_at BIGINT NOT NULL,
     used_at    BIGINT,
     FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
 );
 CREATE INDEX passkeys_person ON passkeys (issuer, subject);
+
+-- Accounts, with since when they have a passkey.
+CREATE VIEW members AS
+SELECT accounts.*, (SELECT min(created_at) FROM passkeys
+    WHERE passkeys.issuer = accounts.issuer AND passkeys.subject = accounts.subject) AS passkey_since
+FROM accounts;
 
 -- What a browser was sent away with, and has to come back with: used once, within minutes.
 CREATE TABLE ceremonies (
@@ -249,6 +256,7 @@ CREATE TABLE ceremonies (
     state      TEXT NOT NULL,     -- JSON
     expires_at BIGINT NOT NULL
 );
+CREATE INDEX ceremonies_end ON ceremonies (expires_at);
 
 CREATE TABLE api_tokens (
     id         TEXT PRIMARY KEY,
@@ -282,7 +290,8 @@ CREATE TABLE sessions (
     created_at  BIGINT NOT NULL,
     seen_at     BIGINT NOT NULL,
     expires_at  BIGINT NOT NULL,
-    otp_at      BIGINT,
+    otp_at      BIGINT,           -- when a one-time code was proven
+    passkey_at  BIGINT,           -- when a passkey was, for changes of the account alone
     FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
 );
 

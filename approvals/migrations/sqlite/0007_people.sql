@@ -33,12 +33,19 @@ CREATE TABLE passkeys (
     issuer     TEXT NOT NULL,
     subject    TEXT NOT NULL,
     name       TEXT NOT NULL,
-    credential TEXT NOT NULL,  -- JSON
+    credential TEXT NOT NULL,  -- JSON: algorithm and public key
+    counter    INTEGER NOT NULL,  -- of signatures, as its authenticator last gave it
     created_at INTEGER NOT NULL,
     used_at    INTEGER,
     FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
 ) STRICT;
 CREATE INDEX passkeys_person ON passkeys (issuer, subject);
+
+-- Accounts, with since when they have a passkey.
+CREATE VIEW members AS
+SELECT accounts.*, (SELECT min(created_at) FROM passkeys
+    WHERE passkeys.issuer = accounts.issuer AND passkeys.subject = accounts.subject) AS passkey_since
+FROM accounts;
 
 -- What a browser was sent away with, and has to come back with: used once, within minutes.
 CREATE TABLE ceremonies (
@@ -47,6 +54,7 @@ CREATE TABLE ceremonies (
     state      TEXT NOT NULL,     -- JSON
     expires_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX ceremonies_end ON ceremonies (expires_at);
 
 CREATE TABLE api_tokens (
     id         TEXT PRIMARY KEY,
@@ -81,7 +89,8 @@ CREATE TABLE sessions (
     created_at  INTEGER NOT NULL,
     seen_at     INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
-    otp_at      INTEGER,
+    otp_at      INTEGER,           -- when a one-time code was proven
+    passkey_at  INTEGER,           -- when a passkey was, for changes of the account alone
     FOREIGN KEY (issuer, subject) REFERENCES accounts (issuer, subject) ON DELETE CASCADE
 ) STRICT;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 use super::problem::Problem;
 use crate::app::App;
@@ -15,7 +15,7 @@ use crate::store::tokens::{Scope, is_token};
 use crate::tls::Peer;
 
 /// The name of the session cookie.
-pub(crate) const COOKIE: &str = "countersign_session";
+pub(crate) const COOKIE: &str = "__Host-countersign_session";
 
 /// The gateway whose token came along, or whose certificate the connection has.
 pub(crate) struct Caller(pub(crate) Arc<Gateway>);
@@ -61,7 +61,7 @@ async fn session(parts: &Parts, app: &Arc<App>) -> Result<Session, Problem> {
     let session = match bearer(&parts.headers) {
         Some(secret) if is_token(secret) => app.auth.by_token(secret).await?,
         Some(secret) => app.auth.session(secret).await?,
-        None => match cookie(&parts.headers, COOKIE).filter(|_| own_page(parts)) {
+        None => match cookie(&parts.headers, COOKIE).filter(|_| own_page(app, parts)) {
             Some(secret) => app.auth.session(secret).await?,
             None => None,
         },
@@ -110,14 +110,10 @@ caller!(InPerson, parts, app, {
         .ok_or_else(|| Problem::forbidden("not_in_person", "log in for this: no token can do it"))
 });
 
-impl<S: Sync> FromRequestParts<S> for OwnPage {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let own = own_page(parts).then_some(Self);
-        own.ok_or_else(|| Problem::forbidden("cross_site", "this comes from another site"))
-    }
-}
+caller!(OwnPage, parts, app, {
+    let own = own_page(app, parts).then_some(Self);
+    own.ok_or_else(|| Problem::forbidden("cross_site", "this comes from another site"))
+});
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -133,9 +129,13 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 /// Whether a request that changes something comes from a page of this very origin. `SameSite` alone lets
-/// other ports of the same host through. A program without the header holds no browser's cookie.
-fn own_page(parts: &Parts) -> bool {
-    let safe = matches!(parts.method, Method::GET | Method::HEAD);
-    let site = parts.headers.get("sec-fetch-site").map(|site| site.as_bytes());
-    safe || matches!(site, None | Some(b"same-origin" | b"none"))
+/// other ports of the same host through. A browser that does not say where a request comes from (Fetch Metadata)
+/// names its origin.
+fn own_page(app: &App, parts: &Parts) -> bool {
+    let header = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
+    match header("sec-fetch-site") {
+        _ if matches!(parts.method, Method::GET | Method::HEAD) => true,
+        Some(site) => matches!(site, b"same-origin" | b"none"),
+        None => header("origin") == Some(app.origin.as_bytes()),
+    }
 }

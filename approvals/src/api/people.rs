@@ -11,6 +11,7 @@ use countersign_protocol::person::Person;
 use countersign_protocol::request::{Question, Severity};
 use countersign_protocol::{Hash, Token, UnixMillis};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
@@ -124,14 +125,20 @@ struct Said {
     use_within_ms: Option<i64>,
     /// Why it does not count: a stable code.
     dropped: Option<String>,
+    /// What a passkey signed over this very answer, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    assertion: Option<Value>,
 }
 
 impl From<Kept> for Said {
     fn from(kept: Kept) -> Self {
-        let Kept { kind, answer, reason, narrowed: Narrowed { uses, use_within_ms }, dropped } = kept;
+        let Kept { kind, answer, reason, narrowed: Narrowed { uses, use_within_ms }, dropped, assertion } =
+            kept;
+        let assertion = assertion.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let Answer { id, person, at, amr, break_glass, .. } = answer;
         let break_glass = break_glass.is_some();
-        Self { id, kind, person, at, amr, reason, break_glass, uses, use_within_ms, dropped }
+        Self { id, kind, person, at, amr, reason, break_glass, uses, use_within_ms, dropped, assertion }
     }
 }
 
@@ -290,7 +297,8 @@ pub(crate) async fn answer(
     seen_to_answer(&app, &session, id, new.kind).await?;
     let NewAnswer { kind, reason, shown, break_glass, uses, use_within_ms } = new;
     let narrowed = Narrowed { uses, use_within_ms };
-    let given = Given { kind, reason, shown, amr: session.amr.clone(), break_glass, narrowed };
+    let amr = session.amr.clone();
+    let given = Given { kind, reason, shown, amr, break_glass, narrowed, assertion: None };
     give(&app, session.clone(), id, given).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))

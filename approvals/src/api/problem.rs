@@ -181,6 +181,7 @@ impl From<LoginError> for Problem {
                 retry_after: Some(wait / 1000 + 1),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)
             },
+            LoginError::NoPasswords => Self::forbidden("no_passwords", &detail),
             LoginError::Busy => {
                 Self { retry_after: Some(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail) }
             }

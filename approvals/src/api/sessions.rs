@@ -44,11 +44,11 @@ impl From<Session> for LoggedIn {
     }
 }
 
-/// A `Set-Cookie` for that session; an empty secret takes the cookie away.
-pub(crate) fn set_cookie(app: &App, secret: &str) -> String {
-    let secure = if app.https { "; Secure" } else { "" };
+/// A `Set-Cookie` for that session; an empty secret takes the cookie away. Browsers keep it for this very host and
+/// from pages of other sites (RFC 6265bis, section 4.1.3.2); they take it over plain HTTP from this machine alone.
+pub(crate) fn set_cookie(secret: &str) -> String {
     let age = if secret.is_empty() { "; Max-Age=0" } else { "" };
-    format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict{age}{secure}")
+    format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Strict{age}")
 }
 
 async fn shown(app: &App, secret: &str) -> Result<Json<LoggedIn>, Problem> {
@@ -65,7 +65,7 @@ pub(crate) async fn log_in(
     Body(credentials): Body<Credentials>,
 ) -> Result<impl IntoResponse, Problem> {
     let secret = app.auth.log_in(credentials).await?;
-    let cookie = [(header::SET_COOKIE, set_cookie(&app, &secret))];
+    let cookie = [(header::SET_COOKIE, set_cookie(&secret))];
     Ok((StatusCode::CREATED, cookie, shown(&app, &secret).await?))
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn log_out(
     InPerson(session): InPerson,
 ) -> Result<impl IntoResponse, Problem> {
     app.store.end_session(&session.secret).await?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, set_cookie(&app, ""))]))
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, set_cookie(""))]))
 }
 
 /// Who somebody is, and what they may do.

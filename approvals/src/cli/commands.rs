@@ -10,7 +10,7 @@ use super::{Command, GatewayCommand, GroupCommand, Options, UserCommand, print};
 
 #[tokio::main]
 pub(super) async fn run(options: Options, data: Data, command: Command) -> anyhow::Result<()> {
-    let app = App::open(options.settings(&data)).await?;
+    let app = App::open(options.settings(&data, options.listen)?).await?;
     let said = said(&app, command).await;
     app.close().await;
     said?.iter().try_for_each(print)

@@ -25,13 +25,12 @@ pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
         (Some(cert), Some(key)) => Some(tls_config(cert, key, options.gateway_ca.as_deref())?),
         _ => None,
     };
-    let settings = options.settings(&data);
+    let settings = options.settings(&data, listening)?;
+    let url = settings.url.clone();
     let database = settings.database.to_string();
     let app = App::open(settings).await?;
     // Last, so that nothing can fail between making what is shown only once and showing it.
     let (admin, token) = app.first_run().await?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let url = options.url.unwrap_or_else(|| format!("{scheme}://{listening}"));
     let jwk = app.jwk().await?;
     introduce(&data, &database, &url, &jwk, admin, token)?;
     print(&json!({ "listening": listening, "issuer": options.issuer, "jwk": jwk }))?;
@@ -95,13 +94,13 @@ async fn stopped() {
 fn introduce(
     data: &Data,
     database: &str,
-    url: &str,
+    url: &url::Url,
     jwk: &countersign_protocol::jws::Jwk,
     admin: Option<Login>,
     token: Option<String>,
 ) -> anyhow::Result<()> {
     let mut err = std::io::stderr().lock();
-    writeln!(err, "Inbox            {url}/")?;
+    writeln!(err, "Inbox            {url}")?;
     writeln!(err, "Database         {database}")?;
     writeln!(err, "Signing key      {}", data.key_file().display())?;
     writeln!(err, "Key for filters  {}", serde_json::to_string(jwk)?)?;

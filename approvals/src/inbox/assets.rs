@@ -8,6 +8,7 @@ pub(super) async fn file(Path(file): Path<String>) -> Response {
     let (kind, text) = match file.as_str() {
         "inbox.css" => ("text/css; charset=utf-8", include_str!("../../assets/inbox.css")),
         "inbox.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/inbox.js")),
+        "passkeys.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/passkeys.js")),
         "icon.svg" => ("image/svg+xml", include_str!("../../assets/icon.svg")),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use countersign_protocol::{Hash, Token};
@@ -10,13 +11,17 @@ use subtle::ConstantTimeEq as _;
 
 use super::page::{LoggedIn, Trouble};
 use super::request::{self, Extent};
-use crate::api::extract::{Form, Path};
+use crate::api::callers::InPerson;
+use crate::api::extract::{Body, Form, Path};
 use crate::api::people::{give, seen, seen_to_answer, take_back};
 use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
+use crate::auth::passkeys::{Ask, Brought};
 use crate::store::answers::giving::Given;
 use crate::store::answers::{Kind, Narrowed};
+use crate::store::tickets::Ticket;
+use crate::webauthn::challenge::Meant;
 
 #[derive(Deserialize)]
 pub(super) struct AnswerForm {
@@ -33,12 +38,45 @@ pub(super) struct AnswerForm {
     break_glass: Option<String>,
     #[serde(default)]
     uses: Option<i64>,
+    /// What a passkey made of [`ask_passkey`]'s question.
+    #[serde(default)]
+    proof: String,
+}
+
+/// An answer that a passkey is to prove.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proving {
+    kind: Kind,
+    shown: Hash,
+    #[serde(default)]
+    break_glass: bool,
+    #[serde(default)]
+    uses: Option<i64>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct RevokeForm {
     csrf: String,
     reason: String,
+}
+
+impl Proving {
+    fn meant(&self, ticket: &Ticket) -> Meant {
+        let Self { kind, shown, break_glass, uses } = *self;
+        Meant { kind, ticket: ticket.id, digest: ticket.digest, shown, break_glass, uses }
+    }
+}
+
+/// Asks for a passkey over an answer; whether the answer may be given is seen when it is.
+pub(super) async fn ask_passkey(
+    State(app): State<Arc<App>>,
+    InPerson(session): InPerson,
+    Path(id): Path<Token>,
+    Body(proving): Body<Proving>,
+) -> Result<Json<Ask>, Problem> {
+    let ticket = seen(&app, &session, id).await?;
+    Ok(Json(app.auth.ask_answer(&session, proving.meant(&ticket), ticket.asked_at).await?))
 }
 
 /// Whether a form comes from a page that this session was given.
@@ -55,15 +93,32 @@ pub(super) async fn answer(
     Form(form): Form<AnswerForm>,
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
-    seen_to_answer(&app, &session, id, form.kind).await?;
-    match answered(&app, &session, id, form).await {
+    let ticket = seen_to_answer(&app, &session, id, form.kind).await?;
+    match answered(&app, &session, &ticket, form).await {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
         Err(problem) => request::page(&app, &session, id, Extent::Folded, Some(problem)).await,
     }
 }
 
-async fn answered(app: &Arc<App>, session: &Session, id: Token, form: AnswerForm) -> Result<(), Problem> {
+async fn answered(
+    app: &Arc<App>,
+    session: &Session,
+    ticket: &Ticket,
+    form: AnswerForm,
+) -> Result<(), Problem> {
     let mut session = session.clone();
+    let mut assertion = None;
+    if !form.proof.is_empty() {
+        let meant = Proving {
+            kind: form.kind,
+            shown: form.shown,
+            break_glass: form.break_glass.is_some(),
+            uses: form.uses,
+        };
+        let brought = Brought::parse(&form.proof)?;
+        assertion =
+            Some(app.auth.prove_answer(&session, meant.meant(ticket), ticket.asked_at, &brought).await?);
+    }
     if !form.totp.trim().is_empty() {
         app.auth.step_up(&session, &form.totp).await?;
         let stepped = app.auth.session(&session.secret).await?;
@@ -77,8 +132,9 @@ async fn answered(app: &Arc<App>, session: &Session, id: Token, form: AnswerForm
         amr: session.amr.clone(),
         break_glass: form.break_glass.is_some(),
         narrowed: Narrowed { uses: form.uses, use_within_ms: None },
+        assertion,
     };
-    give(app, session, id, given).await
+    give(app, session, ticket.id, given).await
 }
 
 pub(super) async fn revoke(

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::html;
+use super::next::Next;
 use crate::api::callers::InPerson;
 use crate::api::problem::Problem;
 use crate::app::App;
@@ -34,8 +35,11 @@ impl FromRequestParts<Arc<App>> for LoggedIn {
     type Rejection = Trouble;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Trouble> {
-        let InPerson(session) = InPerson::from_request_parts(parts, app).await?;
-        Ok(Self(session))
+        let session = InPerson::from_request_parts(parts, app).await.map(|InPerson(session)| session);
+        session.map(Self).map_err(|problem| match problem.status {
+            StatusCode::UNAUTHORIZED => Trouble::Stranger(Way::of(parts)),
+            _ => Trouble::Problem(problem),
+        })
     }
 }
 
@@ -47,21 +51,46 @@ struct ProblemPage {
     detail: String,
 }
 
+/// How somebody came who is not logged in, or whose browser does not say so.
+pub(super) struct Way {
+    /// Where they wanted to go.
+    to: Next,
+    /// Whether a page of another site sent them; then the browser has kept the session back.
+    from_elsewhere: bool,
+}
+
+impl Way {
+    fn of(parts: &Parts) -> Self {
+        let page = matches!(parts.method, Method::GET | Method::HEAD);
+        let to = if page { Next::parse(parts.uri.path()) } else { Next::default() };
+        let site = parts.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        Self { to, from_elsewhere: page && matches!(site, Some(b"cross-site" | b"same-site")) }
+    }
+}
+
 /// A problem for somebody with a browser: who is not logged in is asked to.
-pub(super) struct Trouble(Problem);
+pub(super) enum Trouble {
+    Stranger(Way),
+    Problem(Problem),
+}
 
 impl<T: Into<Problem>> From<T> for Trouble {
     fn from(problem: T) -> Self {
-        Self(problem.into())
+        Self::Problem(problem.into())
     }
 }
 
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
-        let Self(Problem { status, detail, .. }) = self;
-        if status == StatusCode::UNAUTHORIZED {
-            return Redirect::to("/login").into_response();
+        match self {
+            Self::Stranger(Way { to, from_elsewhere: true }) => {
+                Redirect::to(&format!("/login/done?next={to}")).into_response()
+            }
+            Self::Stranger(Way { to, .. }) => Redirect::to(&format!("/login?next={to}")).into_response(),
+            Self::Problem(Problem { status: StatusCode::UNAUTHORIZED, .. }) => {
+                Redirect::to("/login").into_response()
+            }
+            Self::Problem(Problem { status, detail, .. }) => html(status, &ProblemPage { status, detail }),
         }
-        html(status, &ProblemPage { status, detail })
     }
 }

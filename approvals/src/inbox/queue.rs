@@ -118,8 +118,8 @@ async fn broken(app: &App, session: &Session) -> Result<Vec<Broken>, StoreError>
 
 /// Whether the viewer's yes would count, with the second factor where that is needed.
 fn could_approve(ticket: &Ticket, session: &Session) -> bool {
-    let amr = vec!["pwd".into(), "otp".into()];
-    let answer = session.member.answer(ticket.id, ticket.now, amr);
+    let factors = session.member.factors_for(ticket.asked_at);
+    let answer = session.member.answer(ticket.id, ticket.now, factors);
     countersign_protocol::quorum::eligible(&answer, asked(ticket)).is_ok()
 }
 

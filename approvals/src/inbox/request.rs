@@ -53,10 +53,8 @@ struct RequestPage {
     history: Vec<Happened>,
     choice: Choice,
     may_stop: bool,
-    /// Whether the viewer may open it alone, with a second factor.
-    may_break: bool,
-    /// Whether the session has a second factor at this moment.
-    proven: bool,
+    /// How the viewer may open it alone, if they may.
+    glass_by: Option<Means>,
     glass: Option<Glass>,
     body: Body,
     context: Option<Node>,
@@ -74,12 +72,21 @@ struct Said {
     who: String,
     kind: Kind,
     at: String,
-    otp: bool,
+    /// Which second factor it was given with.
+    factor: Option<&'static str>,
     glass: bool,
     /// To how much less they said yes.
     less: Option<String>,
     reason: Option<String>,
     dropped: Option<String>,
+}
+
+/// What somebody can prove a second factor with.
+struct Means {
+    /// They have just done so.
+    proven: bool,
+    codes: bool,
+    passkeys: bool,
 }
 
 /// Broken glass, in words.
@@ -140,8 +147,8 @@ pub(super) struct View {
 enum Choice {
     /// Say yes.
     Approve,
-    /// Say yes, with a one-time code.
-    ApproveWithCode,
+    /// Say yes, with one of these second factors.
+    ApproveWith { codes: bool, passkeys: bool },
     /// Nothing before they have seen all of it.
     Unseen,
     /// Nothing more: they have answered.
@@ -204,8 +211,7 @@ pub(super) async fn page(
         waiting,
         choice: choose(&ticket, &answers, session, extent),
         may_stop: may_stop(&ticket, &session.member),
-        may_break: may_break(&ticket, &answers, session),
-        proven: session.amr.iter().any(|method| method == "otp"),
+        glass_by: glass_by(&ticket, &answers, session),
         glass: review.map(|review| glass(&names, &ticket, review, session)),
         answers: answers.iter().map(|kept| said(&names, kept)).collect(),
         uses: app.store.uses(id).await?.iter().map(used).collect(),
@@ -258,6 +264,7 @@ impl RequestPage {
 
 fn choose(ticket: &Ticket, answers: &[Kept], session: &Session, extent: Extent) -> Choice {
     let person = &session.member.person;
+    let proven = session.member.amr_for(&session.amr, ticket.asked_at);
     let own = answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == *person);
     let may = |amr: &[String]| {
         let answer = session.member.answer(ticket.id, ticket.now, amr.to_vec());
@@ -266,10 +273,13 @@ fn choose(ticket: &Ticket, answers: &[Kept], session: &Session, extent: Extent) 
     match (ticket.state, own) {
         (_, Some(kept)) => Choice::Answered(kept.kind),
         (State::Pending, None) if is_folded(&ticket.question.request.body, extent) => Choice::Unseen,
-        (State::Pending, None) => match may(&session.amr) {
+        (State::Pending, None) => match may(&proven) {
             Ok(()) => Choice::Approve,
-            Err(Ineligible::SecondFactorMissing) => match may(&["pwd".into(), "otp".into()]) {
-                Ok(()) => Choice::ApproveWithCode,
+            Err(Ineligible::SecondFactorMissing) => match may(&session.member.factors_for(ticket.asked_at)) {
+                Ok(()) => Choice::ApproveWith {
+                    codes: session.member.has_codes(ticket.asked_at),
+                    passkeys: session.member.has_passkey(ticket.asked_at),
+                },
                 Err(why) => Choice::Barred(words::ineligible(why)),
             },
             Err(why) => Choice::Barred(words::ineligible(why)),
@@ -278,14 +288,21 @@ fn choose(ticket: &Ticket, answers: &[Kept], session: &Session, extent: Extent) 
     }
 }
 
-/// Whether the viewer may open it alone once they have proven a second factor.
-fn may_break(ticket: &Ticket, answers: &[Kept], session: &Session) -> bool {
-    let own =
-        answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == session.member.person);
+/// Whether the viewer may open it alone, and what they can prove their second factor with.
+fn glass_by(ticket: &Ticket, answers: &[Kept], session: &Session) -> Option<Means> {
+    let member = &session.member;
+    let own = answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == member.person);
     let free = own.is_none_or(|kept| kept.kind == Kind::Approve && kept.answer.break_glass.is_none());
-    let answer = session.member.answer(ticket.id, ticket.now, vec!["pwd".into(), "otp".into()]);
-    let answer = Answer { break_glass: Some("to see whether they may".into()), ..answer };
-    ticket.state == State::Pending && free && eligible(&answer, asked(ticket)).is_ok()
+    let may = |amr: Vec<String>| {
+        let answer = member.answer(ticket.id, ticket.now, amr);
+        let answer = Answer { break_glass: Some("to see whether they may".into()), ..answer };
+        ticket.state == State::Pending && free && eligible(&answer, asked(ticket)).is_ok()
+    };
+    may(member.factors_for(ticket.asked_at)).then(|| Means {
+        proven: may(member.amr_for(&session.amr, ticket.asked_at)),
+        codes: member.has_codes(ticket.asked_at),
+        passkeys: member.has_passkey(ticket.asked_at),
+    })
 }
 
 fn glass(names: &Names, ticket: &Ticket, review: Review, session: &Session) -> Glass {
@@ -324,7 +341,7 @@ fn said(names: &Names, kept: &Kept) -> Said {
         who: called(names, &kept.answer.person),
         kind: kept.kind,
         at: words::utc(kept.answer.at),
-        otp: kept.answer.amr.iter().any(|method| method == "otp"),
+        factor: words::factor(&kept.answer.amr),
         glass: kept.answer.break_glass.is_some(),
         less: words::less(kept.narrowed),
         reason: kept.reason.clone(),

@@ -7,6 +7,7 @@ use countersign_protocol::quorum::Ineligible;
 use countersign_protocol::request::Severity;
 use jiff::Timestamp;
 
+use crate::people::{OTP, PASSKEY};
 use crate::store::answers::Narrowed;
 use crate::store::claims::uses::{Known, Use};
 use crate::store::tickets::Ticket;
@@ -136,9 +137,17 @@ pub(super) fn ineligible(why: Ineligible) -> &'static str {
         }
         Ineligible::AccountTooYoung => "Your account is younger than this request.",
         Ineligible::BreakGlassNeedsReason => "To open this alone you have to say why.",
-        Ineligible::SecondFactorMissing => "This needs your second factor.",
+        Ineligible::SecondFactorMissing => {
+            "This needs a second factor that you had before it was asked. Set one up in your account for the next."
+        }
         Ineligible::NotInGroup => "You are not in a group that may approve this.",
     }
+}
+
+/// The second factor that an answer was given with.
+pub(super) fn factor(amr: &[String]) -> Option<&'static str> {
+    let has = |method: &str| amr.iter().any(|one| one == method);
+    if has(PASSKEY) { Some("passkey") } else { has(OTP).then_some("2nd factor") }
 }
 
 /// What happened to a ticket; who did it stands before. `more` is what an entry says besides.

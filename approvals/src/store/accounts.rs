@@ -44,6 +44,7 @@ impl sqlx::FromRow<'_, AnyRow> for Account {
             name: row.try_get("name")?,
             created: row.try_get("created_at")?,
             password: row.try_get("password")?,
+            passkey_since: row.try_get("passkey_since")?,
             totp: totp.zip(since).map(|(secret, since)| Factor { secret, since }),
             groups: Vec::new(),
             roles: BTreeSet::new(),
@@ -57,7 +58,7 @@ pub(super) async fn member(
     local: &str,
     person: &Person,
 ) -> Result<Option<Member>, StoreError> {
-    let query = sqlx::query_as("SELECT * FROM accounts WHERE issuer = $1 AND subject = $2");
+    let query = sqlx::query_as("SELECT * FROM members WHERE issuer = $1 AND subject = $2");
     let account: Option<Account> =
         query.bind(&person.issuer).bind(&person.subject).fetch_optional(&mut *db).await?;
     let Some(Account(mut member)) = account else { return Ok(None) };
@@ -120,7 +121,7 @@ impl Store {
     pub(crate) async fn members(&self) -> Result<Vec<Member>, StoreError> {
         let mut db = self.reader.acquire().await?;
         let accounts: Vec<Account> =
-            sqlx::query_as("SELECT * FROM accounts ORDER BY issuer, subject").fetch_all(&mut *db).await?;
+            sqlx::query_as("SELECT * FROM members ORDER BY issuer, subject").fetch_all(&mut *db).await?;
         let mut members = Vec::with_capacity(accounts.len());
         for Account(mut member) in accounts {
             member.groups = groups(&mut db, &member.person).await?;
@@ -142,10 +143,10 @@ impl Tx<'_> {
         let mut members: BTreeMap<Person, Member> = BTreeMap::new();
         for group in groups {
             let rows = sqlx::query(
-                "SELECT accounts.*, since FROM memberships JOIN accounts
-                     ON accounts.issuer = memberships.issuer AND accounts.subject = memberships.subject
+                "SELECT members.*, since FROM memberships JOIN members
+                     ON members.issuer = memberships.issuer AND members.subject = memberships.subject
                  WHERE group_issuer = $1 AND group_id = $2
-                 ORDER BY accounts.issuer, accounts.subject LIMIT $3",
+                 ORDER BY members.issuer, members.subject LIMIT $3",
             )
             .bind(&group.issuer)
             .bind(&group.id)
@@ -250,6 +251,7 @@ impl Tx<'_> {
         .bind(&person.subject)
         .execute(&mut *self.inner)
         .await?;
+        self.remove_passkeys(&person).await?;
         Ok(reset.rows_affected() == 1)
     }
 }

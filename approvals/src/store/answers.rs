@@ -54,6 +54,8 @@ pub(crate) struct Kept {
     pub(crate) narrowed: Narrowed,
     /// Why it does not count: the gateway did not believe it, or its giver may not give it any more.
     pub(crate) dropped: Option<String>,
+    /// A passkey's assertion over it, JSON.
+    pub(crate) assertion: Option<String>,
 }
 
 impl FromRow<'_, AnyRow> for Kept {
@@ -76,7 +78,8 @@ impl FromRow<'_, AnyRow> for Kept {
             break_glass: glass.then(|| reason.clone().unwrap_or_default()),
         };
         let narrowed = Narrowed { uses: row.try_get("uses")?, use_within_ms: row.try_get("use_within")? };
-        Ok(Self { kind, answer, reason, narrowed, dropped: row.try_get("dropped")? })
+        let (dropped, assertion) = (row.try_get("dropped")?, row.try_get("assertion")?);
+        Ok(Self { kind, answer, reason, narrowed, dropped, assertion })
     }
 }
 

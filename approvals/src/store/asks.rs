@@ -207,8 +207,7 @@ impl Tx<'_> {
         let (now, severity) = (self.now, question.terms.severity);
         let asked = Asked { involved: &question.involved, gates: &question.gates, severity, asked_at: now };
         let best = |member: &Member, glass: Option<String>| {
-            let otp = member.totp.as_ref().map(|_| "otp".to_owned());
-            let answer = member.answer(Token([0; 16]), now, otp.into_iter().collect());
+            let answer = member.answer(Token([0; 16]), now, member.factors_for(now));
             Answer { break_glass: glass, ..answer }
         };
         // Somebody who breaks glass and somebody who does not are two answers of one person here: it is one or the

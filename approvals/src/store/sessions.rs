@@ -12,7 +12,7 @@ use crate::people::Member;
 /// How long a session lasts at most, milliseconds.
 const LONGEST: UnixMillis = 12 * 60 * 60 * 1000;
 /// How long a session lasts that nobody uses, milliseconds.
-const IDLE: UnixMillis = 60 * 60 * 1000;
+pub(super) const IDLE: UnixMillis = 60 * 60 * 1000;
 /// How exactly the last use of a session is known, milliseconds: not each use may write.
 const SEEN_EVERY: UnixMillis = 60 * 1000;
 
@@ -29,6 +29,8 @@ pub(crate) struct SessionRow {
     pub(crate) expires_at: UnixMillis,
     /// When a one-time code was last proven.
     pub(crate) otp_at: Option<UnixMillis>,
+    /// When a passkey was last proven to change the account.
+    pub(crate) passkey_at: Option<UnixMillis>,
     /// The database's clock when this was read.
     pub(crate) now: UnixMillis,
 }
@@ -43,6 +45,7 @@ impl FromRow<'_, AnyRow> for SessionRow {
             seen_at: row.try_get("seen_at")?,
             expires_at: row.try_get("expires_at")?,
             otp_at: row.try_get("otp_at")?,
+            passkey_at: row.try_get("passkey_at")?,
             now: row.try_get("now")?,
         })
     }

@@ -144,7 +144,8 @@ async fn a_gateway_can_do_nothing_but_its_own() {
     for (method, path, body) in tries {
         let reply = service.call(method, path, EDGE, body).await;
         assert!(
-            reply.status == 401 || reply.headers.get("location").is_some_and(|to| to == "/login"),
+            reply.status == 401
+                || reply.headers.get("location").is_some_and(|to| to.as_bytes().starts_with(b"/login")),
             "{method} {path} {}",
             reply.status
         );

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use countersign_approvals::{App, Database, GatewayProof, Limits, NewUser, Settings};
+use countersign_approvals::{App, Database, GatewayProof, Limits, LoginSettings, NewUser, Settings};
 use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, Jwk, KeySet};
@@ -21,6 +21,8 @@ use crate::databases::{behind, data, fresh};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+/// Where browsers reach the service.
+pub(crate) const ORIGIN: &str = "http://localhost:8081";
 /// The token of the gateway `edge`, audience `prod`.
 pub(crate) const EDGE: &str = "edge-token-edge-token-edge-token-edge";
 /// The token of the gateway `edge-2`, audience `prod` too.
@@ -51,18 +53,29 @@ pub(crate) fn token() -> Token {
 }
 
 pub(crate) async fn open(folder: &TempDir, database: &Database) -> Arc<App> {
-    open_with(
-        folder,
-        database,
-        Limits { asked_per_minute: u32::MAX, open_per_principal: 10_000, ..Limits::default() },
-    )
-    .await
+    open_at(folder, database, ORIGIN, LoginSettings::default()).await
 }
 
-async fn open_with(folder: &TempDir, database: &Database, limits: Limits) -> Arc<App> {
-    let silent_after = Duration::from_secs(180);
+/// Opens a service that browsers reach at `url` and people log in to like that.
+pub(crate) async fn open_at(
+    folder: &TempDir,
+    database: &Database,
+    url: &str,
+    login: LoginSettings,
+) -> Arc<App> {
+    let limits = Limits { asked_per_minute: u32::MAX, open_per_principal: 10_000, ..Limits::default() };
+    open_with(folder, database, (url, login), limits).await
+}
+
+async fn open_with(
+    folder: &TempDir,
+    database: &Database,
+    (url, login): (&str, LoginSettings),
+    limits: Limits,
+) -> Arc<App> {
+    let (silent_after, url) = (Duration::from_secs(180), url.parse().unwrap());
     let (data, database, issuer) = (data(folder), database.clone(), "local".into());
-    App::open(Settings { data, database, issuer, https: false, silent_after, limits }).await.unwrap()
+    App::open(Settings { data, database, issuer, url, login, silent_after, limits }).await.unwrap()
 }
 
 /// Adds the gateways and people that every test has.
@@ -104,7 +117,7 @@ impl Service {
     pub(crate) async fn limited(limits: Limits) -> Self {
         let folder = TempDir::new().unwrap();
         let database = fresh(&folder).await;
-        let app = open_with(&folder, &database, limits).await;
+        let app = open_with(&folder, &database, (ORIGIN, LoginSettings::default()), limits).await;
         prepare(&app).await;
         Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database }
     }
@@ -112,6 +125,15 @@ impl Service {
     /// The same, on a database where something lies already.
     pub(crate) async fn start_in(folder: TempDir, database: Database) -> Self {
         let app = open(&folder, &database).await;
+        prepare(&app).await;
+        Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database }
+    }
+
+    /// The same, where people log in like that.
+    pub(crate) async fn start_with(login: LoginSettings) -> Self {
+        let folder = TempDir::new().unwrap();
+        let database = fresh(&folder).await;
+        let app = open_at(&folder, &database, ORIGIN, login).await;
         prepare(&app).await;
         Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database }
     }

@@ -8,32 +8,38 @@ use tower::ServiceExt as _;
 
 use crate::harness::{EDGE, PASSWORD, Service, ask, claim, code, question};
 
-struct Page {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Page {
-    fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         self.headers["location"].to_str().unwrap()
     }
 
     /// The value of the first hidden field of that name.
-    fn field(&self, name: &str) -> String {
+    pub(crate) fn field(&self, name: &str) -> String {
         let (_, rest) = self.text.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
         rest.split('"').next().unwrap().to_owned()
     }
 }
 
-async fn browse(service: &Service, session: &str, path: &str, form: Option<&str>) -> Page {
-    let mut request = Request::builder().uri(path).header("cookie", format!("countersign_session={session}"));
+pub(crate) async fn browse(service: &Service, session: &str, path: &str, form: Option<&str>) -> Page {
+    let cookie = format!("__Host-countersign_session={session}");
+    let mut request = Request::builder().uri(path).header("cookie", cookie);
     if form.is_some() {
         request = request.method("POST").header("content-type", "application/x-www-form-urlencoded");
         request = request.header("sec-fetch-site", "same-origin");
     }
     let body = Body::from(form.unwrap_or_default().to_owned());
-    let response = service.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    load(service, request.body(body).unwrap()).await
+}
+
+/// What a request of a browser's gets.
+pub(crate) async fn load(service: &Service, request: Request<Body>) -> Page {
+    let response = service.router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8(bytes.to_vec()).unwrap();
@@ -46,14 +52,17 @@ async fn who_is_not_logged_in_is_asked_to_and_then_sees_the_queue() {
     let ticket = service.open(question()).await;
     for path in ["/inbox".to_owned(), format!("/inbox/{ticket}")] {
         let page = browse(&service, "", &path, None).await;
-        assert_eq!((page.status.as_u16(), page.location()), (303, "/login"));
+        assert_eq!((page.status.as_u16(), page.location()), (303, format!("/login?next={path}").as_str()));
     }
     let wrong = browse(&service, "", "/login", Some("user=ada&password=wrong&totp=")).await;
     assert_eq!(wrong.status, 401);
     assert!(wrong.text.contains("user, password or code is wrong"));
-    let form = format!("user=ada&password={}&totp=", PASSWORD.replace(' ', "+"));
+    let form = format!("user=ada&password={}&totp=&next=", PASSWORD.replace(' ', "+"));
+    for (next, on) in [("/account", "/account"), ("//evil.example", "/inbox"), ("", "/inbox")] {
+        let page = browse(&service, "", "/login", Some(&format!("{form}{next}"))).await;
+        assert_eq!((page.status.as_u16(), page.location()), (303, on));
+    }
     let page = browse(&service, "", "/login", Some(&form)).await;
-    assert_eq!((page.status.as_u16(), page.location()), (303, "/inbox"));
     let cookie = page.headers["set-cookie"].to_str().unwrap();
     let session = cookie.split(['=', ';']).nth(1).unwrap();
     let queue = browse(&service, session, "/inbox", None).await;
@@ -191,7 +200,8 @@ async fn nothing_from_outside_is_markup_or_hides() {
 async fn an_open_page_hears_of_changes() {
     let service = Service::start().await;
     let ada = service.log_in("ada").await;
-    let request = Request::get("/inbox/changes").header("cookie", format!("countersign_session={ada}"));
+    let request =
+        Request::get("/inbox/changes").header("cookie", format!("__Host-countersign_session={ada}"));
     let response = service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let mut events = response.into_body();
     service.open(question()).await;

@@ -5,7 +5,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::harness::{PASSWORD, Reply, Service, code, send};
+use crate::harness::{ORIGIN, PASSWORD, Reply, Service, code, send};
 
 async fn log_in(service: &Service, user: &str, password: &str, totp: Option<String>) -> Reply {
     let body = json!({ "user": user, "password": password, "totp": totp });
@@ -127,7 +127,8 @@ async fn a_session_ends_with_its_cookie_its_account_or_its_time() {
     let service = Service::start().await;
     let reply = log_in(&service, "ada", PASSWORD, None).await;
     let cookie = reply.headers["set-cookie"].to_str().unwrap();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let attributes = "; Path=/; Secure; HttpOnly; SameSite=Strict";
+    assert!(cookie.starts_with("__Host-countersign_session=") && cookie.ends_with(attributes), "{cookie}");
     let ada = reply.body["session"].as_str().unwrap();
     assert_eq!(service.get("/v1/requests", ada).await.status, 200);
     assert_eq!(service.call("DELETE", "/v1/sessions", ada, None).await.status, 204);
@@ -135,6 +136,15 @@ async fn a_session_ends_with_its_cookie_its_account_or_its_time() {
     let bob = service.log_in("bob").await;
     service.sql("UPDATE sessions SET expires_at = 1").await;
     assert_eq!(service.get("/v1/requests", &bob).await.status, 401);
+    let cid = service.log_in("cid").await;
+    service.sql("UPDATE sessions SET seen_at = seen_at - 3600000").await;
+    assert_eq!(service.get("/v1/requests", &cid).await.status, 401, "an hour without a use");
+    let eve = service.log_in("eve").await;
+    service.sql("UPDATE sessions SET seen_at = seen_at - 3500000").await;
+    for _ in 0..2 {
+        assert_eq!(service.get("/v1/requests", &eve).await.status, 200, "each use counts");
+        service.sql("UPDATE sessions SET seen_at = seen_at - 3500000 WHERE seen_at > 3500000").await;
+    }
     let dan = service.log_in("dan").await;
     service.app.forget_user("dan", None).await.unwrap();
     assert_eq!(service.get("/v1/requests", &dan).await.status, 401);
@@ -161,13 +171,25 @@ async fn a_session_ends_when_password_or_second_factor_change() {
 #[tokio::test]
 async fn a_cookie_changes_nothing_from_another_origin() {
     let service = Service::start().await;
-    let ada = service.log_in("ada").await;
-    for (site, expected) in [("same-site", 401), ("cross-site", 401), ("same-origin", 204)] {
-        let request = Request::delete("/v1/sessions")
-            .header("cookie", format!("other=1; countersign_session={ada}"))
-            .header("sec-fetch-site", site)
-            .body(Body::empty())
-            .unwrap();
-        assert_eq!(service.router.clone().oneshot(request).await.unwrap().status(), expected, "{site}");
+    let (site, origin) = ("sec-fetch-site", "origin");
+    for (headers, expected) in [
+        (vec![(site, "same-site")], 401),
+        (vec![(site, "cross-site"), (origin, ORIGIN)], 401),
+        // A browser without Fetch Metadata.
+        (vec![(origin, "https://evil.example")], 401),
+        (vec![(origin, "null")], 401),
+        (vec![], 401),
+        (vec![(origin, ORIGIN)], 204),
+        (vec![(site, "same-origin"), (origin, ORIGIN)], 204),
+    ] {
+        let ada = service.log_in("ada").await;
+        let mut request = Request::delete("/v1/sessions");
+        for (name, value) in &headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.header("cookie", format!("other=1; __Host-countersign_session={ada}"));
+        let status =
+            service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status();
+        assert_eq!(status, expected, "{headers:?}");
     }
 }

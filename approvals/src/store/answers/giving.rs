@@ -6,7 +6,7 @@ use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
 use super::{Kept, Kind, Narrowed, allowed, asked, counting, lacking, may_stop};
-use crate::people::Member;
+use crate::people::{Member, PASSKEY};
 use crate::random;
 use crate::signer::Signer;
 use crate::store::history::Entry;
@@ -28,6 +28,8 @@ pub(crate) struct Given {
     pub(crate) break_glass: bool,
     /// To how much less they say yes than was asked for.
     pub(crate) narrowed: Narrowed,
+    /// A passkey's assertion over this very answer, JSON.
+    pub(crate) assertion: Option<String>,
 }
 
 /// Why an answer does not count.
@@ -128,7 +130,9 @@ impl Tx<'_> {
         let ticket = find(&mut *self.inner, id).await?.ok_or(Refused::Unknown)?;
         let id_of_it = random::token().map_err(StoreError::from)?;
         let break_glass = given.break_glass.then(|| given.reason.clone().unwrap_or_default());
-        let answer = Answer { break_glass, ..member.answer(id_of_it, self.now, given.amr.clone()) };
+        let mut amr = member.amr_for(&given.amr, ticket.asked_at);
+        amr.extend(given.assertion.as_ref().map(|_| PASSKEY.to_owned()));
+        let answer = Answer { break_glass, ..member.answer(id_of_it, self.now, amr) };
         let before = self.standing(&ticket).await?;
         let standing =
             before.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == answer.person);
@@ -158,8 +162,8 @@ impl Tx<'_> {
     async fn keep_answer(&mut self, ticket: Token, given: &Given, answer: &Answer) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO answers (id, ticket, kind, issuer, subject, at, reason, shown, account_since,
-                 memberships, amr, break_glass, uses, use_within)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                 memberships, amr, break_glass, uses, use_within, assertion)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(answer.id.to_string())
         .bind(ticket.to_string())
@@ -175,6 +179,7 @@ impl Tx<'_> {
         .bind(i64::from(given.break_glass))
         .bind(given.narrowed.uses)
         .bind(given.narrowed.use_within_ms)
+        .bind(&given.assertion)
         .execute(&mut *self.inner)
         .await?;
         Ok(())

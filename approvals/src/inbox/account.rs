@@ -1,0 +1,192 @@
+//! One's own account: second factors and sessions.
+
+mod codes;
+mod passkeys;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use super::forms::genuine;
+use super::page::{LoggedIn, Trouble, Viewer};
+use super::text::Visible;
+use super::{html, words};
+use crate::api::extract::Form;
+use crate::api::problem::Problem;
+use crate::app::App;
+use crate::auth::Session;
+use crate::auth::passkeys::Brought;
+use crate::people::{Member, Role};
+use crate::store::own_sessions::OwnSession;
+use crate::store::passkeys::Passkey;
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    viewer: Viewer,
+    problem: Option<String>,
+    subject: String,
+    issuer: String,
+    groups: Vec<Place>,
+    roles: Vec<&'static str>,
+    /// Since when there are one-time codes.
+    codes: Option<String>,
+    passkeys: Vec<Row>,
+    /// Whether factors may be changed now.
+    may_change: bool,
+    sessions: Vec<Row>,
+}
+
+struct Place {
+    id: String,
+    issuer: String,
+    since: String,
+}
+
+/// A passkey or a session.
+struct Row {
+    id: String,
+    name: String,
+    since: String,
+    used: Option<String>,
+    /// Whether it is the one that looks.
+    own: bool,
+}
+
+#[derive(Deserialize)]
+struct Confirmation {
+    csrf: String,
+    #[serde(default)]
+    totp: String,
+    #[serde(default)]
+    proof: String,
+}
+
+#[derive(Deserialize)]
+struct Ended {
+    csrf: String,
+    id: String,
+}
+
+/// The pages of an account.
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/account", get(show))
+        .route("/account/confirm", post(confirm))
+        .route("/account/confirm/ask", post(passkeys::ask_confirmation))
+        .route("/account/codes", post(codes::begin))
+        .route("/account/codes/set", post(codes::set))
+        .route("/account/passkeys", post(passkeys::add))
+        .route("/account/passkeys/ask", post(passkeys::ask))
+        .route("/account/passkeys/remove", post(passkeys::remove))
+        .route("/account/sessions/end", post(end_session))
+}
+
+async fn show(State(app): State<Arc<App>>, LoggedIn(session): LoggedIn) -> Result<Response, Trouble> {
+    page(&app, &session, None).await
+}
+
+/// The page, with what went wrong when somebody just tried to change something.
+async fn page(app: &App, session: &Session, problem: Option<Problem>) -> Result<Response, Trouble> {
+    let (member, status) =
+        (&session.member, problem.as_ref().map_or(StatusCode::OK, |problem| problem.status));
+    let page = AccountPage {
+        viewer: Viewer::of(session),
+        problem: problem.map(|problem| problem.detail),
+        subject: member.person.subject.clone(),
+        issuer: member.person.issuer.clone(),
+        groups: places(member),
+        roles: member.roles.iter().map(|role| role_name(*role)).collect(),
+        codes: member.totp.as_ref().map(|factor| words::utc(factor.since)),
+        passkeys: app.store.passkeys(&member.person).await?.into_iter().map(Row::from).collect(),
+        may_change: app.auth.may_change(session).await?,
+        sessions: app.store.sessions_of(member).await?.iter().map(|one| Row::of(one, session)).collect(),
+    };
+    Ok(html(status, &page))
+}
+
+/// Back to the page when something worked, the page with what went wrong when it did not.
+async fn done<E: Into<Problem>>(
+    app: &App,
+    session: &Session,
+    done: Result<(), E>,
+) -> Result<Response, Trouble> {
+    match done {
+        Ok(()) => Ok(Redirect::to("/account").into_response()),
+        Err(error) => page(app, session, Some(error.into())).await,
+    }
+}
+
+async fn confirm(
+    State(app): State<Arc<App>>,
+    LoggedIn(session): LoggedIn,
+    Form(form): Form<Confirmation>,
+) -> Result<Response, Trouble> {
+    genuine(&session, &form.csrf)?;
+    let confirmed = match form.proof.as_str() {
+        "" => app.auth.step_up(&session, &form.totp).await.map_err(Problem::from),
+        proof => match Brought::parse(proof) {
+            Ok(brought) => app.auth.confirm(&session, &brought).await.map_err(Problem::from),
+            Err(error) => Err(error.into()),
+        },
+    };
+    done(&app, &session, confirmed).await
+}
+
+async fn end_session(
+    State(app): State<Arc<App>>,
+    LoggedIn(session): LoggedIn,
+    Form(form): Form<Ended>,
+) -> Result<Response, Trouble> {
+    genuine(&session, &form.csrf)?;
+    let mut tx = app.store.write().await?;
+    tx.end_session_of(&session.member.person, &form.id).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/account").into_response())
+}
+
+impl From<Passkey> for Row {
+    fn from(passkey: Passkey) -> Self {
+        Self {
+            id: passkey.id,
+            name: passkey.name,
+            since: words::utc(passkey.created),
+            used: passkey.used.map(words::utc),
+            own: false,
+        }
+    }
+}
+
+impl Row {
+    fn of(one: &OwnSession, session: &Session) -> Self {
+        Self {
+            id: one.id.clone(),
+            name: if one.method == "oidc" { "at the provider" } else { "with a password" }.into(),
+            since: words::utc(one.created),
+            used: Some(words::utc(one.seen)),
+            own: one.is(&session.secret),
+        }
+    }
+}
+
+fn places(member: &Member) -> Vec<Place> {
+    let place = |place: &countersign_protocol::grant::Membership| Place {
+        id: place.group.id.clone(),
+        issuer: place.group.issuer.clone(),
+        since: words::utc(place.since),
+    };
+    member.groups.iter().map(place).collect()
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "administrator",
+        Role::Auditor => "auditor",
+    }
+}
