@@ -10,6 +10,7 @@ pub mod mutants;
 pub mod packages;
 pub mod play;
 pub mod plugin;
+pub mod postgres;
 pub mod reading;
 pub mod rules;
 pub mod soak;

@@ -75,6 +75,7 @@ pub struct Report {
 /// When something promised does not hold, or something does not start.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     crate::mutants::run(workspace)?;
+    crate::postgres::soak(workspace, options.rounds, options.seed)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let stack = Stack::start(workspace).await?;

@@ -15,11 +15,11 @@ mod ends;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod fire;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod inbox;
-#[cfg(test)]
-mod killed;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
