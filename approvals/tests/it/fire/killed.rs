@@ -48,9 +48,9 @@ async fn under_load(
     let [victim, other] = replicas;
     victim.caller.killed.store(true, Ordering::SeqCst);
     drop(victim);
-    // Whoever goes on does so while one is dead and while it starts.
-    let again = tokio::task::block_in_place(|| start_again(site, rng));
+    // Whoever goes on does so while the other is dead, for at least one more request.
     enough.store(true, Ordering::SeqCst);
+    let again = tokio::task::block_in_place(|| start_again(site, rng));
     let mut lives = Vec::new();
     for (at, life) in living.into_iter().enumerate() {
         let (life, lived) = life.await.unwrap();

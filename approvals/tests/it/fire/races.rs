@@ -133,7 +133,7 @@ impl Race {
     /// Claims, more than there are uses, and somebody takes the yes back at some moment, perhaps.
     async fn used(&mut self) -> (Vec<Value>, Option<(StatusCode, Value)>) {
         let opened = self.any().ask(&self.ask).await;
-        let Some(verdict) = opened.get("verdict").filter(|verdict| verdict.get("grant").is_some()) else {
+        let Some(verdict) = opened.get("verdict").filter(|verdict| verdict["grant"].is_string()) else {
             return (Vec::new(), None);
         };
         let grant = self.players.callers[0].grant(verdict);
