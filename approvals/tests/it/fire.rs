@@ -7,6 +7,7 @@ mod freed;
 mod killed;
 mod lane;
 mod life;
+mod lost;
 mod races;
 mod replicas;
 mod restarted;
