@@ -40,7 +40,7 @@ enum Command {
     /// Takes guards out of the filter, one at a time, and sees that a replay of the examples notices each.
     Mutants,
     /// Kills gateways and approval service at random moments under load, and checks that all that was promised
-    /// holds; then plays 2,000 generated requests in the harness and in a real Envoy, which must agree.
+    /// holds; before that, races and kills replicas of the service alone, on both databases; then plays 2,000 generated requests in the harness and in a real Envoy, which must agree.
     #[command(after_help = packages::help())]
     Soak {
         /// How often.

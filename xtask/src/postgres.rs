@@ -35,8 +35,10 @@ struct Cluster {
 
 /// What is killed and what races: the tests whose rounds can be more.
 const FIRE: [&str; 2] = ["killed", "races"];
+/// All that restarts no server. What tests measured is shown, and what chance chose.
+const ALL: [&str; 4] = ["--include-ignored", "--show-output", "--skip", "restarted"];
 /// What restarts the server would trip all others, so it comes alone.
-const RESTARTED: [&str; 2] = ["--ignored", "restarted"];
+const RESTARTED: [&str; 3] = ["--ignored", "--show-output", "restarted"];
 
 /// Runs the tests of the approval service on a PostgreSQL that is there for nothing else.
 ///
@@ -44,7 +46,7 @@ const RESTARTED: [&str; 2] = ["--ignored", "restarted"];
 /// When PostgreSQL cannot be had or started, or a test fails.
 pub fn test(workspace: &Workspace) -> Result<()> {
     on_cluster(|cluster| {
-        for words in [&["--include-ignored", "--skip", "restarted"][..], &RESTARTED] {
+        for words in [&ALL[..], &RESTARTED] {
             run(tests(workspace, words).envs(cluster.environment()))?;
         }
         Ok(())

@@ -69,7 +69,8 @@ pub struct Report {
     pub seconds: u64,
 }
 
-/// `cargo xtask soak`: checks that replays notice missing guards, starts what it needs, soaks, and prints what it found; the last line is JSON.
+/// `cargo xtask soak`: checks that replays notice missing guards, kills and races the
+/// service alone on both databases, starts what it needs, soaks, and prints what it found; the last line is JSON.
 ///
 /// # Errors
 /// When something promised does not hold, or something does not start.

@@ -49,7 +49,7 @@ async fn deadlines_pass_while_nothing_runs() {
     let site = Site::new().await;
     let (first, behind) = (site.start(), behind(&site.database).await);
     let ada = first.caller.log_in("ada").await;
-    let (unanswered, unused) = (asked(1000, 1000), asked(600_000, 1000));
+    let (unanswered, unused) = (asked(4000, 4000), asked(600_000, 4000));
     let opened = first.caller.ask(&unanswered).await;
     let used_late = first.caller.ask(&unused).await;
     let verdict = approve(&first.caller, &ada, &unused, &used_late).await;
