@@ -86,6 +86,9 @@ struct Limited {
     /// Requests that one principal may ask for within a minute
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().asked_per_minute)]
     most_per_minute: u32,
+    /// How long a gateway's poll waits at most: shorter where a proxy ends it sooner
+    #[arg(long, value_name = "TIME", default_value = "25s", value_parser = time)]
+    longest_poll: Duration,
     /// For how long the same request is answered with the rejection that it got, without asking people again
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     rejection_holds: Duration,
@@ -98,6 +101,7 @@ impl From<&Limited> for Limits {
             open_per_principal: limited.most_open_per_principal,
             open_per_gate: limited.most_open_per_gate,
             asked_per_minute: limited.most_per_minute,
+            longest_poll: limited.longest_poll,
             rejection_holds: limited.rejection_holds,
         }
     }

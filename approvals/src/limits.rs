@@ -13,6 +13,8 @@ pub struct Limits {
     pub open_per_gate: u32,
     /// Asked anew within a minute, by one principal of one audience; the same request again joins and counts not.
     pub asked_per_minute: u32,
+    /// How long a gateway's poll waits at most; below what proxies take for a dead connection.
+    pub longest_poll: Duration,
     /// How long the same request is answered with the rejection that it got, without asking people again.
     pub rejection_holds: Duration,
 }
@@ -24,6 +26,7 @@ impl Default for Limits {
             open_per_principal: 100,
             open_per_gate: 1_000,
             asked_per_minute: 60,
+            longest_poll: Duration::from_secs(25),
             rejection_holds: Duration::from_secs(60),
         }
     }

@@ -67,16 +67,25 @@ impl StoreError {
     pub(crate) fn is_absence(&self) -> bool {
         let Self::Database(error) = self else { return false };
         match error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-            // PostgreSQL, appendix A: connection exceptions, operator intervention, lock not available.
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::BeginFailed
+            | sqlx::Error::WorkerCrashed => true,
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default();
-                ["08", "57", "55P03", "25P03"].iter().any(|class| code.starts_with(class))
+                ABSENT.iter().any(|class| code.starts_with(class)) || BUSY.contains(&code.as_ref())
             }
             _ => false,
         }
     }
 }
+
+/// PostgreSQL, appendix A, the codes that begin so: connection exceptions, insufficient resources, operator
+/// intervention, lock not available, a transaction that was idle for too long, a server that takes no writes (yet).
+const ABSENT: [&str; 6] = ["08", "53", "57", "55P03", "25P03", "25006"];
+/// SQLite's result codes: another process writes all the time, recovers the file, or wrote in between; the disk is full.
+const BUSY: [&str; 4] = ["5", "261", "517", "13"];
 
 /// The database and those who wait for it to change.
 pub(crate) struct Store {

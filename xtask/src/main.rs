@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
-use xtask::{bench, demo, envoy, faults, fuzz, mutants, packages, plugin, reading, rules, soak, suite};
+use xtask::{
+    bench, demo, envoy, faults, fuzz, mutants, packages, plugin, postgres, reading, rules, soak, suite,
+};
 
 /// Every command that a contributor or CI runs.
 #[derive(Parser)]
@@ -38,7 +40,7 @@ enum Command {
     /// Takes guards out of the filter, one at a time, and sees that a replay of the examples notices each.
     Mutants,
     /// Kills gateways and approval service at random moments under load, and checks that all that was promised
-    /// holds; then plays 2,000 generated requests in the harness and in a real Envoy, which must agree.
+    /// holds; before that, races and kills replicas of the service alone, on both databases; then plays 2,000 generated requests in the harness and in a real Envoy, which must agree.
     #[command(after_help = packages::help())]
     Soak {
         /// How often.
@@ -50,6 +52,9 @@ enum Command {
     },
     /// Looks for inputs for which something that must hold does not; needs Rust's nightly toolchain.
     Fuzz(fuzz::Options),
+    /// The tests of the approval service on a PostgreSQL of its own: what `test` does among others.
+    #[command(after_help = packages::help())]
+    Postgres,
     /// Everything that must hold before a change is taken.
     #[command(after_help = packages::help())]
     Test,
@@ -79,6 +84,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Bench(options) => bench::run(&workspace, *options),
         Command::Fuzz(options) => fuzz::run(&workspace, options),
         Command::Mutants => mutants::run(&workspace),
+        Command::Postgres => postgres::test(&workspace),
         Command::Soak { rounds, seed } => soak::run(&workspace, &soak::Options::new(*rounds, *seed)),
         Command::Test | Command::Ci => suite::test(&workspace),
     }

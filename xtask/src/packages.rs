@@ -55,6 +55,16 @@ pub fn require_load() -> Result<()> {
     install(&[(&["sh", "-c", "command -v wrk"], "wrk")])
 }
 
+/// Makes sure, as [`require`] does, that a PostgreSQL can be started, and a program with another clock.
+///
+/// # Errors
+/// As [`require`].
+pub fn require_postgres() -> Result<()> {
+    // A server's programs are in no search path.
+    let server = &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"];
+    install(&[(server, "postgresql"), (&["faketime", "--version"], "faketime")])
+}
+
 fn install(needed: &[Needed]) -> Result<()> {
     let missing: Vec<_> =
         needed.iter().filter(|(probe, _)| !runs(probe)).map(|(_, package)| *package).collect();

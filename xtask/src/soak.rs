@@ -69,12 +69,14 @@ pub struct Report {
     pub seconds: u64,
 }
 
-/// `cargo xtask soak`: checks that replays notice missing guards, starts what it needs, soaks, and prints what it found; the last line is JSON.
+/// `cargo xtask soak`: checks that replays notice missing guards, kills and races the
+/// service alone on both databases, starts what it needs, soaks, and prints what it found; the last line is JSON.
 ///
 /// # Errors
 /// When something promised does not hold, or something does not start.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     crate::mutants::run(workspace)?;
+    crate::postgres::soak(workspace, options.rounds, options.seed)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let stack = Stack::start(workspace).await?;

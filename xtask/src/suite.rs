@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::workspace::{Workspace, run};
-use crate::{demo, envoy, mutants, packages, plugin, rules};
+use crate::{demo, envoy, interface, mutants, packages, plugin, postgres, rules};
 
 /// One step: its name, and what it does.
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
 /// In this order: what is quick comes first. Steps name the same packages wherever they can, because other
 /// packages mean other features, and everything would be compiled again.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 15] = [
     ("formatting", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
     ("dependency rules", rules::check),
     ("alerts", alerts),
@@ -32,6 +32,8 @@ const STEPS: [Step; 13] = [
     ("browser tests", |workspace| {
         cargo(workspace, &["test", "--quiet", "--workspace", "--test", "browser", "--", "--ignored"])
     }),
+    ("tests on PostgreSQL", postgres::test),
+    ("the interface of the approval service", interface::test),
     ("the filter", |workspace| plugin::build(workspace).map(drop)),
     ("the filter in the harness", start),
     ("mutants", mutants::run),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_protocol::Token;
 use sqlx::AnyConnection;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use super::database::Database;
 use super::{Store, StoreError};
@@ -16,6 +16,8 @@ const CHANNEL: &str = "countersign";
 const MOST: usize = 240;
 /// How soon to look again while there is no connection to listen on.
 const RETRY: Duration = Duration::from_millis(250);
+/// For how long to try to connect before looking again. The pool's own pauses between tries grow with it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What happened.
 pub(super) struct News {
@@ -84,7 +86,11 @@ impl Store {
 
     /// Until the connection is lost.
     async fn listen(&self, url: &str) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect(url).await?;
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        let pool = pool.max_lifetime(None).idle_timeout(None).connect_lazy(url)?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        // What was missed is looked for below, and not after another silent wait in there.
+        listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         // What happened while nobody listened.
         self.tell_all();

@@ -15,6 +15,8 @@ use super::{Store, StoreError, Tx};
 const WAITER_IDLE: UnixMillis = 24 * 60 * 60 * 1000;
 /// The longest sleep between two looks at the clock.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// How soon to try again what the database did not do: deadlines pass while it is away.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often to forget.
 const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -66,7 +68,7 @@ impl Store {
         loop {
             let sleep = self.sweep().await.unwrap_or_else(|error| {
                 tracing::error!(%error, "cannot sweep");
-                LONGEST_SLEEP
+                RETRY
             });
             changes.mark_unchanged();
             tokio::select! {

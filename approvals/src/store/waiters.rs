@@ -11,8 +11,6 @@ use super::gateways::Gateway;
 use super::tickets::{Ticket, parsed};
 use super::{Store, StoreError, Tx};
 
-/// The longest poll; below what proxies take for a dead connection.
-const LONGEST_POLL: Duration = Duration::from_secs(25);
 /// The most verdicts in one reply; the rest comes with the next.
 const MOST_VERDICTS: u32 = 500;
 
@@ -110,7 +108,7 @@ impl Tx<'_> {
 impl Store {
     /// Waits until something happens to one of the waiter's tickets, or the time is over.
     pub(crate) async fn wait(&self, gateway: &Gateway, wait: &Wait) -> Result<WaitReply, WaitError> {
-        let until = Instant::now() + LONGEST_POLL.min(Duration::from_millis(wait.timeout_ms));
+        let until = Instant::now() + self.limits.longest_poll.min(Duration::from_millis(wait.timeout_ms));
         let mut bell = self.bells.listen(wait.waiter);
         let mut tx = self.write().await?;
         if !tx.bind_waiter(wait.waiter, gateway).await? {

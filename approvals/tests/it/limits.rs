@@ -12,6 +12,7 @@ const MANY: Limits = Limits {
     open_per_principal: 100,
     open_per_gate: 100,
     asked_per_minute: 100,
+    longest_poll: Duration::from_secs(25),
     rejection_holds: Duration::from_secs(60),
 };
 

@@ -17,13 +17,13 @@ mod ends;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod fire;
+#[cfg(test)]
 mod glass;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod inbox;
-#[cfg(test)]
-mod killed;
 #[cfg(test)]
 mod life;
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! A gateway's worker that asks, waits, claims and reports, one request after the other, across kills: what was
 //! answered is remembered, what was not is sent again as it was.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use countersign_protocol::{Hash, Token};
 use serde_json::{Value, json};
 
@@ -8,9 +10,9 @@ use super::caller::{Caller, Gone};
 use super::lane::Lane;
 use crate::harness::{EDGE, ask, gate, token, with_gates};
 
-pub(super) struct Life {
+pub(crate) struct Life {
     rng: fastrand::Rng,
-    pub(super) producer: Token,
+    pub(crate) producer: Token,
     held: Lane,
     plain: Lane,
     waiter: Token,
@@ -63,24 +65,28 @@ impl Request {
 }
 
 impl Life {
-    pub(super) fn new(rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(rng: fastrand::Rng) -> Self {
         let (producer, waiter) = (token(), token());
         let (held, plain) = (Lane::new(producer, "held"), Lane::new(producer, "plain"));
         let request = Request::new(waiter);
         Self { rng, producer, held, plain, waiter, cursor: 0, request, done: Vec::new(), checked: 0 }
     }
 
-    /// Goes on until the program is killed.
-    pub(super) async fn live(&mut self, caller: &Caller, people: &[String; 2]) -> Gone {
-        loop {
-            if let Err(gone) = self.go_on(caller, people).await {
-                return gone;
-            }
+    /// Goes on until the program is killed, or to the end of the first request that begins after `enough`.
+    pub(crate) async fn live(
+        &mut self,
+        caller: &Caller,
+        people: &[String; 2],
+        enough: &AtomicBool,
+    ) -> Result<(), Gone> {
+        while !enough.load(Ordering::SeqCst) {
+            self.go_on(caller, people).await?;
         }
+        self.go_on(caller, people).await
     }
 
     /// Brings the last request to its end; in good order the stop is the last record.
-    pub(super) async fn finish(&mut self, caller: &Caller, people: &[String; 2], in_good_order: bool) {
+    pub(crate) async fn finish(&mut self, caller: &Caller, people: &[String; 2], in_good_order: bool) {
         self.go_on(caller, people).await.unwrap();
         if in_good_order {
             self.beat(caller, "stop").await.unwrap();
@@ -88,7 +94,7 @@ impl Life {
         assert!(self.held.unacked().is_empty() && self.plain.unacked().is_empty());
     }
 
-    pub(super) fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.done.len()
     }
 
@@ -203,7 +209,7 @@ impl Life {
     }
 
     /// Checks what happened since it was last checked, and that whoever waited may go on waiting.
-    pub(super) async fn check_recent(&mut self, caller: &Caller, root: &str) {
+    pub(crate) async fn check_recent(&mut self, caller: &Caller, root: &str) {
         self.held.check(caller, root).await;
         self.plain.check(caller, root).await;
         for request in self.done[self.checked..].iter().chain([&self.request]) {
@@ -217,7 +223,7 @@ impl Life {
         }
     }
 
-    pub(super) async fn check_all(&mut self, caller: &Caller, root: &str) {
+    pub(crate) async fn check_all(&mut self, caller: &Caller, root: &str) {
         self.checked = 0;
         self.check_recent(caller, root).await;
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::caller::Caller;
 use crate::harness::record;
 
-pub(super) struct Lane {
+pub(crate) struct Lane {
     producer: Token,
     name: &'static str,
     lines: Vec<String>,
@@ -14,16 +14,16 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(producer: Token, name: &'static str) -> Self {
+    pub(crate) fn new(producer: Token, name: &'static str) -> Self {
         Self { producer, name, lines: Vec::new(), acked: 0 }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lines.len()
     }
 
     /// Makes a record and returns its hash.
-    pub(super) fn make(&mut self, kind: &str, members: Value) -> Hash {
+    pub(crate) fn make(&mut self, kind: &str, members: Value) -> Hash {
         let prev = self.lines.last().map_or(Hash::ZERO, |line| Hash::of(line.as_bytes()));
         let line = record(self.producer, self.name, (self.lines.len() as u64, prev), kind, members);
         let hash = Hash::of(line.as_bytes());
@@ -32,12 +32,12 @@ impl Lane {
     }
 
     /// What a delivery has to carry.
-    pub(super) fn unacked(&self) -> &[String] {
+    pub(crate) fn unacked(&self) -> &[String] {
         &self.lines[self.acked..]
     }
 
     /// Takes the acknowledgement out of a reply; it never goes back.
-    pub(super) fn ack(&mut self, reply: &Value) {
+    pub(crate) fn ack(&mut self, reply: &Value) {
         let mine = |ack: &&Value| ack["producer"] == json!(self.producer) && ack["lane"] == self.name;
         if let Some(ack) = reply["acked"].as_array().unwrap().iter().find(mine) {
             let acked = usize::try_from(ack["seq"].as_u64().unwrap()).unwrap() + 1;
@@ -47,7 +47,7 @@ impl Lane {
     }
 
     /// What is kept is what was made, and at least what was acknowledged.
-    pub(super) async fn check(&self, caller: &Caller, root: &str) {
+    pub(crate) async fn check(&self, caller: &Caller, root: &str) {
         let path = format!("/v1/evidence?producer={}&lane={}", self.producer, self.name);
         let kept = caller.get(&path, root).await.unwrap();
         // One line of JSON is read as what it is, several are text.
