@@ -9,6 +9,7 @@ mod openapi;
 pub(crate) mod people;
 pub(crate) mod problem;
 pub(crate) mod reviews;
+mod said;
 pub(crate) mod sessions;
 pub(crate) mod tickets;
 pub(crate) mod tokens;

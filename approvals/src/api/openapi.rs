@@ -7,11 +7,12 @@ use axum::body::Bytes;
 use axum::http::header;
 use axum::routing::{MethodRouter, get};
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
+use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::callers::COOKIE;
@@ -53,10 +54,23 @@ pub(super) fn described(routes: OpenApiRouter<Arc<App>>) -> (Router<Arc<App>>, O
     components.add_security_scheme("session", bearer("A session, as a log-in returns it, or an API token"));
     let cookie = ApiKeyValue::with_description(COOKIE, "A session, as browsers hold it");
     components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    if let Some(RefOr::T(answer)) = components.schemas.get_mut("NewAnswer") {
+        forbid_unknown(answer);
+    }
     for item in document.paths.paths.values_mut() {
         operations(item).for_each(|operation| operation.security = secured(operation));
     }
     (router, document)
+}
+
+/// That `serde` denies unknown members of an enum's variants is not written into its schema.
+fn forbid_unknown(schema: &mut Schema) {
+    let Schema::OneOf(variants) = schema else { return };
+    for variant in &mut variants.items {
+        if let RefOr::T(Schema::Object(variant)) = variant {
+            variant.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -19,6 +19,7 @@ use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path, Query};
 use super::problem::{Failed, Problem};
 use super::reviews::Reviewed;
+use super::said::{NewAnswer, Reason};
 use crate::app::App;
 use crate::auth::Session;
 use crate::people::{Member, Role};
@@ -167,28 +168,8 @@ pub(crate) struct Detail {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewAnswer {
-    kind: Kind,
-    #[serde(default)]
-    reason: Option<String>,
-    /// The hash of the question as it was shown.
-    shown: Hash,
-    /// Whether this opens alone what takes others as well: for those whom the gate's policy names, with a reason and
-    /// a second factor; somebody else reviews it afterwards.
-    #[serde(default)]
-    break_glass: bool,
-    /// Yes to this many uses only.
-    #[serde(default)]
-    uses: Option<i64>,
-    /// Yes for this long only, milliseconds.
-    #[serde(default)]
-    use_within_ms: Option<i64>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Revocation {
-    reason: String,
+    reason: Reason,
 }
 
 /// Whether somebody may see a request: whoever may stop it, and auditors.
@@ -294,11 +275,8 @@ pub(crate) async fn answer(
     Path(id): Path<Token>,
     Body(new): Body<NewAnswer>,
 ) -> Result<Json<Detail>, Problem> {
-    seen_to_answer(&app, &session, id, new.kind).await?;
-    let NewAnswer { kind, reason, shown, break_glass, uses, use_within_ms } = new;
-    let narrowed = Narrowed { uses, use_within_ms };
-    let amr = session.amr.clone();
-    let given = Given { kind, reason, shown, amr, break_glass, narrowed, assertion: None };
+    seen_to_answer(&app, &session, id, new.kind()).await?;
+    let given = new.given(session.amr.clone());
     give(&app, session.clone(), id, given).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))
@@ -314,7 +292,7 @@ pub(crate) async fn revoke(
     Body(revocation): Body<Revocation>,
 ) -> Result<Json<Detail>, Problem> {
     seen(&app, &session, id).await?;
-    take_back(&app, session.clone(), id, revocation.reason).await?;
+    take_back(&app, session.clone(), id, revocation.reason.0).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))
 }

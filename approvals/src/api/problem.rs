@@ -209,8 +209,10 @@ impl From<Refused> for Problem {
         let status = match refused {
             Refused::Unknown => return Self::not_found(),
             Refused::Store(error) => return error.into(),
-            Refused::BadReason | Refused::BadTerms => StatusCode::UNPROCESSABLE_ENTITY,
-            Refused::OtherShown | Refused::AlreadyAnswered | Refused::Closed(_) => StatusCode::CONFLICT,
+            Refused::BadReason => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::BadTerms | Refused::OtherShown | Refused::AlreadyAnswered | Refused::Closed(_) => {
+                StatusCode::CONFLICT
+            }
             Refused::Ineligible(_) => StatusCode::FORBIDDEN,
         };
         Self::new(status, &code(&refused), refused.to_string())

@@ -14,6 +14,7 @@ use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path};
 use super::people::{may_see, seen};
 use super::problem::{Failed, Problem};
+use super::said::Reason;
 use crate::app::App;
 use crate::store::reviews::Review;
 
@@ -51,8 +52,7 @@ pub(crate) struct Reviews {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Finding {
     /// What was found.
-    #[schema(min_length = 1, max_length = 1000)]
-    note: String,
+    note: Reason,
 }
 
 /// List broken glass that nobody else has looked at yet
@@ -82,6 +82,6 @@ pub(crate) async fn close(
     Body(finding): Body<Finding>,
 ) -> Result<StatusCode, Problem> {
     seen(&app, &session, id).await?;
-    app.store.close_review(id, &session.member, &finding.note).await?;
+    app.store.close_review(id, &session.member, &finding.note.0).await?;
     Ok(StatusCode::NO_CONTENT)
 }

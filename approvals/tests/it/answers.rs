@@ -126,7 +126,7 @@ async fn only_what_was_shown_is_answered_and_a_no_has_a_reason() {
     let shown = service.show(&ticket).await["shown"].clone();
     for kind in ["reject", "flag"] {
         let silent = json!({ "kind": kind, "shown": shown, "reason": "  " });
-        assert_eq!(service.post(&path, &ada, silent).await.body["code"], "bad_reason");
+        assert_eq!(service.post(&path, &ada, silent).await.body["code"], "malformed_body");
     }
 }
 

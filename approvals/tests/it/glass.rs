@@ -44,7 +44,7 @@ async fn one_opens_it_alone_and_another_looks_at_it() {
     let ticket = service.ask(&first).await["ticket"].as_str().unwrap().to_owned();
     let dan = proven(&service, "dan").await;
     let broken =
-        answer(&service, &dan, &ticket, json!({ "break_glass": true, "reason": "The site is down" })).await;
+        answer(&service, &dan, &ticket, json!({ "kind": "break_glass", "reason": "The site is down" })).await;
     assert_eq!(broken.status, 200, "{}", broken.body);
     assert_eq!((&broken.body["state"], &broken.body["missing"]), (&json!("approved"), &json!(0)));
     let grant = service.grant(&service.ask(&first).await["verdict"]);
@@ -77,18 +77,15 @@ async fn one_opens_it_alone_and_another_looks_at_it() {
 async fn glass_is_not_broken_lightly() {
     let service = Service::start().await;
     let ticket = service.open(glazed()).await;
-    let because = json!({ "break_glass": true, "reason": "The site is down" });
+    let because = json!({ "kind": "break_glass", "reason": "The site is down" });
     let refused = async |session: &str, more: &Value| {
         answer(&service, session, &ticket, more.clone()).await.body["code"].clone()
     };
     let dan = service.log_in("dan").await;
     assert_eq!(refused(&dan, &because).await, "second_factor_missing");
     let dan = proven(&service, "dan").await;
-    assert_eq!(refused(&dan, &json!({ "break_glass": true })).await, "bad_reason");
-    assert_eq!(
-        refused(&dan, &json!({ "kind": "flag", "break_glass": true, "reason": "no" })).await,
-        "bad_terms"
-    );
+    assert_eq!(refused(&dan, &json!({ "kind": "break_glass" })).await, "malformed_body");
+    assert_eq!(refused(&dan, &json!({ "kind": "flag", "uses": 1, "reason": "no" })).await, "malformed_body");
     assert_eq!(
         refused(&dan, &json!({})).await,
         "not_in_group",
@@ -106,7 +103,7 @@ async fn who_approved_with_others_may_still_open_it_alone() {
     let cid = proven(&service, "cid").await;
     assert_eq!(answer(&service, &cid, &ticket, json!({})).await.body["missing"], 1);
     let alone =
-        answer(&service, &cid, &ticket, json!({ "break_glass": true, "reason": "Nobody answers" })).await;
+        answer(&service, &cid, &ticket, json!({ "kind": "break_glass", "reason": "Nobody answers" })).await;
     assert_eq!(alone.body["state"], "approved", "{}", alone.body);
     assert_eq!(alone.body["answers"][0]["dropped"], "replaced");
 }

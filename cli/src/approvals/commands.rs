@@ -117,9 +117,10 @@ pub(super) fn approve(client: &Client, approve: &Approve, json: bool) -> Result<
     if let Some(code) = &approve.totp {
         client.post::<Value>("/v1/sessions/totp", &json!({ "totp": code }))?;
     }
+    let kind = if approve.break_glass { "break_glass" } else { "approve" };
+    let Approve { reason, uses, within, .. } = approve;
     let body = json!({
-        "kind": "approve", "reason": approve.reason, "shown": shown, "break_glass": approve.break_glass,
-        "uses": approve.uses, "use_within_ms": approve.within,
+        "kind": kind, "reason": reason, "shown": shown, "uses": uses, "use_within_ms": within,
     });
     give(client, &detail.summary.ticket, &body, json)
 }

@@ -240,8 +240,7 @@ impl Approvals {
     /// # Errors
     /// When the service does not take it.
     pub async fn break_glass(&self, ticket: &Ticket, person: &str, reason: &str) -> Result<()> {
-        let body =
-            json!({ "kind": "approve", "reason": reason, "shown": ticket.shown(), "break_glass": true });
+        let body = json!({ "kind": "break_glass", "reason": reason, "shown": ticket.shown() });
         let path = format!("/v1/requests/{}/answers", ticket.id());
         match self.call(Method::POST, &path, person, Factor::Totp, Some(body)).await? {
             (200, _) => Ok(()),

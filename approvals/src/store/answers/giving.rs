@@ -14,7 +14,7 @@ use crate::store::tickets::{Ticket, find, state_name};
 use crate::store::{Store, StoreError, Tx};
 
 /// The longest reason, characters.
-const LONGEST_REASON: usize = 1000;
+pub(crate) const LONGEST_REASON: usize = 1000;
 
 /// An answer that somebody gives.
 pub(crate) struct Given {

@@ -1,0 +1,86 @@
+//! What people say to a request, as it is sent: a reason where one is needed, terms where they may be.
+
+use countersign_protocol::Hash;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::store::answers::giving::{Given, LONGEST_REASON};
+use crate::store::answers::{Kind, Narrowed};
+
+/// Why: something that can be read, of at most 1,000 characters.
+#[derive(Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(pattern = "[!-~]", max_length = 1000)]
+pub(crate) struct Reason(pub(super) String);
+
+impl TryFrom<String> for Reason {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_REASON;
+        if fits {
+            Ok(Self(text))
+        } else {
+            Err("a reason has something to read in it, and at most 1000 characters")
+        }
+    }
+}
+
+/// An answer; `shown` is the hash of the question as it was shown.
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum NewAnswer {
+    /// Yes; to fewer `uses` or for less time than was asked for, where that is said.
+    Approve {
+        #[serde(default)]
+        reason: Option<Reason>,
+        shown: Hash,
+        #[serde(default)]
+        uses: Option<i64>,
+        #[serde(default)]
+        use_within_ms: Option<i64>,
+    },
+    /// Yes, and no others are needed: for those whom a gate's policy names, with a second factor. Somebody else
+    /// reviews it afterwards.
+    BreakGlass {
+        reason: Reason,
+        shown: Hash,
+        #[serde(default)]
+        uses: Option<i64>,
+        #[serde(default)]
+        use_within_ms: Option<i64>,
+    },
+    /// No, for good; the caller sees the reason.
+    Reject { reason: Reason, shown: Hash },
+    /// Not without one more person looking at it.
+    Flag { reason: Reason, shown: Hash },
+}
+
+impl NewAnswer {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Approve { .. } | Self::BreakGlass { .. } => Kind::Approve,
+            Self::Reject { .. } => Kind::Reject,
+            Self::Flag { .. } => Kind::Flag,
+        }
+    }
+
+    /// Given by somebody who proved who they are by `amr`.
+    pub(super) fn given(self, amr: Vec<String>) -> Given {
+        let kind = self.kind();
+        let break_glass = matches!(self, Self::BreakGlass { .. });
+        let (reason, shown, narrowed) = match self {
+            Self::Approve { reason, shown, uses, use_within_ms } => {
+                (reason, shown, Narrowed { uses, use_within_ms })
+            }
+            Self::BreakGlass { reason, shown, uses, use_within_ms } => {
+                (Some(reason), shown, Narrowed { uses, use_within_ms })
+            }
+            Self::Reject { reason, shown } | Self::Flag { reason, shown } => {
+                (Some(reason), shown, Narrowed::default())
+            }
+        };
+        let reason = reason.map(|Reason(text)| text);
+        Given { kind, reason, shown, amr, break_glass, narrowed, assertion: None }
+    }
+}
