@@ -14,6 +14,7 @@ pub mod plugin;
 pub mod postgres;
 pub mod reading;
 pub mod rules;
+pub mod service;
 pub mod soak;
 pub mod stack;
 pub mod suite;

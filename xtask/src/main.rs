@@ -6,7 +6,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
 use xtask::{
-    bench, demo, envoy, faults, fuzz, mutants, packages, plugin, postgres, reading, rules, soak, suite,
+    bench, demo, envoy, faults, fuzz, mutants, packages, plugin, postgres, reading, rules, service, soak,
+    suite,
 };
 
 /// Every command that a contributor or CI runs.
@@ -55,6 +56,9 @@ enum Command {
     /// The tests of the approval service on a PostgreSQL of its own: what `test` does among others.
     #[command(after_help = packages::help())]
     Postgres,
+    /// Builds the approval service as one static binary, at `target/service/countersign-approvals`.
+    #[command(after_help = packages::help())]
+    Service,
     /// Everything that must hold before a change is taken.
     #[command(after_help = packages::help())]
     Test,
@@ -85,6 +89,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&workspace, options),
         Command::Mutants => mutants::run(&workspace),
         Command::Postgres => postgres::test(&workspace),
+        Command::Service => service::build(&workspace).map(drop),
         Command::Soak { rounds, seed } => soak::run(&workspace, &soak::Options::new(*rounds, *seed)),
         Command::Test | Command::Ci => suite::test(&workspace),
     }

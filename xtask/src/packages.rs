@@ -46,6 +46,14 @@ pub fn require_for_tests() -> Result<()> {
     install(&[&NEEDED[..], &more].concat())
 }
 
+/// Makes sure, as [`require`] does, that the approval service can be built as a static binary.
+///
+/// # Errors
+/// As [`require`].
+pub fn require_musl() -> Result<()> {
+    install(&[(&["musl-gcc", "--version"], "musl-tools")])
+}
+
 /// Makes sure, as [`require`] does, that the benchmark's load generator is there.
 ///
 /// # Errors

@@ -63,7 +63,15 @@ impl Stack {
     /// When something does not build or does not become ready.
     pub async fn start(workspace: &Workspace) -> Result<Self> {
         // Of the whole workspace, so that what the tests compiled is used again.
-        let servers = ["--workspace", "--bin", "countersign-approvals", "--bin", "deploy-agent"];
+        let servers = [
+            "--workspace",
+            "--bin",
+            "countersign",
+            "--bin",
+            "countersign-approvals",
+            "--bin",
+            "deploy-agent",
+        ];
         run(workspace.cargo().args(["build", "--quiet"]).args(servers))?;
         Self::of(workspace, "debug").await
     }

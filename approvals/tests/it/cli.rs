@@ -18,7 +18,7 @@ pub(crate) fn program(data: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(data: &Path, arguments: &[&str], input: &str) -> Value {
+pub(crate) fn run(data: &Path, arguments: &[&str], input: &str) -> Value {
     let mut child = program(data, arguments).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();

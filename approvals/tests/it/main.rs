@@ -35,6 +35,8 @@ mod outcomes;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod serving;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod standing;

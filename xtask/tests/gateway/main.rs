@@ -25,6 +25,7 @@ mod scene;
 mod service;
 mod soak;
 mod starter;
+mod terminal;
 mod tokens;
 mod trapping;
 mod uploads;
@@ -97,6 +98,7 @@ fn main() -> Result<ExitCode> {
     bodies::add(&mut trials);
     people::add(&mut trials);
     service::add(&mut trials);
+    terminal::add(&mut trials);
     identities::add(&mut trials);
     tokens::add(&mut trials);
     delegation::add(&mut trials);
