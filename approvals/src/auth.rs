@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
+use crate::people::Name;
 use crate::people::{Member, OTP};
 use crate::random;
 use crate::store::attempts::Target;
@@ -178,7 +179,12 @@ impl Auth {
     /// The account with that name and password.
     async fn recognise(&self, attempt: &str, credentials: &Credentials) -> Result<Member, LoginError> {
         let permit = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| LoginError::Busy)?;
-        let member = self.store.member(&self.store.local(&credentials.user)).await?;
+        // A name that cannot be one is nobody's: PostgreSQL would not even look for it.
+        let person = credentials.user.parse::<Name>().ok().map(|name| self.store.local(name.as_str()));
+        let member = match person {
+            Some(person) => self.store.member(&person).await?,
+            None => None,
+        };
         let target = if member.is_some() { Target::Account } else { Target::Stranger };
         self.begin(attempt, target).await?;
         let hash = member.as_ref().and_then(|member| member.password.clone());

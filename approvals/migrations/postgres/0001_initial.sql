@@ -11,6 +11,7 @@ CREATE TABLE tickets (
     principal  TEXT NOT NULL,
     digest     TEXT NOT NULL,
     question   TEXT NOT NULL,  -- as the gateway sent it, byte for byte
+    outline    TEXT,           -- the question without what is long: what lists are made of
     shown      TEXT NOT NULL,  -- SHA-256 of `question`
     asked_at   BIGINT NOT NULL,
     answer_by  BIGINT NOT NULL,
@@ -214,6 +215,7 @@ CREATE TABLE accounts (
     password   TEXT,     -- Argon2id, PHC string format; none where another provider logs them in
     totp       TEXT,     -- base32
     totp_since BIGINT,
+    login_at   BIGINT,  -- when a provider last vouched for them
     PRIMARY KEY (issuer, subject)
 );
 

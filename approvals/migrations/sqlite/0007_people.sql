@@ -12,6 +12,7 @@ CREATE TABLE accounts (
     password   TEXT,     -- Argon2id, PHC string format; none where another provider logs them in
     totp       TEXT,     -- base32
     totp_since INTEGER,
+    login_at   INTEGER,  -- when a provider last vouched for them
     PRIMARY KEY (issuer, subject)
 ) STRICT;
 
@@ -132,3 +133,6 @@ CREATE TABLE ticket_gates (
 
 -- The last answer to the same request, to remember a rejection by.
 CREATE INDEX tickets_digest ON tickets (audience, principal, digest, settled_at);
+
+-- The question without what is long: what lists are made of. Tickets from before have none, and their question is read.
+ALTER TABLE tickets ADD COLUMN outline TEXT;

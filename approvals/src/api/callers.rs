@@ -99,6 +99,15 @@ caller!(Auditor, parts, app, {
 caller!(Admin, parts, app, {
     let session = within(parts, app, Scope::Admin).await?;
     let runs = session.member.has(&[Role::Admin]);
+    // A password alone must not make anybody somebody else. A token was made by somebody who had proven more.
+    if runs
+        && session.scopes.is_none()
+        && parts.method != Method::GET
+        && !app.auth.is_proven(&session).await?
+    {
+        let detail = "prove your second factor first: it counts for 15 minutes";
+        return Err(Problem::forbidden("second_factor_missing", detail));
+    }
     runs.then_some(Self(session))
         .ok_or_else(|| Problem::forbidden("not_an_admin", "only administrators do this"))
 });

@@ -17,7 +17,7 @@ impl TryFrom<String> for Reason {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_REASON;
+        let fits = !text.trim().is_empty() && !text.contains('\0') && text.chars().count() <= LONGEST_REASON;
         if fits {
             Ok(Self(text))
         } else {

@@ -73,6 +73,7 @@ pub(crate) async fn make(
         let detail = "a token has a name of at most 100 characters, a scope, and 1 to 366 days";
         return Err(Problem::unprocessable("bad_token", detail));
     }
+    app.auth.must_change(&session).await?;
     let (person, lasts) = (&session.member.person, i64::from(new.days) * 24 * 60 * 60 * 1000);
     let mut tx = app.store.write().await?;
     let (token, about) = tx.make_token(person, &new.name, new.scopes, lasts).await?;

@@ -98,14 +98,19 @@ pub(crate) struct NewCodes {
 impl Auth {
     /// Whether a session may change the account's factors: a factor was proven in it lately, or there is none yet.
     pub(crate) async fn may_change(&self, session: &Session) -> Result<bool, FactorError> {
-        let row = self.store.session(&session.secret).await?.ok_or(FactorError::NoSession)?;
-        let lately = |at: &Option<UnixMillis>| at.is_some_and(|at| row.now - at < OTP_LASTS);
-        let proven = [row.otp_at, row.passkey_at].iter().any(lately);
         let person = &session.member.person;
-        Ok(proven || (session.member.totp.is_none() && self.store.passkeys(person).await?.is_empty()))
+        Ok(self.is_proven(session).await?
+            || (session.member.totp.is_none() && self.store.passkeys(person).await?.is_empty()))
     }
 
-    pub(super) async fn must_change(&self, session: &Session) -> Result<(), FactorError> {
+    /// Whether a second factor was proven in a session lately.
+    pub(crate) async fn is_proven(&self, session: &Session) -> Result<bool, FactorError> {
+        let row = self.store.session(&session.secret).await?.ok_or(FactorError::NoSession)?;
+        let lately = |at: &Option<UnixMillis>| at.is_some_and(|at| row.now - at < OTP_LASTS);
+        Ok([row.otp_at, row.passkey_at].iter().any(lately))
+    }
+
+    pub(crate) async fn must_change(&self, session: &Session) -> Result<(), FactorError> {
         if self.may_change(session).await? { Ok(()) } else { Err(FactorError::Unproven) }
     }
 

@@ -42,7 +42,6 @@ pub(crate) struct SentOff {
 impl Auth {
     /// Sends a browser to the provider.
     pub(crate) async fn send_off(&self, provider: &Provider, next: String) -> Result<SentOff, ProvidedError> {
-        let _entered = self.entrance.try_acquire().map_err(|_| LoginError::Busy)?;
         let state = random::secret().map_err(StoreError::from)?;
         let (to, away) = provider.send_off(&state, next).await?;
         let mut tx = self.store.write().await?;

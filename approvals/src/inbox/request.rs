@@ -211,7 +211,7 @@ pub(super) async fn page(
         waiting,
         choice: choose(&ticket, &answers, session, extent),
         may_stop: may_stop(&ticket, &session.member),
-        glass_by: glass_by(&ticket, &answers, session),
+        glass_by: glass_by(&ticket, &answers, session).filter(|_| !is_folded(&question.request.body, extent)),
         glass: review.map(|review| glass(&names, &ticket, review, session)),
         answers: answers.iter().map(|kept| said(&names, kept)).collect(),
         uses: app.store.uses(id).await?.iter().map(used).collect(),

@@ -238,11 +238,13 @@ impl Tx<'_> {
         Ok(removed.rows_affected() == 1)
     }
 
-    /// Gives a local account another password and second factor: sessions that were begun with the old ones end.
+    /// Gives a local account another password and second factor. It is a new account from then on, whoever made it
+    /// so: it approves nothing that was asked before, and sessions, tokens and passkeys of the old one are gone.
     pub(crate) async fn reset_account(&mut self, new: &Prepared) -> Result<bool, StoreError> {
         let person = self.store.local(&new.login.user);
         let reset = sqlx::query(
-            "UPDATE accounts SET password = $1, totp = $2, totp_since = $3 WHERE issuer = $4 AND subject = $5",
+            "UPDATE accounts SET password = $1, totp = $2, totp_since = $3, created_at = $3
+             WHERE issuer = $4 AND subject = $5",
         )
         .bind(&new.hash)
         .bind(&new.login.totp)
@@ -252,6 +254,7 @@ impl Tx<'_> {
         .execute(&mut *self.inner)
         .await?;
         self.remove_passkeys(&person).await?;
+        self.end_tokens(&person).await?;
         Ok(reset.rows_affected() == 1)
     }
 }

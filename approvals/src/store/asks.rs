@@ -13,7 +13,7 @@ use countersign_protocol::{Hash, Token};
 use super::evidence::KeepError;
 use super::gateways::Gateway;
 use super::history::Entry;
-use super::tickets::{Ticket, find};
+use super::tickets::{Ticket, find, outline};
 use super::{Store, StoreError, Tx};
 use crate::people::Member;
 use crate::random;
@@ -126,12 +126,13 @@ impl Tx<'_> {
         };
         let (id, event) = match open {
             Some(ticket) => (ticket.id, "joined"),
-            None if !self.could_pass(question).await? => {
-                let detail = "not enough people may approve this, so it would never pass";
-                return Ok(Err(refusal("nobody_can_approve", detail)));
-            }
+            // Limits first: they cost less than to look at everybody.
             None => match self.limited(gateway, question).await? {
                 Some(refusal) => return Ok(Err(refusal)),
+                None if !self.could_pass(question).await? => {
+                    let detail = "not enough people may approve this, so it would never pass";
+                    return Ok(Err(refusal("nobody_can_approve", detail)));
+                }
                 None => (self.open(gateway, ask, question).await?, "asked"),
             },
         };
@@ -222,8 +223,9 @@ impl Tx<'_> {
         let id = random::token()?;
         let terms = &question.terms;
         sqlx::query(
-            "INSERT INTO tickets (id, capability, audience, principal, digest, question, shown, asked_at,
-                 answer_by, use_within, uses) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO tickets (id, capability, audience, principal, digest, question, outline, shown,
+                 asked_at, answer_by, use_within, uses)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(id.to_string())
         .bind(random::token()?.to_string())
@@ -231,6 +233,7 @@ impl Tx<'_> {
         .bind(&question.cedar.principal)
         .bind(ask.digest.to_string())
         .bind(&ask.raw)
+        .bind(outline(question)?)
         .bind(Hash::of(ask.raw.as_bytes()).to_string())
         .bind(self.now)
         .bind(self.now + terms.expires_ms)

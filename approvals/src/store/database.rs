@@ -56,8 +56,10 @@ impl fmt::Display for Database {
         match self {
             Self::Sqlite(path) => write!(f, "{}", path.display()),
             Self::Postgres(url) => {
-                let place = url.split_once('@').map_or(url.as_str(), |(_, place)| place);
-                write!(f, "postgres://{}", place.trim_start_matches("postgres://"))
+                // What cannot be read is not shown: nobody knows where in it the password is.
+                let Ok(url) = Url::parse(url) else { return f.write_str("PostgreSQL") };
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                write!(f, "postgres://{}{port}{}", url.host_str().unwrap_or_default(), url.path())
             }
         }
     }

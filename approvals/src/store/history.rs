@@ -7,6 +7,11 @@ use sqlx::FromRow;
 
 use super::{Store, StoreError, Tx};
 
+/// How soon the same is not worth a line again, milliseconds.
+const AGAIN: UnixMillis = 60 * 1000;
+/// The most entries that are shown.
+const MOST_ENTRIES: i64 = 1000;
+
 /// One thing that happened.
 #[derive(Debug, Clone, Default, Serialize, FromRow, utoipa::ToSchema)]
 pub(crate) struct Entry {
@@ -52,8 +57,13 @@ impl Entry {
 }
 
 impl Tx<'_> {
-    /// Adds to a ticket's history.
+    /// Adds to a ticket's history. What the same one tries again and again is kept once a minute.
     pub(crate) async fn record(&mut self, ticket: Token, entry: Entry) -> Result<(), StoreError> {
+        if matches!(&*entry.event, "joined" | "refused" | "client_left")
+            && self.just_said(ticket, &entry).await?
+        {
+            return Ok(());
+        }
         sqlx::query(
             "INSERT INTO history (ticket, at, event, issuer, subject, code, detail)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -72,12 +82,27 @@ impl Tx<'_> {
     }
 }
 
+impl Tx<'_> {
+    async fn just_said(&mut self, ticket: Token, entry: &Entry) -> Result<bool, StoreError> {
+        let same = "SELECT count(*) FROM history WHERE ticket = $1 AND event = $2 AND at > $3
+             AND coalesce(issuer, '') = $4 AND coalesce(subject, '') = $5 AND coalesce(code, '') = $6
+             AND coalesce(detail, '') = $7";
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let query = sqlx::query_scalar(same).bind(ticket.to_string()).bind(entry.event.clone());
+        let query = query.bind(self.now - AGAIN).bind(text(&entry.issuer)).bind(text(&entry.subject));
+        let count: i64 =
+            query.bind(text(&entry.code)).bind(text(&entry.detail)).fetch_one(&mut *self.inner).await?;
+        Ok(count > 0)
+    }
+}
+
 impl Store {
-    /// A ticket's history.
+    /// A ticket's history, the latest of it where there is very much.
     pub(crate) async fn history(&self, ticket: Token) -> Result<Vec<Entry>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT at, event, issuer, subject, code, detail FROM history WHERE ticket = $1 ORDER BY seq",
+            "SELECT at, event, issuer, subject, code, detail FROM
+                 (SELECT * FROM history WHERE ticket = $1 ORDER BY seq DESC LIMIT $2) AS latest ORDER BY seq",
         );
-        Ok(query.bind(ticket.to_string()).fetch_all(&self.reader).await?)
+        Ok(query.bind(ticket.to_string()).bind(MOST_ENTRIES).fetch_all(&self.reader).await?)
     }
 }

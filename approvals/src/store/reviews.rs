@@ -88,7 +88,7 @@ impl Store {
             query.bind(id.to_string()).fetch_optional(&mut *tx.inner).await.map_err(StoreError::from)?;
         let ticket = find(&mut tx.inner, id).await?;
         let (review, ticket) = review.zip(ticket).ok_or(NotClosed::Nothing)?;
-        if !may_close(&ticket, &review, member) {
+        if !may_close(&ticket, &review, member) || tx.broke_glass(id, &member.person).await? {
             let entry = Entry::event("refused").by(&member.person).code("not_reviewer");
             tx.record(id, entry.detail(Some("review".into()))).await?;
             tx.commit().await?;
@@ -115,6 +115,16 @@ impl Tx<'_> {
         .execute(&mut *self.inner)
         .await?;
         Ok(())
+    }
+
+    /// Whether somebody broke the glass of a ticket, first or not.
+    async fn broke_glass(&mut self, ticket: Token, person: &Person) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar(
+            "SELECT count(*) FROM answers WHERE ticket = $1 AND issuer = $2 AND subject = $3 AND break_glass = 1",
+        );
+        let query = query.bind(ticket.to_string()).bind(&person.issuer).bind(&person.subject);
+        let count: i64 = query.fetch_one(&mut *self.inner).await?;
+        Ok(count > 0)
     }
 
     async fn close_review(&mut self, id: Token, member: &Member, note: &str) -> Result<(), StoreError> {

@@ -48,6 +48,11 @@ impl Tx<'_> {
     async fn forget(&mut self) -> Result<(), StoreError> {
         let idle = self.now - WAITER_IDLE;
         sqlx::query("DELETE FROM waiters WHERE seen_at < $1").bind(idle).execute(&mut *self.inner).await?;
+        // Nobody repeats an ask for so long; what came of it is in the history.
+        sqlx::query("DELETE FROM asks WHERE held_until < $1 AND at < $1")
+            .bind(idle)
+            .execute(&mut *self.inner)
+            .await?;
         sqlx::query("DELETE FROM sessions WHERE expires_at < $1")
             .bind(self.now)
             .execute(&mut *self.inner)

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use countersign_protocol::approval::{State, Verdict};
-use countersign_protocol::request::Question;
+use countersign_protocol::request::{CedarRequest, ExactRequest, Question, Shown};
 use countersign_protocol::{Hash, Token, UnixMillis};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, FromRow, Row as _};
@@ -124,6 +124,26 @@ impl Ticket {
     }
 }
 
+/// The most of a path that lists show, characters.
+const LONGEST_PATH: usize = 500;
+
+/// A question without what is long and lists do not show.
+pub(crate) fn outline(question: &Question) -> Result<String, serde_json::Error> {
+    let CedarRequest { principal, action, resource, .. } = question.cedar.clone();
+    let ExactRequest { method, scheme, authority, path, body_sha256, .. } = question.request.clone();
+    let path = path.chars().take(LONGEST_PATH).collect();
+    let (headers, trailers, body) = (Vec::new(), Vec::new(), Shown::Text(String::new()));
+    serde_json::to_string(&Question {
+        cedar: CedarRequest { principal, action, resource, context: serde_json::Value::Null },
+        also: Vec::new(),
+        involved: question.involved.clone(),
+        gates: question.gates.clone(),
+        terms: question.terms.clone(),
+        request: ExactRequest { method, scheme, authority, path, headers, body, body_sha256, trailers },
+        justification: None,
+    })
+}
+
 /// The ticket of that id.
 pub(crate) async fn find(db: &mut AnyConnection, id: Token) -> Result<Option<Ticket>, StoreError> {
     let query = sqlx::query_as("SELECT * FROM current WHERE id = $1").bind(id.to_string());
@@ -143,7 +163,7 @@ impl Store {
         Ok(query.fetch_optional(&self.reader).await?)
     }
 
-    /// The open tickets: those that wait for people before those that wait to be used, what lapses first on top.
+    /// The open tickets, in outline: those that wait for people before those that wait to be used, what lapses first on top.
     pub(crate) async fn open_tickets(&self) -> Result<Vec<Ticket>, StoreError> {
         let mut open = self.open_in(State::Pending).await?;
         open.append(&mut self.open_in(State::Approved).await?);
@@ -153,28 +173,34 @@ impl Store {
     /// However many are approved, they must not hide what waits for people.
     async fn open_in(&self, state: State) -> Result<Vec<Ticket>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT * FROM current WHERE lapses_at IS NOT NULL AND state_now = $1 ORDER BY lapses_at LIMIT 1000",
+            "SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question,
+                 shown, asked_at, answer_by, use_by, uses, used, outcomes_unknown, state_now, reason, grant_jws, lapses_at, now
+             FROM current WHERE lapses_at IS NOT NULL AND state_now = $1 ORDER BY lapses_at LIMIT 1000",
         );
         Ok(query.bind(state_name(state)).fetch_all(&self.reader).await?)
     }
 
-    /// The tickets that were closed last.
+    /// The tickets that were closed last, in outline.
     pub(crate) async fn closed_tickets(&self, limit: u32) -> Result<Vec<Ticket>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT * FROM current WHERE state_now NOT IN ('pending', 'approved')
+            "SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question,
+                 shown, asked_at, answer_by, use_by, uses, used, outcomes_unknown, state_now, reason, grant_jws, lapses_at, now
+             FROM current WHERE state_now NOT IN ('pending', 'approved')
              ORDER BY asked_at DESC LIMIT $1",
         );
         Ok(query.bind(i64::from(limit)).fetch_all(&self.reader).await?)
     }
 
-    /// The tickets in one state, or in any, the latest on top.
+    /// The tickets in one state, or in any, the latest on top, in outline.
     pub(crate) async fn tickets(&self, state: Option<State>, limit: u32) -> Result<Vec<Ticket>, StoreError> {
         if let Some(open @ (State::Pending | State::Approved)) = state {
             // The few that are open have an index; the state of this moment cannot have one.
             return self.open_in(open).await;
         }
         let query = sqlx::query_as(
-            "SELECT * FROM current WHERE $1 IS NULL OR state_now = $1 ORDER BY asked_at DESC LIMIT $2",
+            "SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question,
+                 shown, asked_at, answer_by, use_by, uses, used, outcomes_unknown, state_now, reason, grant_jws, lapses_at, now
+             FROM current WHERE $1 IS NULL OR state_now = $1 ORDER BY asked_at DESC LIMIT $2",
         );
         Ok(query.bind(state.map(state_name)).bind(i64::from(limit)).fetch_all(&self.reader).await?)
     }

@@ -16,6 +16,9 @@ use crate::random;
 
 /// How exactly the last use of a token is known, milliseconds: not each use may write.
 const USED_EVERY: UnixMillis = 60 * 1000;
+/// For how long a provider's word that somebody is there is good for their tokens, milliseconds: whoever is taken away
+/// there does not log in any more.
+const VOUCHED_FOR: UnixMillis = 30 * 24 * 60 * 60 * 1000;
 /// What every token begins with, so that people and scanners know one when they see it.
 const PREFIX: &str = "countersign_";
 
@@ -74,9 +77,12 @@ impl Store {
     /// The token with that secret, unless it is over.
     pub(crate) async fn token(&self, secret: &str) -> Result<Option<ApiToken>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT api_tokens.*, now FROM api_tokens, clock WHERE hash = $1 AND expires_at > now",
+            "SELECT api_tokens.*, now FROM api_tokens CROSS JOIN clock JOIN accounts
+                 ON accounts.issuer = api_tokens.issuer AND accounts.subject = api_tokens.subject
+             WHERE hash = $1 AND expires_at > now AND (password IS NOT NULL OR login_at > now - $2)",
         );
-        let token: Option<ApiToken> = query.bind(hashed(secret)).fetch_optional(&self.reader).await?;
+        let query = query.bind(hashed(secret)).bind(VOUCHED_FOR);
+        let token: Option<ApiToken> = query.fetch_optional(&self.reader).await?;
         let stale = |token: &&ApiToken| token.used_at.is_none_or(|at| token.now - at > USED_EVERY);
         if let Some(token) = token.as_ref().filter(stale) {
             let mut tx = self.write().await?;
@@ -135,6 +141,16 @@ impl Tx<'_> {
         .execute(&mut *self.inner)
         .await?;
         Ok((secret, token))
+    }
+
+    /// Ends all of somebody's tokens.
+    pub(crate) async fn end_tokens(&mut self, person: &Person) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM api_tokens WHERE issuer = $1 AND subject = $2")
+            .bind(&person.issuer)
+            .bind(&person.subject)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
     }
 
     /// Ends one of somebody's tokens.

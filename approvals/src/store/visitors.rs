@@ -34,8 +34,8 @@ impl Tx<'_> {
         visitor: &Visitor,
     ) -> Result<Option<(Member, Differences)>, StoreError> {
         sqlx::query(
-            "INSERT INTO accounts (issuer, subject, name, created_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name",
+            "INSERT INTO accounts (issuer, subject, name, created_at, login_at) VALUES ($1, $2, $3, $4, $4)
+             ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, login_at = excluded.login_at",
         )
         .bind(&visitor.person.issuer)
         .bind(&visitor.person.subject)

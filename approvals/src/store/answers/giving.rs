@@ -107,6 +107,9 @@ impl Store {
         let mut tx = self.write().await?;
         let ticket = find(&mut *tx.inner, id).await?.ok_or(Refused::Unknown)?;
         if !may_stop(&ticket, member) {
+            let entry = Entry::event("refused").by(&member.person).code(Ineligible::NotInGroup.code());
+            tx.record(id, entry.detail(Some("revoke".into()))).await?;
+            tx.commit().await?;
             return Err(Refused::Ineligible(Ineligible::NotInGroup));
         }
         if !tx.settle(&ticket, State::Approved, "revoked", Some(reason)).await? {
@@ -284,7 +287,8 @@ fn in_terms(ticket: &Ticket, given: &Given) -> Result<(), Refused> {
 }
 
 fn sound(reason: &str) -> Result<(), Refused> {
-    let fits = !reason.trim().is_empty() && reason.chars().count() <= LONGEST_REASON;
+    let fits =
+        !reason.trim().is_empty() && !reason.contains('\0') && reason.chars().count() <= LONGEST_REASON;
     fits.then_some(()).ok_or(Refused::BadReason)
 }
 
