@@ -37,8 +37,8 @@ struct Cluster {
 const FIRE: [&str; 2] = ["killed", "races"];
 /// All that restarts no server. What tests measured is shown, and what chance chose.
 const ALL: [&str; 4] = ["--include-ignored", "--show-output", "--skip", "restarted"];
-/// What restarts the server would trip all others, so it comes alone.
-const RESTARTED: [&str; 3] = ["--ignored", "--show-output", "restarted"];
+/// What restarts the server would trip all others, so it comes alone, one after the other.
+const RESTARTED: [&str; 4] = ["--ignored", "--show-output", "--test-threads=1", "restarted"];
 
 /// Runs the tests of the approval service on a PostgreSQL that is there for nothing else.
 ///
