@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow};
 use tempfile::TempDir;
@@ -23,7 +23,10 @@ const INTERRUPTED: i32 = 130;
 const ROUNDS: &str = "COUNTERSIGN_ROUNDS";
 
 /// The one that runs, if one does.
-static RUNNING: Mutex<Option<Arc<Cluster>>> = Mutex::new(None);
+static RUNNING: Mutex<Option<Cluster>> = Mutex::new(None);
+
+/// What tests have to know of it.
+type Environment = [(&'static str, String); 2];
 
 /// A server in a temporary folder, for this machine only.
 struct Cluster {
@@ -37,17 +40,17 @@ struct Cluster {
 const FIRE: [&str; 2] = ["killed", "races"];
 /// All that restarts no server. What tests measured is shown, and what chance chose.
 const ALL: [&str; 4] = ["--include-ignored", "--show-output", "--skip", "restarted"];
-/// What restarts the server would trip all others, so it comes alone.
-const RESTARTED: [&str; 3] = ["--ignored", "--show-output", "restarted"];
+/// What restarts the server would trip all others, so it comes alone, one after the other.
+const RESTARTED: [&str; 4] = ["--ignored", "--show-output", "--test-threads=1", "restarted"];
 
 /// Runs the tests of the approval service on a PostgreSQL that is there for nothing else.
 ///
 /// # Errors
 /// When PostgreSQL cannot be had or started, or a test fails.
 pub fn test(workspace: &Workspace) -> Result<()> {
-    on_cluster(|cluster| {
+    on_cluster(|environment| {
         for words in [&ALL[..], &RESTARTED] {
-            run(tests(workspace, words).envs(cluster.environment()))?;
+            run(tests(workspace, words).envs(environment.clone()))?;
         }
         Ok(())
     })
@@ -65,9 +68,9 @@ pub fn soak(workspace: &Workspace, rounds: usize, seed: u64) -> Result<()> {
         tests
     };
     run(&mut tests(&FIRE))?;
-    on_cluster(|cluster| {
-        run(tests(&FIRE).envs(cluster.environment()))?;
-        run(tests(&RESTARTED).envs(cluster.environment()))
+    on_cluster(|environment| {
+        run(tests(&FIRE).envs(environment.clone()))?;
+        run(tests(&RESTARTED).envs(environment.clone()))
     })
 }
 
@@ -77,17 +80,22 @@ fn tests(workspace: &Workspace, words: &[&str]) -> Command {
     cargo
 }
 
-fn on_cluster(work: impl FnOnce(&Cluster) -> Result<()>) -> Result<()> {
+fn on_cluster(work: impl FnOnce(&Environment) -> Result<()>) -> Result<()> {
     packages::require_postgres()?;
     stop_when_interrupted();
-    let cluster = Arc::new(Cluster::start()?);
-    *running() = Some(Arc::clone(&cluster));
-    let worked = work(&cluster);
-    *running() = None;
-    worked.and(cluster.stop())
+    let cluster = Cluster::start()?;
+    let environment = cluster.environment();
+    *running() = Some(cluster);
+    let worked = work(&environment);
+    worked.and(stop(&mut running()))
 }
 
-fn running() -> MutexGuard<'static, Option<Arc<Cluster>>> {
+/// Stops the one that runs. Whoever else wants to must wait, with the guard that this is done under.
+fn stop(running: &mut Option<Cluster>) -> Result<()> {
+    running.take().map_or(Ok(()), Cluster::stop)
+}
+
+fn running() -> MutexGuard<'static, Option<Cluster>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -100,7 +108,10 @@ fn stop_when_interrupted() {
                 return;
             };
             if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-                running().take().map(|cluster| cluster.stop());
+                let mut running = running();
+                if let Err(error) = stop(&mut running) {
+                    eprintln!("error: {error:#}");
+                }
                 exit(INTERRUPTED);
             }
         });
@@ -134,12 +145,12 @@ impl Cluster {
         fs::write(&file, settings).with_context(|| format!("cannot write `{}`", file.display()))
     }
 
-    fn stop(&self) -> Result<()> {
+    fn stop(self) -> Result<()> {
         output(&mut self.pg_ctl(&["stop", "--wait", "--silent", "--mode=immediate"])).map(drop)
     }
 
     /// What tests have to know: the server's address, and the command line behind which `restart` and the like go.
-    fn environment(&self) -> [(&'static str, String); 2] {
+    fn environment(&self) -> Environment {
         let address = format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port);
         [("COUNTERSIGN_TEST_POSTGRES", address), ("COUNTERSIGN_TEST_POSTGRES_CONTROL", self.control())]
     }

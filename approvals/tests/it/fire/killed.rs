@@ -12,7 +12,7 @@ use super::life::Life;
 use super::replicas::{Replica, Site, rounds, seeded};
 use crate::cli::Serving;
 
-const LIVES: usize = 6;
+const LIVES: usize = 4;
 /// A gateway that is killed itself, and never stops in good order.
 const KILLED_GATEWAY: usize = 0;
 
@@ -44,7 +44,7 @@ async fn under_load(
         })
     };
     let living: Vec<_> = lives.into_iter().enumerate().map(go_on).collect();
-    tokio::time::sleep(Duration::from_millis(rng.u64(30..300))).await;
+    tokio::time::sleep(Duration::from_millis(rng.u64(30..200))).await;
     let [victim, other] = replicas;
     victim.caller.killed.store(true, Ordering::SeqCst);
     drop(victim);

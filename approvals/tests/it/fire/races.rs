@@ -72,11 +72,11 @@ struct Said {
 
 impl Race {
     async fn open(players: Arc<Players>, mut rng: fastrand::Rng) -> Self {
-        let times = [rng.u64(20..200), rng.u64(20..200)];
+        let times = [rng.u64(40..400), rng.u64(40..400)];
         let mut asked = with_gates(&[gate("sre", 2)]);
         asked["terms"]["expires_ms"] = json!(times[0]);
         asked["terms"]["use_within_ms"] = json!(times[1]);
-        asked["terms"]["uses"] = json!(rng.u32(1..=3));
+        asked["terms"]["uses"] = json!(rng.u32(1..=5));
         let ask = ask(asked);
         let opened = players.callers[rng.usize(0..2)].ask(&ask).await;
         let ticket = opened["ticket"].as_str().unwrap().to_owned();
@@ -130,7 +130,7 @@ impl Race {
         }
     }
 
-    /// Claims, more than there are uses, and somebody takes the yes back at some moment, perhaps.
+    /// Claims, at least as many as there are uses, and somebody takes the yes back at some moment, perhaps.
     async fn used(&mut self) -> (Vec<Value>, Option<(StatusCode, Value)>) {
         let opened = self.any().ask(&self.ask).await;
         let Some(verdict) = opened.get("verdict").filter(|verdict| verdict["grant"].is_string()) else {
@@ -146,7 +146,7 @@ impl Race {
             });
         }
         let mut revoked = None;
-        if self.rng.bool() {
+        if self.rng.u8(0..4) > 0 {
             let (caller, moment) = (self.any(), self.moment(self.times[1]));
             sleep(moment).await;
             let path = format!("/v1/requests/{}/revoke", self.ticket);
