@@ -78,10 +78,11 @@ fn everybody() -> OpenApiRouter<Arc<App>> {
 
 /// All that the service answers to.
 pub(crate) fn router(app: &Arc<App>) -> Router {
-    let (router, described) = openapi::described(gateways().merge(everybody()));
+    let people = everybody().layer(middleware::from_fn(extract::whole));
+    let (router, described) = openapi::described(gateways().merge(people));
     router
         .merge(openapi::router(&described))
-        .merge(crate::inbox::router())
+        .merge(crate::inbox::router().layer(middleware::from_fn(extract::whole)))
         .route("/metrics", get(metrics::exposed))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })

@@ -9,6 +9,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::packages;
+use crate::stack::login::Login;
 use crate::stack::process::Process;
 use crate::workspace::{Workspace, output, run};
 
@@ -95,7 +96,8 @@ impl Service {
         };
         let said =
             |words: &[&str]| -> Result<Value> { Ok(serde_json::from_str(&output(&mut command(words))?)?) };
-        let root = said(&["user", "add", "root", "--group", "admins", "--group", "sre"])?;
+        let root: Login =
+            serde_json::from_value(said(&["user", "add", "root", "--group", "admins", "--group", "sre"])?)?;
         let gateway = text(&said(&["gateway", "add", "edge", "--audience", "edge"])?, "token")?;
         said(&["user", "add", "ada", "--group", "sre"])?;
         let (process, ready) = Process::ready("approvals", command(&OPTIONS).into(), folder).await?;
@@ -105,7 +107,7 @@ impl Service {
             let request = http.post(format!("{url}{path}")).bearer_auth(credential).json(&body);
             Ok(request.send().await?.error_for_status()?.json().await?)
         };
-        let log_in = json!({ "user": "root", "password": root["password"] });
+        let log_in = json!({ "user": "root", "password": root.password, "totp": root.code(0)? });
         let session = text(&post("/v1/sessions", "", log_in).await?, "session")?;
         let scopes =
             json!({ "name": "schemathesis", "scopes": ["read", "answer", "audit", "admin"], "days": 1 });

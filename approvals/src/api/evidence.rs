@@ -11,7 +11,7 @@ use super::callers::Auditor;
 use super::extract::Query;
 use super::problem::{Failed, Problem};
 use crate::app::App;
-use crate::store::evidence::{Break, Filter, MOST_LINES};
+use crate::store::evidence::{Break, Filter, LINES};
 
 /// Read evidence: the lines as they came, each lane in order
 #[utoipa::path(get, path = "/v1/evidence", tag = "auditors", params(Filter),
@@ -22,9 +22,8 @@ pub(crate) async fn lines(
     Query(filter): Query<Filter>,
 ) -> Result<impl IntoResponse, Problem> {
     let whole = |from: u64| i64::try_from(from).is_ok();
-    if filter.limit.is_some_and(|limit| !(1..=MOST_LINES).contains(&limit)) || !filter.from.is_none_or(whole)
-    {
-        let detail = "`limit` is 1 to 10000, `from` a number that a record can have";
+    if filter.limit.is_some_and(|limit| !(1..=LINES.1).contains(&limit)) || !filter.from.is_none_or(whole) {
+        let detail = "`limit` is 1 to 1000000, `from` a number that a record can have";
         return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail));
     }
     let mut text = app.store.evidence(&filter).await?.join("\n");

@@ -1,10 +1,35 @@
 //! What handlers take from a request: the body, the path, the query, with problems for errors.
 
+use std::time::Duration;
+
+use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header;
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use countersign_protocol::approval::EVIDENCE;
 
+use tokio::time::timeout;
+
+use super::LONGEST_BODY;
 use super::problem::Problem;
+
+/// How long somebody may take to send a body.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Reads the body before anything else: whoever sends it is recognised when it is here, not when it began.
+pub(crate) async fn whole(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match timeout(PATIENCE, to_bytes(body, LONGEST_BODY)).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(parts, body.into())).await,
+        Ok(Err(_)) => {
+            let detail = format!("this path takes at most {LONGEST_BODY} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).into_response()
+        }
+        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body did not come")
+            .into_response(),
+    }
+}
 
 /// A JSON body.
 #[derive(FromRequest)]

@@ -31,8 +31,8 @@ impl From<sqlx::Error> for KeepError {
     }
 }
 
-/// The most lines in one reply.
-pub(crate) const MOST_LINES: u32 = 10_000;
+/// The most lines in one reply: where nothing is said, and where more are asked for.
+pub(crate) const LINES: (u32, u32) = (10_000, 1_000_000);
 
 /// Which records to read.
 #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
@@ -48,7 +48,7 @@ pub(crate) struct Filter {
     #[param(maximum = 9223372036854775807_i64)]
     pub(crate) from: Option<u64>,
     /// The most records; 10,000 when absent.
-    #[param(minimum = 1, maximum = 10000)]
+    #[param(minimum = 1, maximum = 1000000)]
     pub(crate) limit: Option<u32>,
 }
 
@@ -108,7 +108,7 @@ impl Store {
         let query = query.bind(filter.lane.map(name)).bind(&filter.kind);
         let query = query.bind(filter.ticket.map(|ticket| ticket.to_string()));
         let query = query.bind(i64::try_from(filter.from.unwrap_or(0)).unwrap_or(i64::MAX));
-        Ok(query.bind(i64::from(filter.limit.unwrap_or(MOST_LINES))).fetch_all(&self.reader).await?)
+        Ok(query.bind(i64::from(filter.limit.unwrap_or(LINES.0))).fetch_all(&self.reader).await?)
     }
 }
 

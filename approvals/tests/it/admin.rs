@@ -7,7 +7,7 @@ use crate::harness::{EDGE, PASSWORD, Service, ask, gate, question, with_gates};
 #[tokio::test]
 async fn an_administrator_makes_accounts_places_them_and_takes_them_away() {
     let service = Service::start().await;
-    let root = service.log_in("root").await;
+    let root = service.proven("root").await;
     let new = json!({ "user": "fay", "name": "Fay", "groups": ["dba"] });
     let made = service.post("/v1/users", &root, new.clone()).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -43,7 +43,7 @@ async fn an_administrator_makes_accounts_places_them_and_takes_them_away() {
 #[tokio::test]
 async fn a_gateway_speaks_until_it_is_removed() {
     let service = Service::start().await;
-    let root = service.log_in("root").await;
+    let root = service.proven("root").await;
     let made = service.post("/v1/gateways", &root, json!({ "name": "new", "audience": "prod" })).await.body;
     let token = made["token"].as_str().unwrap();
     assert_eq!(service.ask_as(token, &ask(question())).await["result"], "open");
@@ -60,7 +60,7 @@ async fn a_gateway_speaks_until_it_is_removed() {
 #[tokio::test]
 async fn the_last_administrator_stays() {
     let service = Service::start().await;
-    let root = service.log_in("root").await;
+    let root = service.proven("root").await;
     for (method, path) in [("DELETE", "/v1/users/root"), ("DELETE", "/v1/groups/admins/members/root")] {
         assert_eq!(service.call(method, path, &root, None).await.body["code"], "last_admin", "{path}");
     }
@@ -111,7 +111,7 @@ async fn an_auditor_reads_all_and_changes_nothing() {
 #[tokio::test]
 async fn an_administrator_who_joins_a_group_approves_only_what_is_asked_afterwards_and_never_his_own() {
     let service = Service::start().await;
-    let root = service.log_in("root").await;
+    let root = service.proven("root").await;
     let mut own = question();
     own["involved"][1]["names"] = json!([{ "issuer": "local", "subject": "root" }]);
     let (before, own_before) = (service.open(question()).await, service.open(own.clone()).await);
@@ -150,4 +150,36 @@ async fn a_gateway_can_do_nothing_but_its_own() {
             reply.status
         );
     }
+}
+
+#[tokio::test]
+async fn a_password_alone_changes_nobody() {
+    let service = Service::start().await;
+    let root = service.log_in("root").await;
+    for (method, path, body) in [
+        ("POST", "/v1/users/ada/reset", None),
+        ("POST", "/v1/users/root/reset", None),
+        ("POST", "/v1/users", Some(json!({ "user": "x" }))),
+        ("DELETE", "/v1/users/ada", None),
+        ("PUT", "/v1/groups/sre/members/root", None),
+        ("POST", "/v1/gateways", Some(json!({ "name": "x", "audience": "prod" }))),
+    ] {
+        let reply = service.call(method, path, &root, body).await;
+        assert_eq!(reply.body["code"], "second_factor_missing", "{method} {path}");
+    }
+    assert_eq!(service.get("/v1/users", &root).await.status, 200, "who only looks changes nothing");
+}
+
+#[tokio::test]
+async fn who_was_reset_is_new_and_approves_nothing_from_before() {
+    let service = Service::start().await;
+    let before = service.open(question()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let root = service.proven("root").await;
+    let login = service.post("/v1/users/ada/reset", &root, json!({})).await.body;
+    let log_in = json!({ "user": "ada", "password": login["password"] });
+    let ada = service.post("/v1/sessions", "", log_in).await.body["session"].as_str().unwrap().to_owned();
+    assert_eq!(service.answer(&ada, &before, "approve").await.body["code"], "account_too_young");
+    let after = service.open(question()).await;
+    assert_eq!(service.answer(&ada, &after, "approve").await.body["state"], "approved");
 }

@@ -3,20 +3,13 @@
 use countersign_protocol::approval::State;
 use serde_json::{Value, json};
 
-use crate::harness::{Reply, Service, ask, claim, code, gate, with_gates};
+use crate::harness::{Reply, Service, ask, claim, gate, with_gates};
 
 /// Two of sre, or one of dba alone.
 fn glazed() -> Value {
     let mut gate = gate("sre", 2);
     gate["break_glass"] = json!({ "group": { "issuer": "local", "id": "dba" }, "group_name": "dba" });
     with_gates(&[gate])
-}
-
-async fn proven(service: &Service, user: &str) -> String {
-    let session = service.log_in(user).await;
-    let stepped = service.post("/v1/sessions/totp", &session, json!({ "totp": code(0) })).await;
-    assert_eq!(stepped.status, 200, "{}", stepped.body);
-    session
 }
 
 async fn answer(service: &Service, session: &str, ticket: &str, more: Value) -> Reply {
@@ -42,7 +35,7 @@ async fn one_opens_it_alone_and_another_looks_at_it() {
     let service = Service::start().await;
     let first = ask(glazed());
     let ticket = service.ask(&first).await["ticket"].as_str().unwrap().to_owned();
-    let dan = proven(&service, "dan").await;
+    let dan = service.proven("dan").await;
     let broken =
         answer(&service, &dan, &ticket, json!({ "kind": "break_glass", "reason": "The site is down" })).await;
     assert_eq!(broken.status, 200, "{}", broken.body);
@@ -83,7 +76,7 @@ async fn glass_is_not_broken_lightly() {
     };
     let dan = service.log_in("dan").await;
     assert_eq!(refused(&dan, &because).await, "second_factor_missing");
-    let dan = proven(&service, "dan").await;
+    let dan = service.proven("dan").await;
     assert_eq!(refused(&dan, &json!({ "kind": "break_glass" })).await, "malformed_body");
     assert_eq!(refused(&dan, &json!({ "kind": "flag", "uses": 1, "reason": "no" })).await, "malformed_body");
     assert_eq!(
@@ -91,7 +84,7 @@ async fn glass_is_not_broken_lightly() {
         "not_in_group",
         "he is in no group that approves with others"
     );
-    let ada = proven(&service, "ada").await;
+    let ada = service.proven("ada").await;
     assert_eq!(refused(&ada, &because).await, "not_in_group", "she may not open it alone");
     assert_eq!(service.show(&ticket).await["state"], "pending");
 }
@@ -100,7 +93,7 @@ async fn glass_is_not_broken_lightly() {
 async fn who_approved_with_others_may_still_open_it_alone() {
     let service = Service::start().await;
     let ticket = service.open(glazed()).await;
-    let cid = proven(&service, "cid").await;
+    let cid = service.proven("cid").await;
     assert_eq!(answer(&service, &cid, &ticket, json!({})).await.body["missing"], 1);
     let alone =
         answer(&service, &cid, &ticket, json!({ "kind": "break_glass", "reason": "Nobody answers" })).await;

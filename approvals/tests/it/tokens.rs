@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Service, gate, question, with_gates};
+use crate::harness::{Service, code, gate, question, with_gates};
 
 async fn token(service: &Service, user: &str, scopes: &[&str]) -> (String, String) {
     let session = service.log_in(user).await;
+    // A code counts once, and some have several tokens here.
+    service.sql("DELETE FROM totp_steps").await;
+    let stepped = service.post("/v1/sessions/totp", &session, json!({ "totp": code(0) })).await;
+    assert_eq!(stepped.status, 200, "{}", stepped.body);
     let new = json!({ "name": "a pipeline", "scopes": scopes, "days": 30 });
     let made = service.post("/v1/tokens", &session, new).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -88,6 +92,9 @@ async fn a_token_ends_when_it_is_ended_when_its_time_is_over_and_with_its_accoun
     let (over, _) = token(&service, "bob", &["read"]).await;
     service.sql("UPDATE api_tokens SET expires_at = 1").await;
     assert_eq!(service.get("/v1/me", &over).await.status, 401);
+    let (reset, _) = token(&service, "cid", &["read"]).await;
+    service.app.reset_user(&"cid".parse().unwrap()).await.unwrap();
+    assert_eq!(service.get("/v1/me", &reset).await.status, 401);
     let (gone, _) = token(&service, "dan", &["read"]).await;
     assert_eq!(service.get("/v1/me", &gone).await.body["person"]["subject"], "dan");
     service.app.forget_user("dan", None).await.unwrap();
@@ -113,6 +120,8 @@ async fn nothing_keeps_a_token_but_its_hash() {
 async fn a_token_needs_a_name_a_scope_and_an_end() {
     let service = Service::start().await;
     let session = service.log_in("ada").await;
+    let good = json!({ "name": "x", "scopes": ["read"], "days": 1 });
+    assert_eq!(service.post("/v1/tokens", &session, good).await.body["code"], "second_factor_missing");
     for new in [
         json!({ "name": " ", "scopes": ["read"], "days": 1 }),
         json!({ "name": "x", "scopes": [], "days": 1 }),
@@ -122,4 +131,16 @@ async fn a_token_needs_a_name_a_scope_and_an_end() {
     ] {
         assert_eq!(service.post("/v1/tokens", &session, new.clone()).await.status, 422, "{new}");
     }
+}
+
+#[tokio::test]
+async fn a_token_of_somebody_whom_the_provider_has_not_seen_for_long_is_worth_nothing() {
+    let service = Service::start().await;
+    let (ada, _) = token(&service, "ada", &["read"]).await;
+    service
+        .sql("UPDATE accounts SET password = NULL, login_at = (SELECT now FROM clock) WHERE subject = 'ada'")
+        .await;
+    assert_eq!(service.get("/v1/me", &ada).await.status, 200);
+    service.sql("UPDATE accounts SET login_at = login_at - 2592000001 WHERE subject = 'ada'").await;
+    assert_eq!(service.get("/v1/me", &ada).await.status, 401);
 }

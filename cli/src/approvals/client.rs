@@ -137,7 +137,13 @@ impl Client {
                         "run `countersign approvals login`, or put an API token into COUNTERSIGN_TOKEN";
                     return Err(Failure::Usage(format!("nobody is logged in: {what}")));
                 }
-                read(&path)?
+                let kept = read(&path)?;
+                let (url, session) = kept.split_once('\n').unwrap_or_default();
+                if url != self.url {
+                    let what = format!("log in there, or name `{url}` with `--url`");
+                    return Err(Failure::Usage(format!("nobody is logged in at `{}`: {what}", self.url)));
+                }
+                session.to_owned()
             }
         };
         Ok(token.trim().to_owned())
@@ -152,8 +158,29 @@ fn session_file() -> Result<PathBuf, Failure> {
     Ok(state.join("countersign/session"))
 }
 
-/// Keeps a session for the commands that follow; readable by its owner alone.
-pub(super) fn keep(session: &str) -> Result<(), Failure> {
+impl Client {
+    /// Keeps a session for the commands that follow, with where it is one; readable by its owner alone.
+    pub(super) fn keep(&self, session: &str) -> Result<(), Failure> {
+        keep(&format!("{}\n{session}", self.url))
+    }
+
+    /// Refuses to send secrets where anybody can read them.
+    pub(super) fn must_be_private(&self) -> Result<(), Failure> {
+        let host =
+            self.url.strip_prefix("http://").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
+        let near = |host: &str| {
+            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+            matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+        };
+        if host.is_none_or(near) {
+            return Ok(());
+        }
+        let what = "a password over it could be read on the way: use `https://`";
+        Err(Failure::Usage(format!("`{}` is plain HTTP to another machine: {what}", self.url)))
+    }
+}
+
+fn keep(text: &str) -> Result<(), Failure> {
     let path = session_file()?;
     let wrong = |error: std::io::Error| Failure::Other(format!("cannot write `{}`: {error}", path.display()));
     if let Some(folder) = path.parent() {
@@ -165,7 +192,7 @@ pub(super) fn keep(session: &str) -> Result<(), Failure> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&path).and_then(|mut file| file.write_all(session.as_bytes())).map_err(wrong)
+    options.open(&path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(wrong)
 }
 
 /// Forgets the session.

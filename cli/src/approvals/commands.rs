@@ -50,6 +50,7 @@ struct LoggedIn {
 
 /// Logs in, and keeps the session.
 pub(super) fn log_in(client: &Client, user: &str) -> Result<(), Failure> {
+    client.must_be_private()?;
     let password = if std::io::stdin().is_terminal() {
         rpassword::prompt_password("Password: ")
     } else {
@@ -59,7 +60,7 @@ pub(super) fn log_in(client: &Client, user: &str) -> Result<(), Failure> {
     let password = password.map_err(|error| Failure::Other(format!("cannot read the password: {error}")))?;
     let LoggedIn { session } =
         client.post_as_nobody("/v1/sessions", &json!({ "user": user, "password": password }))?;
-    client::keep(&session)?;
+    client.keep(&session)?;
     output::print(&format!("logged in as {user}, for at most 12 hours\n"))
 }
 

@@ -281,7 +281,7 @@ impl Approvals {
     /// # Errors
     /// As [`Self::evidence`].
     pub async fn evidence_of(&self, producer: &str) -> Result<Vec<Record>> {
-        self.records(&format!("/v1/evidence?producer={producer}&limit={}", u32::MAX)).await
+        self.records(&format!("/v1/evidence?producer={producer}&limit={}", 1_000_000)).await
     }
 
     /// The evidence of one kind, however much there is.
@@ -289,7 +289,7 @@ impl Approvals {
     /// # Errors
     /// As [`Self::evidence`].
     pub async fn evidence_of_kind(&self, kind: &str) -> Result<Vec<Record>> {
-        self.records(&format!("/v1/evidence?kind={kind}&limit={}", u32::MAX)).await
+        self.records(&format!("/v1/evidence?kind={kind}&limit={}", 1_000_000)).await
     }
 
     async fn records(&self, path: &str) -> Result<Vec<Record>> {
