@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how fast the filter is, what it costs and how many requests it holds, on a real Envoy,
 //! in one run; writes `docs/performance.md`.
 
+mod approvals;
 mod cost;
 mod extractors;
 mod goals;
@@ -27,6 +28,7 @@ use crate::demo::Signals;
 use crate::stack::Stack;
 use crate::workspace::{Workspace, run as run_command};
 use crate::{envoy, plugin};
+use approvals::Service;
 use cost::{Cost, Sizes};
 use extractors::Extractor;
 use goals::Goal;
@@ -46,6 +48,9 @@ pub struct Options {
     /// Short rounds and fewer held requests: for a look, not for the page
     #[arg(long)]
     quick: bool,
+    /// Only the approval service by itself, printed
+    #[arg(long)]
+    service: bool,
     /// Prints all figures as one line of JSON at the end
     #[arg(long)]
     json: bool,
@@ -84,6 +89,7 @@ struct Figures {
     replay: Replays,
     routes: Vec<Lookup>,
     extractors: Vec<Extractor>,
+    services: Vec<Service>,
     goals: Vec<Goal>,
 }
 
@@ -94,6 +100,9 @@ struct Figures {
 pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
     if cfg!(not(target_os = "linux")) {
         bail!("the benchmark reads what Linux says of processes");
+    }
+    if options.service {
+        return service(workspace, if options.quick { QUICK } else { FULL });
     }
     let tool = Tool::find()?;
     let floor = build(workspace)?;
@@ -111,6 +120,14 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
         }
     })?;
     report(workspace, options, &figures)
+}
+
+/// Measures the approval service by itself, and prints what the page would say of it.
+fn service(workspace: &Workspace, scale: Scale) -> Result<()> {
+    run_command(workspace.cargo().args(["build", "--release", "--package", "countersign-approvals"]))?;
+    let services = Runtime::new()?.block_on(approvals::measure(workspace, scale.held))?;
+    println!("{}", approvals::render(&services));
+    Ok(())
 }
 
 /// What the benchmark works with.
@@ -145,6 +162,7 @@ impl Bench<'_> {
             replay: replay::measure(self.workspace, self.scale.replayed, &self.processors)?,
             routes: routes::measure(self.workspace)?,
             extractors: extractors::measure(self.workspace, stack.filter())?,
+            services: approvals::measure(self.workspace, self.scale.held).await?,
             goals: Vec::new(),
         };
         figures.goals = goals::all(&figures);

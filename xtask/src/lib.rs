@@ -1,5 +1,6 @@
 //! What `cargo xtask` does, as a library: the gateway tests use it too.
 
+pub mod alone;
 pub mod bench;
 pub mod demo;
 pub mod envoy;

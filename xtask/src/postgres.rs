@@ -80,14 +80,22 @@ fn tests(workspace: &Workspace, words: &[&str]) -> Command {
     cargo
 }
 
-fn on_cluster(work: impl FnOnce(&Environment) -> Result<()>) -> Result<()> {
+/// Works with the address of a PostgreSQL that is there for nothing else.
+///
+/// # Errors
+/// When PostgreSQL cannot be had or started, or the work fails.
+pub fn with<T>(work: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    on_cluster(|[(_, address), _]| work(address))
+}
+
+fn on_cluster<T>(work: impl FnOnce(&Environment) -> Result<T>) -> Result<T> {
     packages::require_postgres()?;
     stop_when_interrupted();
     let cluster = Cluster::start()?;
     let environment = cluster.environment();
     *running() = Some(cluster);
     let worked = work(&environment);
-    worked.and(stop(&mut running()))
+    stop(&mut running()).and(worked)
 }
 
 /// Stops the one that runs. Whoever else wants to must wait, with the guard that this is done under.

@@ -44,22 +44,22 @@ struct Reply {
 
 /// The page as HTML.
 pub(crate) fn page(document: &Value) -> Result<String, askama::Error> {
-    let operations: Vec<_> = members(&document["paths"]).flat_map(operations).collect();
-    let groups = document["tags"].as_array().into_iter().flatten().map(|tag| {
-        let name = text(&tag["name"]);
+    let operations: Vec<_> = members(at(document, "/paths")).flat_map(operations).collect();
+    let groups = at(document, "/tags").as_array().into_iter().flatten().map(|tag| {
+        let name = text(at(tag, "/name"));
         let own = operations.iter().filter(|(tag, _)| *tag == name);
         Group {
-            description: text(&tag["description"]),
+            description: text(at(tag, "/description")),
             proof: proof(&name),
             operations: own.map(|(_, about)| operation(about)).collect(),
             name,
         }
     });
     let page = ReferencePage {
-        title: text(&document["info"]["title"]),
-        description: text(&document["info"]["description"]),
+        title: text(at(document, "/info/title")),
+        description: text(at(document, "/info/description")),
         groups: groups.collect(),
-        types: members(&document["components"]["schemas"])
+        types: members(at(document, "/components/schemas"))
             .map(|(name, schema)| (name.clone(), pretty(schema)))
             .collect(),
     };
@@ -81,37 +81,42 @@ type About<'a> = (&'a str, &'a str, &'a Value);
 
 /// The operations of a path, each under its tag.
 fn operations<'a>((path, item): (&'a String, &'a Value)) -> Vec<(String, About<'a>)> {
-    let operations = members(item).filter(|(_, about)| about["tags"].is_array());
+    let operations = members(item).filter(|(_, about)| at(about, "/tags").is_array());
     operations
-        .map(|(method, about)| (text(&about["tags"][0]), (path.as_str(), method.as_str(), about)))
+        .map(|(method, about)| (text(at(about, "/tags/0")), (path.as_str(), method.as_str(), about)))
         .collect()
 }
 
 fn operation((path, method, about): &About<'_>) -> Operation {
     let parameter = |one: &Value| Parameter {
-        name: text(&one["name"]),
-        place: text(&one["in"]),
-        description: text(&one["description"]),
+        name: text(at(one, "/name")),
+        place: text(at(one, "/in")),
+        description: text(at(one, "/description")),
     };
     let reply = |(status, one): (&String, &Value)| Reply {
         status: status.clone(),
-        description: text(&one["description"]),
+        description: text(at(one, "/description")),
         schema: schema(one),
     };
     Operation {
         method: method.to_uppercase(),
         path: (*path).to_owned(),
-        summary: text(&about["summary"]),
-        parameters: about["parameters"].as_array().into_iter().flatten().map(parameter).collect(),
-        body: schema(&about["requestBody"]),
-        replies: members(&about["responses"]).map(reply).collect(),
+        summary: text(at(about, "/summary")),
+        parameters: at(about, "/parameters").as_array().into_iter().flatten().map(parameter).collect(),
+        body: schema(at(about, "/requestBody")),
+        replies: members(at(about, "/responses")).map(reply).collect(),
     }
 }
 
 /// The media type and schema of a body or reply that has one.
 fn schema(of: &Value) -> Option<String> {
-    let (kind, content) = members(&of["content"]).next()?;
-    Some(format!("{kind}\n{}", pretty(&content["schema"])))
+    let (kind, content) = members(at(of, "/content")).next()?;
+    Some(format!("{kind}\n{}", pretty(at(content, "/schema"))))
+}
+
+/// What lies at that place (RFC 6901), or nothing.
+fn at<'a>(value: &'a Value, place: &str) -> &'a Value {
+    value.pointer(place).unwrap_or(&Value::Null)
 }
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {

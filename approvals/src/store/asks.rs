@@ -148,7 +148,7 @@ impl Tx<'_> {
         .execute(&mut *self.inner)
         .await?;
         self.record(id, Entry::event(event).detail(Some(gateway.name.clone()))).await?;
-        let ticket = find(&mut *self.inner, id).await?;
+        let ticket = find(&mut self.inner, id).await?;
         Ok(ticket.ok_or_else(|| refusal("ticket_lost", "the ticket is gone")))
     }
 

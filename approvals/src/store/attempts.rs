@@ -82,7 +82,7 @@ impl Store {
         }
         let mut tx = self.write().await?;
         // Again: another attempt may have been counted since.
-        let before = match self.failures(&mut *tx.inner, &key, target).await?.free(tx.now) {
+        let before = match self.failures(&mut tx.inner, &key, target).await?.free(tx.now) {
             Ok(before) => before,
             Err(wait) => return Ok(Err(wait)),
         };

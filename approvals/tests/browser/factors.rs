@@ -59,7 +59,10 @@ fn verify(detail: &Value, kind: &str, host: &str) {
 
 fn hex(value: &Value) -> Vec<u8> {
     let text = value.as_str().unwrap();
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

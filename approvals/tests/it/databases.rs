@@ -55,7 +55,7 @@ pub(crate) async fn behind(database: &Database) -> AnyPool {
 /// SQLite as it was after that migration.
 pub(crate) async fn as_before(folder: &TempDir, migration: i64) -> (Database, AnyPool) {
     let database = data(folder).database();
-    let Database::Sqlite(path) = &database else { unreachable!("no database was named") };
+    let Database::Sqlite(path) = &database else { panic!("no database was named") };
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     sqlx::any::install_default_drivers();
     let pool = AnyPool::connect(options.to_url_lossy().as_str()).await.unwrap();

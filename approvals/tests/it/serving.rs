@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use countersign_protocol::Token;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -200,7 +201,7 @@ async fn traces_go_on_that_a_gateway_began() {
     let (head, body) = tokio::time::timeout(Duration::from_secs(30), called(collector)).await.unwrap();
     assert!(head.starts_with("post /v1/traces ") && head.contains("application/x-protobuf"), "{head}");
     let has = |bytes: &[u8]| body.windows(bytes.len()).any(|part| part == bytes);
-    let id: Vec<u8> = (0..16).map(|at| u8::from_str_radix(&trace[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let Token(id) = trace.parse().unwrap();
     assert!(has(b"GET /v1/me") && has(b"countersign-approvals") && has(&id), "the span of that trace");
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Figures;
+use super::approvals;
 use super::extractors;
 use super::load::CONNECTIONS;
 use super::replay::{Replay, Replays};
@@ -21,6 +22,7 @@ pub(super) fn render(figures: &Figures) -> String {
         replay(figures),
         routes::render(&figures.routes),
         extractors::render(&figures.extractors),
+        approvals::render(&figures.services),
         WHAT_IT_IS_NOT.to_owned(),
     ];
     sections.join("\n")
@@ -304,6 +306,7 @@ pub(super) mod tests {
             },
             routes: super::super::routes::tests::some(),
             extractors: super::super::extractors::tests::some(),
+            services: super::super::approvals::tests::services(),
             goals: Vec::new(),
         }
     }

@@ -19,7 +19,7 @@ async fn rotated(world: &World) -> Result<()> {
     let files = edited(world.stack.files()?, "gates.cedar", "@hold(\"25s\")", "@hold(\"90s\")")?;
     let mut configuration = world.stack.configuration_at(&approvals, approvals.token(), &files)?;
     let approval = settings(&mut configuration)?.get_mut("approval").context("the filter asks nobody")?;
-    approval["refresh"] = json!({ "every": "10s" });
+    approval.as_object_mut().context("no object")?.insert("refresh".into(), json!({ "every": "10s" }));
     let gateway = world.stack.gateway("rotated", &configuration).await?;
     let passes = async |gateway: &Gateway, key: &str| {
         let (request, address) = (world.rotation(key)?, gateway.address());

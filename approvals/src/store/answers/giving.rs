@@ -105,7 +105,7 @@ impl Store {
     pub(crate) async fn revoke(&self, id: Token, member: &Member, reason: &str) -> Result<(), Refused> {
         sound(reason)?;
         let mut tx = self.write().await?;
-        let ticket = find(&mut *tx.inner, id).await?.ok_or(Refused::Unknown)?;
+        let ticket = find(&mut tx.inner, id).await?.ok_or(Refused::Unknown)?;
         if !may_stop(&ticket, member) {
             let entry = Entry::event("refused").by(&member.person).code(Ineligible::NotInGroup.code());
             tx.record(id, entry.detail(Some("revoke".into()))).await?;
@@ -130,7 +130,7 @@ impl Tx<'_> {
         given: &Given,
         signer: &Signer,
     ) -> Result<(), Refused> {
-        let ticket = find(&mut *self.inner, id).await?.ok_or(Refused::Unknown)?;
+        let ticket = find(&mut self.inner, id).await?.ok_or(Refused::Unknown)?;
         let id_of_it = random::token().map_err(StoreError::from)?;
         let break_glass = given.break_glass.then(|| given.reason.clone().unwrap_or_default());
         let mut amr = member.amr_for(&given.amr, ticket.asked_at);
