@@ -72,7 +72,7 @@ async fn answered(world: &World) -> Result<()> {
     let request = world.rotation("by-hand")?;
     let call = world.send(&request);
     let ticket = world.stack.approvals.pending(request.path()).await?;
-    let short = &ticket.id()[..20];
+    let short = ticket.id().get(..20).context("a short ticket")?;
     ensure!(ben.said(&["ls"], "").await?.contains(request.path()), "it is not listed");
     let shown = ben.said(&["show", short], "").await?;
     ensure!(
@@ -112,7 +112,7 @@ async fn watched(world: &World) -> Result<()> {
     let seen = tokio::time::timeout(xtask::stack::PATIENCE, async {
         while let Some(line) = lines.next_line().await? {
             let line: Value = serde_json::from_str(&line)?;
-            if line["ticket"] == ticket.id() {
+            if line.get("ticket").and_then(Value::as_str) == Some(ticket.id()) {
                 return Ok::<_, anyhow::Error>(());
             }
         }
