@@ -1,16 +1,9 @@
 //! TLS, and gateways that prove who they are with a certificate (RFC 8446, section 4.4.2).
 
-use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
@@ -18,11 +11,6 @@ use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
-
-/// How long a handshake may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How many handshakes may be done and not yet served.
-const BACKLOG: usize = 64;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -49,12 +37,14 @@ pub enum TlsError {
 /// The names in the certificate that a connection was opened with, URIs and DNS names; empty without one. The
 /// authority was checked in the handshake.
 #[derive(Debug, Clone, Default)]
-pub struct Peer(pub(crate) Arc<[String]>);
+pub(crate) struct Peer(pub(crate) Arc<[String]>);
 
-/// A listener that speaks TLS.
-pub struct TlsListener {
-    accepted: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
-    local: SocketAddr,
+impl Peer {
+    pub(crate) fn of(stream: &TlsStream<TcpStream>) -> Self {
+        let (_, connection) = stream.get_ref();
+        let certificate = connection.peer_certificates().and_then(<[_]>::first);
+        Self(certificate.map(|certificate| names(certificate)).unwrap_or_default().into())
+    }
 }
 
 /// Sets TLS up: the service's certificates and key, and where gateways may prove themselves with certificates, the
@@ -92,65 +82,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 fn unreadable(path: &Path) -> impl FnOnce(pem::Error) -> TlsError {
     let path = path.display().to_string();
     move |source| TlsError::Pem { path, source }
-}
-
-impl TlsListener {
-    /// Accepts from `tcp`, each handshake on its own: one that stalls keeps nobody else waiting.
-    ///
-    /// # Errors
-    /// When the listener has no address.
-    pub fn new(tcp: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
-        let local = tcp.local_addr()?;
-        let (done, accepted) = mpsc::channel(BACKLOG);
-        let acceptor = TlsAcceptor::from(config);
-        tokio::spawn(async move {
-            let mut tcp = tcp;
-            while !done.is_closed() {
-                let (stream, from) = Listener::accept(&mut tcp).await;
-                let (acceptor, done) = (acceptor.clone(), done.clone());
-                tokio::spawn(async move {
-                    match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
-                        // Nobody takes it when the service has ended since.
-                        Ok(Ok(stream)) => drop(done.send((stream, from)).await),
-                        Ok(Err(error)) => tracing::debug!(%error, %from, "a TLS handshake failed"),
-                        Err(_) => tracing::debug!(%from, "a TLS handshake took too long"),
-                    }
-                });
-            }
-        });
-        Ok(Self { accepted, local })
-    }
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.accepted.recv().await {
-            Some(accepted) => accepted,
-            // The task that accepts ends after this does, so it is never so.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local)
-    }
-}
-
-impl Connected<IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        let (_, connection) = stream.io().get_ref();
-        let certificate = connection.peer_certificates().and_then(<[_]>::first);
-        Self(certificate.map(|certificate| names(certificate)).unwrap_or_default().into())
-    }
-}
-
-impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(_: IncomingStream<'_, TcpListener>) -> Self {
-        Self::default()
-    }
 }
 
 /// The subject alternative names of a certificate that are URIs or DNS names (RFC 5280, section 4.2.1.6).

@@ -2,17 +2,13 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use countersign_approvals::{App, Data, Login, Peer, TlsListener, tls_config};
+use countersign_approvals::{App, Data, Login, tls_config};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::{Options, print, telemetry};
-
-/// How long what is under way may take to end once the program is told to.
-const LAST: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
@@ -38,15 +34,7 @@ pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
         let app = Arc::clone(&app);
         async move { app.keep_watch().await }
     });
-    let router = app.router().into_make_service_with_connect_info::<Peer>();
-    let (ended, end) = (ending(Arc::clone(&app)), ending(Arc::clone(&app)));
-    match tls {
-        Some(config) => {
-            let listener = TlsListener::new(listener, config)?;
-            until(end, axum::serve(listener, router).with_graceful_shutdown(ended).into_future()).await?;
-        }
-        None => until(end, axum::serve(listener, router).with_graceful_shutdown(ended).into_future()).await?,
-    }
+    countersign_approvals::serve(app.router(), listener, tls, ending(Arc::clone(&app))).await;
     watch.abort();
     app.close().await;
     tracing::info!("ended");
@@ -57,24 +45,6 @@ pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
 async fn ending(app: Arc<App>) {
     stopped().await;
     app.hand_over();
-}
-
-/// Serves until all that is under way has ended, or should have.
-async fn until(
-    end: impl Future<Output = ()>,
-    serving: impl Future<Output = std::io::Result<()>>,
-) -> anyhow::Result<()> {
-    let last = async {
-        end.await;
-        tokio::time::sleep(LAST).await;
-    };
-    tokio::select! {
-        served = serving => served.context("cannot serve"),
-        () = last => {
-            tracing::warn!("some requests were still under way at the end");
-            Ok(())
-        }
-    }
 }
 
 async fn stopped() {
