@@ -23,7 +23,25 @@ pub(crate) fn high(mut asked: Value) -> Value {
     asked
 }
 
+/// A request that two of `sre` may approve, or one of `dba` alone.
+pub(crate) fn glazed() -> Value {
+    let mut gate = gate("sre", 2);
+    gate["break_glass"] = json!({ "group": { "issuer": "local", "id": "dba" }, "group_name": "dba" });
+    let mut asked = question();
+    asked["gates"] = json!([gate]);
+    asked
+}
+
 impl Browser {
+    /// Opens the request that is shown alone, with a passkey.
+    pub(crate) async fn break_the_glass(&self, why: &str) {
+        self.click("details:has([name=break_glass]) > summary").await;
+        let form = "form[data-passkey=get]:has([name=break_glass])";
+        self.fill(&format!("{form} textarea"), why).await;
+        self.click(&format!("{form} button")).await;
+        self.reads("The glass was broken").await;
+    }
+
     /// Fills in the provider's pages.
     pub(crate) async fn at_the_provider(&self, name: &str) {
         self.fill("input[name=login]", name).await;

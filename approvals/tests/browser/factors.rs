@@ -7,7 +7,7 @@ use p256::ecdsa::signature::Verifier as _;
 use p256::pkcs8::DecodePublicKey as _;
 use serde_json::{Value, json};
 
-use crate::approver::{gated, high};
+use crate::approver::{gated, glazed, high};
 use crate::chromium::Browser;
 use crate::harness::{code, question, seconds};
 use crate::site::Site;
@@ -55,6 +55,24 @@ fn verify(detail: &Value, kind: &str, host: &str) {
     let signed = [data, Hash::of(&bytes(&kept["client_data_json"])).0.to_vec()].concat();
     let key = p256::ecdsa::VerifyingKey::from_public_key_der(&bytes(&kept["public_key"])).unwrap();
     key.verify(&signed, &p256::ecdsa::Signature::from_der(&bytes(&kept["signature"])).unwrap()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver"]
+async fn glass_is_broken_with_a_passkey_over_that_very_answer() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    browser.add_authenticator().await;
+    browser.log_in(&site, "dan", &code(0)).await;
+    browser.add_passkey(&site, "a key").await;
+    site.service.sql("UPDATE sessions SET otp_at = NULL").await;
+    let ticket = site.service.open(glazed()).await;
+    browser.goto(&site.at(&format!("/inbox/{ticket}"))).await;
+    browser.break_the_glass("nobody else answers").await;
+    let shown = site.service.show(&ticket).await;
+    let answer = &shown["answers"][0];
+    assert_eq!((&shown["state"], &answer["break_glass"]), (&json!("approved"), &json!(true)), "{shown}");
+    assert!(answer["amr"].as_array().unwrap().contains(&json!("hwk")) && answer["assertion"].is_object());
+    browser.is_clean().await;
 }
 
 fn hex(value: &Value) -> Vec<u8> {

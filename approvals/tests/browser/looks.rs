@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::approver::high;
+use crate::approver::{glazed, high};
 use crate::chromium::Browser;
 use crate::harness::{code, question};
 use crate::site::Site;
@@ -47,6 +47,14 @@ async fn pages_fit_phones_and_desks_in_both_schemes() {
     let ticket = site.service.open(high(question())).await;
     browser.goto(&site.at(&format!("/inbox/{ticket}"))).await;
     picture(&browser, "request").await;
+    let ticket = site.service.open(glazed()).await;
+    browser.goto(&site.at(&format!("/inbox/{ticket}"))).await;
+    browser.break_the_glass("The site is down and nobody else answers").await;
+    picture(&browser, "glass").await;
+    browser.goto(&site.at("/inbox")).await;
+    picture(&browser, "queue").await;
+    browser.goto(&site.at("/v1/openapi")).await;
+    picture(&browser, "interface").await;
     site.service.sql("UPDATE accounts SET totp = NULL, totp_since = NULL WHERE subject = 'dan'").await;
     browser.goto(&site.at("/inbox")).await;
     browser.click("form[action='/logout'] button").await;
