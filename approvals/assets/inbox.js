@@ -26,12 +26,14 @@ function count() {
 
 // What somebody has begun to type or opened stays as it is.
 function busy(part) {
-  return [...part.querySelectorAll("textarea, input:not([type=hidden])")].some((field) => field.value !== "");
+  return [...part.querySelectorAll("textarea, input:not([type=hidden])")].some((field) => field.value !== field.defaultValue);
 }
 
 // Replaces the parts that changed. A part in use is replaced only once the request is closed.
 async function refresh() {
-  const reply = await fetch(location.pathname, { headers: { accept: "text/html" } });
+  // What a page does by itself is no sign that somebody is there.
+  const headers = { accept: "text/html", "countersign-refresh": "1" };
+  const reply = await fetch(location.pathname + location.search, { headers });
   if (!reply.ok || reply.redirected) return location.assign("/login");
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {

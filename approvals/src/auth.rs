@@ -9,8 +9,7 @@ pub(crate) mod totp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use countersign_protocol::Hash;
-use countersign_protocol::UnixMillis;
+use countersign_protocol::{Hash, Token, UnixMillis};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
@@ -19,6 +18,7 @@ use crate::people::Name;
 use crate::people::{Member, OTP};
 use crate::random;
 use crate::store::attempts::Target;
+use crate::store::sessions::By;
 use crate::store::tokens::Scope;
 use crate::store::{Store, StoreError};
 use crate::webauthn::RelyingParty;
@@ -92,6 +92,11 @@ impl Session {
     pub(crate) fn csrf(&self) -> String {
         Hash::of(format!("countersign csrf {}", self.secret).as_bytes()).to_string()
     }
+
+    /// What a form must carry that approves a long request: only a page has it that showed all of it.
+    pub(crate) fn saw_all(&self, ticket: Token, shown: Hash) -> String {
+        Hash::of(format!("countersign saw all {} {ticket} {shown}", self.secret).as_bytes()).to_string()
+    }
 }
 
 /// Checks who people are.
@@ -155,7 +160,12 @@ impl Auth {
     /// The session with that secret, if its account still exists, is the same, and has the password and the
     /// second factor that it was begun with.
     pub(crate) async fn session(&self, secret: &str) -> Result<Option<Session>, StoreError> {
-        let Some(row) = self.store.session(secret).await? else { return Ok(None) };
+        self.session_of(secret, By::Person).await
+    }
+
+    /// The same, where it may be a page that asks by itself.
+    pub(crate) async fn session_of(&self, secret: &str, by: By) -> Result<Option<Session>, StoreError> {
+        let Some(row) = self.store.session(secret, by).await? else { return Ok(None) };
         let member = self.store.member(&row.person).await?;
         let same = |member: &Member| {
             member.created <= row.created_at && member.credentials().to_string() == row.credentials

@@ -87,6 +87,14 @@ const ABSENT: [&str; 6] = ["08", "53", "57", "55P03", "25P03", "25006"];
 /// SQLite's result codes: another process writes all the time, recovers the file, or wrote in between; the disk is full.
 const BUSY: [&str; 4] = ["5", "261", "517", "13"];
 
+impl StoreError {
+    /// Whether there was text that PostgreSQL does not take (appendix A, `character_not_in_repertoire`).
+    pub(crate) fn is_unwritable(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| code == "22021")
+    }
+}
+
 /// The database and those who wait for it to change.
 pub(crate) struct Store {
     database: Database,

@@ -335,3 +335,5 @@ CREATE TABLE ticket_gates (
 
 -- The last answer to the same request, to remember a rejection by.
 CREATE INDEX tickets_digest ON tickets (audience, principal, digest, settled_at);
+
+CREATE INDEX answers_ticket ON answers (ticket);

@@ -136,3 +136,5 @@ CREATE INDEX tickets_digest ON tickets (audience, principal, digest, settled_at)
 
 -- The question without what is long: what lists are made of. Tickets from before have none, and their question is read.
 ALTER TABLE tickets ADD COLUMN outline TEXT;
+
+CREATE INDEX answers_ticket ON answers (ticket);

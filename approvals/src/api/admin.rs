@@ -9,7 +9,7 @@ use countersign_protocol::person::Person;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::callers::{Admin, Auditor};
+use super::callers::{Admin, Auditor, Overseer};
 use super::extract::{Body, Path, Query};
 use super::problem::{Failed, Problem};
 use crate::admin::{Account, GatewayProof};
@@ -106,7 +106,7 @@ impl Issuer {
 /// List all accounts
 #[utoipa::path(get, path = "/v1/users", tag = "admins",
     responses((status = 200, description = "In order", body = Users), Failed))]
-pub(crate) async fn users(State(app): State<Arc<App>>, _: Admin) -> Result<Json<Users>, Problem> {
+pub(crate) async fn users(State(app): State<Arc<App>>, _: Overseer) -> Result<Json<Users>, Problem> {
     Ok(Json(Users { items: app.store.members().await?.into_iter().map(Account::of).collect() }))
 }
 
@@ -184,7 +184,7 @@ pub(crate) async fn leave(
 /// List all gateways
 #[utoipa::path(get, path = "/v1/gateways", tag = "admins",
     responses((status = 200, description = "In order", body = Gateways), Failed))]
-pub(crate) async fn gateways(State(app): State<Arc<App>>, _: Admin) -> Result<Json<Gateways>, Problem> {
+pub(crate) async fn gateways(State(app): State<Arc<App>>, _: Overseer) -> Result<Json<Gateways>, Problem> {
     Ok(Json(Gateways { items: app.store.gateways().await? }))
 }
 

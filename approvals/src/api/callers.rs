@@ -11,11 +11,15 @@ use crate::app::App;
 use crate::auth::Session;
 use crate::people::Role;
 use crate::store::gateways::{Credential, Gateway};
+use crate::store::sessions::By;
 use crate::store::tokens::{Scope, is_token};
 use crate::tls::Peer;
 
 /// The name of the session cookie.
 pub(crate) const COOKIE: &str = "__Host-countersign_session";
+
+/// What an open page sends that fetches itself again.
+const REFRESH: &str = "countersign-refresh";
 
 /// The gateway whose token came along, or whose certificate the connection has.
 pub(crate) struct Caller(pub(crate) Arc<Gateway>);
@@ -31,6 +35,9 @@ pub(crate) struct Answerer(pub(crate) Session);
 
 /// An auditor or an administrator who reads evidence.
 pub(crate) struct Auditor;
+
+/// An auditor or an administrator who sees who and what is known here.
+pub(crate) struct Overseer;
 
 /// An administrator who changes something.
 pub(crate) struct Admin(pub(crate) Session);
@@ -62,6 +69,9 @@ async fn session(parts: &Parts, app: &Arc<App>) -> Result<Session, Problem> {
         Some(secret) if is_token(secret) => app.auth.by_token(secret).await?,
         Some(secret) => app.auth.session(secret).await?,
         None => match cookie(&parts.headers, COOKIE).filter(|_| own_page(app, parts)) {
+            Some(secret) if parts.headers.contains_key(REFRESH) => {
+                app.auth.session_of(secret, By::Page).await?
+            }
             Some(secret) => app.auth.session(secret).await?,
             None => None,
         },
@@ -95,6 +105,14 @@ caller!(Auditor, parts, app, {
     let session = within(parts, app, Scope::Audit).await?;
     let reads = session.member.has(&[Role::Admin, Role::Auditor]);
     reads.then_some(Self).ok_or_else(|| Problem::forbidden("not_an_auditor", "only auditors read this"))
+});
+caller!(Overseer, parts, app, {
+    let session = match within(parts, app, Scope::Admin).await {
+        Ok(session) => session,
+        Err(_) => within(parts, app, Scope::Audit).await?,
+    };
+    let reads = session.member.has(&[Role::Admin, Role::Auditor]);
+    reads.then_some(Self).ok_or_else(|| Problem::forbidden("not_an_auditor", "only auditors see this"))
 });
 caller!(Admin, parts, app, {
     let session = within(parts, app, Scope::Admin).await?;

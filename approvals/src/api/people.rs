@@ -67,16 +67,15 @@ pub(crate) struct Summary {
     authority: String,
     path: String,
     severity: Severity,
-    /// Hash of the question; an answer has to name it.
-    shown: Hash,
     asked_at: UnixMillis,
     answer_by: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
     use_by: Option<UnixMillis>,
     /// How many approvers it still lacks.
     missing: usize,
-    /// How many uses are left of those that were asked for.
+    /// How many uses it is for, in all.
     uses: i64,
+    /// How many of them are used up.
     used: i64,
     /// Of how many uses nobody said in time what became of them.
     outcomes_unknown: i64,
@@ -96,7 +95,6 @@ impl Summary {
             authority: question.request.authority.clone(),
             path: question.request.path.clone(),
             severity: question.terms.severity,
-            shown: ticket.shown,
             asked_at: ticket.asked_at,
             answer_by: ticket.answer_by,
             use_by: ticket.use_by,
@@ -154,6 +152,8 @@ pub(crate) struct Detail {
     #[serde(flatten)]
     summary: Summary,
     digest: Hash,
+    /// Hash of the question; an answer has to name it.
+    shown: Hash,
     /// The question, byte for byte as the gateway sent it.
     #[schema(value_type = Question)]
     question: Box<RawValue>,
@@ -191,9 +191,19 @@ pub(crate) async fn seen_to_answer(
     id: Token,
     kind: Kind,
 ) -> Result<Ticket, Problem> {
+    seen_to(app, session, id, kind.name()).await
+}
+
+/// The same for anything that somebody does to a request.
+pub(crate) async fn seen_to(
+    app: &App,
+    session: &Session,
+    id: Token,
+    what: &'static str,
+) -> Result<Ticket, Problem> {
     let ticket = app.store.ticket(id).await?.ok_or_else(Problem::not_found)?;
     if !may_see(&ticket, &session.member) {
-        app.store.note_stranger(id, &session.member, kind).await?;
+        app.store.note_stranger(id, &session.member, what).await?;
         return Err(Problem::not_found());
     }
     Ok(ticket)
@@ -204,6 +214,7 @@ async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
     Ok(Detail {
         summary: Summary::of(&ticket, &answers),
         digest: ticket.digest,
+        shown: ticket.shown,
         answers: answers.into_iter().map(Said::from).collect(),
         claims: app.store.uses(ticket.id).await?,
         history: app.store.history(ticket.id).await?,
@@ -291,7 +302,7 @@ pub(crate) async fn revoke(
     Path(id): Path<Token>,
     Body(revocation): Body<Revocation>,
 ) -> Result<Json<Detail>, Problem> {
-    seen(&app, &session, id).await?;
+    seen_to(&app, &session, id, "revoke").await?;
     take_back(&app, session.clone(), id, revocation.reason.0).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))

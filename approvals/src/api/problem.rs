@@ -127,6 +127,10 @@ impl From<StoreError> for Problem {
             let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail);
             return Self { retry_after: Some(1), ..problem };
         }
+        if error.is_unwritable() {
+            let detail = "text cannot hold the character U+0000";
+            return Self::new(StatusCode::BAD_REQUEST, "malformed_text", detail);
+        }
         Self::internal(&error)
     }
 }

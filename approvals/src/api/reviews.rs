@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path};
-use super::people::{may_see, seen};
+use super::people::{may_see, seen_to};
 use super::problem::{Failed, Problem};
 use super::said::Reason;
 use crate::app::App;
@@ -81,7 +81,7 @@ pub(crate) async fn close(
     Path(id): Path<Token>,
     Body(finding): Body<Finding>,
 ) -> Result<StatusCode, Problem> {
-    seen(&app, &session, id).await?;
+    seen_to(&app, &session, id, "review").await?;
     app.store.close_review(id, &session.member, &finding.note.0).await?;
     Ok(StatusCode::NO_CONTENT)
 }

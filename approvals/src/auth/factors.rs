@@ -12,6 +12,7 @@ use crate::random;
 use crate::store::StoreError;
 use crate::store::ceremonies::Purpose;
 use crate::store::passkeys::MOST_PASSKEYS;
+use crate::store::sessions::By;
 use crate::webauthn::Invalid;
 
 /// Why a second factor is not taken or not changed.
@@ -105,7 +106,7 @@ impl Auth {
 
     /// Whether a second factor was proven in a session lately.
     pub(crate) async fn is_proven(&self, session: &Session) -> Result<bool, FactorError> {
-        let row = self.store.session(&session.secret).await?.ok_or(FactorError::NoSession)?;
+        let row = self.store.session(&session.secret, By::Person).await?.ok_or(FactorError::NoSession)?;
         let lately = |at: &Option<UnixMillis>| at.is_some_and(|at| row.now - at < OTP_LASTS);
         Ok([row.otp_at, row.passkey_at].iter().any(lately))
     }

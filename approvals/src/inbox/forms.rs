@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use countersign_protocol::{Hash, Token};
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use super::page::{LoggedIn, Trouble};
 use super::request::{self, Extent};
 use crate::api::callers::InPerson;
 use crate::api::extract::{Body, Form, Path};
-use crate::api::people::{give, seen, seen_to_answer, take_back};
+use crate::api::people::{give, seen, seen_to, seen_to_answer, take_back};
 use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
@@ -38,6 +39,9 @@ pub(super) struct AnswerForm {
     break_glass: Option<String>,
     #[serde(default)]
     uses: Option<i64>,
+    /// [`Session::saw_all`], from a page that showed all of it.
+    #[serde(default)]
+    saw_all: String,
     /// What a passkey made of [`ask_passkey`]'s question.
     #[serde(default)]
     proof: String,
@@ -94,9 +98,19 @@ pub(super) async fn answer(
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
     let ticket = seen_to_answer(&app, &session, id, form.kind).await?;
-    match answered(&app, &session, &ticket, form).await {
+    let saw_all = form.saw_all == session.saw_all(id, ticket.shown);
+    let extent = if saw_all { Extent::Full } else { Extent::Folded };
+    let answered = match form.kind {
+        Kind::Approve if request::is_folded(&ticket.question.request.body, extent) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "not_shown_in_full",
+            "look at all of it before you approve it",
+        )),
+        _ => answered(&app, &session, &ticket, form).await,
+    };
+    match answered {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(problem) => request::page(&app, &session, id, Extent::Folded, Some(problem)).await,
+        Err(problem) => request::page(&app, &session, id, extent, Some(problem)).await,
     }
 }
 
@@ -144,7 +158,7 @@ pub(super) async fn revoke(
     Form(form): Form<RevokeForm>,
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
-    seen(&app, &session, id).await?;
+    seen_to(&app, &session, id, "revoke").await?;
     match take_back(&app, session.clone(), id, form.reason).await {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
         Err(problem) => request::page(&app, &session, id, Extent::Folded, Some(problem)).await,
@@ -164,7 +178,7 @@ pub(super) async fn review(
     Form(form): Form<ReviewForm>,
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
-    seen(&app, &session, id).await?;
+    seen_to(&app, &session, id, "review").await?;
     match app.store.close_review(id, &session.member, &form.note).await {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
         Err(refused) => request::page(&app, &session, id, Extent::Folded, Some(refused.into())).await,

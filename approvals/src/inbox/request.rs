@@ -53,6 +53,8 @@ struct RequestPage {
     history: Vec<Happened>,
     choice: Choice,
     may_stop: bool,
+    /// What an approval must carry, if this page shows all of the request.
+    saw_all: String,
     /// How the viewer may open it alone, if they may.
     glass_by: Option<Means>,
     glass: Option<Glass>,
@@ -211,6 +213,10 @@ pub(super) async fn page(
         waiting,
         choice: choose(&ticket, &answers, session, extent),
         may_stop: may_stop(&ticket, &session.member),
+        saw_all: match extent {
+            Extent::Full => session.saw_all(id, ticket.shown),
+            Extent::Folded => String::new(),
+        },
         glass_by: glass_by(&ticket, &answers, session).filter(|_| !is_folded(&question.request.body, extent)),
         glass: review.map(|review| glass(&names, &ticket, review, session)),
         answers: answers.iter().map(|kept| said(&names, kept)).collect(),
@@ -368,7 +374,7 @@ fn happened(names: &Names, entry: Entry) -> Happened {
 }
 
 /// Whether only the beginning is shown.
-fn is_folded(shown: &Shown, extent: Extent) -> bool {
+pub(super) fn is_folded(shown: &Shown, extent: Extent) -> bool {
     let long = |text: &String| text.len() > SHOWN_AT_ONCE;
     extent == Extent::Folded && matches!(shown, Shown::Text(text) | Shown::Base64(text) if long(text))
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use countersign_protocol::approval::{AskAnswer, AskReply, AskResult, State};
 use countersign_protocol::grant::Answer;
 use countersign_protocol::quorum::{Asked, eligible, missing};
-use countersign_protocol::request::{Question, Terms};
+use countersign_protocol::request::{Gate, Question, Terms};
 use countersign_protocol::{Hash, Token};
 
 use super::evidence::KeepError;
@@ -257,7 +257,8 @@ impl Tx<'_> {
 /// Gates that only one of them has are the gateway's to judge.
 fn asks_others(known: &Question, asked: &Question) -> bool {
     known.gates.iter().any(|known| {
-        asked.gates.iter().any(|asked| asked.gate.id == known.gate.id && asked.group != known.group)
+        let others = |asked: &Gate| asked.group != known.group || asked.break_glass != known.break_glass;
+        asked.gates.iter().any(|asked| asked.gate.id == known.gate.id && others(asked))
     })
 }
 

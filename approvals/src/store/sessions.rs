@@ -16,6 +16,15 @@ pub(super) const IDLE: UnixMillis = 60 * 60 * 1000;
 /// How exactly the last use of a session is known, milliseconds: not each use may write.
 const SEEN_EVERY: UnixMillis = 60 * 1000;
 
+/// Who uses a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Somebody who is there.
+    Person,
+    /// An open page by itself: it does not keep a session alive.
+    Page,
+}
+
 /// A session as it is kept.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionRow {
@@ -53,13 +62,14 @@ impl FromRow<'_, AnyRow> for SessionRow {
 
 impl Store {
     /// The session with that secret, unless it is over or was left alone for too long.
-    pub(crate) async fn session(&self, secret: &str) -> Result<Option<SessionRow>, StoreError> {
+    pub(crate) async fn session(&self, secret: &str, by: By) -> Result<Option<SessionRow>, StoreError> {
         let query = sqlx::query_as(
             "SELECT sessions.*, now FROM sessions, clock WHERE id = $1 AND expires_at > now AND seen_at > now - $2",
         );
         let session: Option<SessionRow> =
             query.bind(hashed(secret)).bind(IDLE).fetch_optional(&self.reader).await?;
-        if let Some(session) = session.as_ref().filter(|session| session.now - session.seen_at > SEEN_EVERY) {
+        let stale = |session: &&SessionRow| by == By::Person && session.now - session.seen_at > SEEN_EVERY;
+        if let Some(session) = session.as_ref().filter(stale) {
             let mut tx = self.write().await?;
             sqlx::query("UPDATE sessions SET seen_at = $1 WHERE id = $2 AND seen_at < $1")
                 .bind(session.now)

@@ -30,7 +30,7 @@ pub(crate) enum Scope {
     Read,
     /// Answer requests; as no second factor goes with a token, not those that need one.
     Answer,
-    /// Read evidence, reviews and what was changed.
+    /// Read evidence and what was changed, see accounts and gateways.
     Audit,
     /// Manage accounts, groups and gateways.
     Admin,

@@ -152,7 +152,8 @@ async fn the_question_is_kept_byte_for_byte() {
     assert_eq!(response.status(), 200);
     let root = service.log_in("root").await;
     let list = service.get("/v1/requests?state=pending", &root).await.body;
-    assert_eq!(list["items"][0]["shown"], json!(Hash::of(odd.as_bytes())));
+    let ticket = list["items"][0]["ticket"].as_str().unwrap();
+    assert_eq!(service.show(ticket).await["shown"], json!(Hash::of(odd.as_bytes())));
 }
 
 #[tokio::test]

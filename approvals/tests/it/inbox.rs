@@ -113,6 +113,30 @@ async fn high_severity_is_approved_with_a_code_in_the_same_form() {
 }
 
 #[tokio::test]
+async fn what_is_not_shown_in_full_is_not_approved() {
+    let service = Service::start().await;
+    let mut long = question();
+    let body = "x".repeat(70_000);
+    long["request"]["body"] = json!({ "text": body });
+    let ticket = service.open(long).await;
+    let ada = service.log_in("ada").await;
+    let (path, send) = (format!("/inbox/{ticket}"), format!("/inbox/{ticket}/answer"));
+    let folded = browse(&service, &ada, &path, None).await;
+    assert!(!folded.text.contains(&body) && !folded.text.contains("value=\"approve\""));
+    let form = |saw_all: &str| {
+        let (csrf, shown) = (folded.field("csrf"), folded.field("shown"));
+        format!("csrf={csrf}&kind=approve&shown={shown}&saw_all={saw_all}")
+    };
+    for saw_all in ["", "yes"] {
+        assert_eq!(browse(&service, &ada, &send, Some(&form(saw_all))).await.status, 409);
+    }
+    let full = browse(&service, &ada, &format!("{path}?full=yes"), None).await;
+    assert!(full.text.contains(&body));
+    assert_eq!(browse(&service, &ada, &send, Some(&form(&full.field("saw_all")))).await.status, 303);
+    assert_eq!(service.show(&ticket).await["state"], "approved");
+}
+
+#[tokio::test]
 async fn who_may_not_approve_has_no_button_and_learns_why() {
     let service = Service::start().await;
     let ticket = service.open(question()).await;

@@ -193,3 +193,35 @@ async fn a_cookie_changes_nothing_from_another_origin() {
         assert_eq!(status, expected, "{headers:?}");
     }
 }
+
+#[tokio::test]
+async fn an_open_page_by_itself_keeps_no_session_alive() {
+    let service = Service::start().await;
+    let ada = service.log_in("ada").await;
+    let visit = async |refresh: bool| {
+        let mut request =
+            Request::get("/inbox").header("cookie", format!("__Host-countersign_session={ada}"));
+        if refresh {
+            request = request.header("countersign-refresh", "1");
+        }
+        service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
+    };
+    let alive = "SELECT count(*) FROM sessions, clock WHERE seen_at > now - 60000";
+    for (refresh, seen) in [(true, 0), (false, 1)] {
+        service.sql("UPDATE sessions SET seen_at = seen_at - 3500000").await;
+        assert_eq!((visit(refresh).await.as_u16(), service.count(alive).await), (200, seen));
+        service.sql("UPDATE sessions SET seen_at = (SELECT now FROM clock)").await;
+    }
+    service.sql("UPDATE sessions SET seen_at = seen_at - 3600001").await;
+    assert_eq!(visit(false).await, 303, "an hour without anybody is the end of it");
+}
+
+#[tokio::test]
+async fn text_that_no_database_holds_is_refused_or_nobody_s() {
+    let service = Service::start().await;
+    let wrong = service.post("/v1/sessions", "", json!({ "user": "a\0a", "password": PASSWORD })).await;
+    assert_eq!(wrong.status, 401);
+    let root = service.proven("root").await;
+    let reply = service.post("/v1/users", &root, json!({ "user": "x", "name": "a\0b" })).await;
+    assert!(matches!(reply.status.as_u16(), 201 | 400), "{}", reply.body);
+}

@@ -30,7 +30,7 @@ async fn a_token_does_what_its_scopes_say_and_no_more() {
         "not_an_auditor",
         "she is none herself"
     );
-    assert_eq!(service.get("/v1/users", &audit).await.body["code"], "not_an_admin");
+    assert_eq!(service.get("/v1/users", &audit).await.body["code"], "not_an_auditor");
     assert_eq!(service.get("/v1/requests", &audit).await.body["code"], "scope_missing");
     let (answer, _) = token(&service, "ada", &["read", "answer"]).await;
     let answered = service.answer(&answer, &ticket, "approve").await;

@@ -17,8 +17,6 @@ use crate::workspace::Workspace;
 
 /// Callers at a time.
 const CALLERS: usize = 32;
-/// Answers whose way to the waiter is timed, one after the other.
-const TIMED: usize = 300;
 /// Polls that wait: as many as a gateway of that many workers has.
 const WAITERS: u128 = 64;
 
@@ -67,18 +65,24 @@ async fn on(database: &'static str, binary: &Path, address: Option<&str>, open: 
     .await?;
     let creates = rate(open, begun);
     let mut polls: JoinSet<Result<()>> =
-        (0..WAITERS).map(|waiter| wait(Arc::clone(&alone), waiter)).collect();
+        (1..WAITERS).map(|waiter| wait(Arc::clone(&alone), waiter)).collect();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let memory = memory(&alone)?;
+    // Those of one waiter, which polls by itself; all others go on waiting.
+    let of_first = |number: &usize| (*number as u128).is_multiple_of(WAITERS);
+    let (timed, rest): (Vec<_>, Vec<_>) =
+        tickets.into_iter().enumerate().partition(|(number, _)| of_first(number));
+    let (median, late) = latencies(&alone, &timed).await?;
     polls.abort_all();
     while polls.join_next().await.is_some() {}
-    let (timed, rest) = tickets.split_at_checked(TIMED).context("too few are open")?;
-    let (median, late) = latencies(&alone, timed).await?;
-    let rest: Arc<[(String, String)]> = rest.into();
+    let rest: Arc<[(usize, (String, String))]> = rest.into();
     let begun = Instant::now();
     all(rest.len(), |number| {
         let (alone, rest) = (Arc::clone(&alone), Arc::clone(&rest));
-        async move { approve(&alone, rest.get(number).context("no ticket")?).await }
+        async move {
+            let (_, ticket) = rest.get(number).context("no ticket")?;
+            approve(&alone, ticket).await
+        }
     })
     .await?;
     Ok(Service { database, creates, answers: rate(rest.len(), begun), open, memory, empty, median, late })
@@ -128,15 +132,13 @@ async fn approve(alone: &Alone, (ticket, shown): &(String, String)) -> Result<()
 }
 
 /// One after the other: its waiter polls, then somebody answers.
-async fn latencies(alone: &Arc<Alone>, tickets: &[(String, String)]) -> Result<(f64, f64)> {
-    let mut cursors = vec![0; usize::try_from(WAITERS)?];
+async fn latencies(alone: &Arc<Alone>, tickets: &[(usize, (String, String))]) -> Result<(f64, f64)> {
+    let mut cursor = 0;
     let mut times = Vec::with_capacity(tickets.len());
-    for (number, ticket) in tickets.iter().enumerate() {
-        let waiter = number as u128 % WAITERS;
-        let cursor = cursors.get_mut(usize::try_from(waiter)?).context("no such waiter")?;
+    for (_, ticket) in tickets {
         let polling = tokio::spawn({
-            let (alone, cursor) = (Arc::clone(alone), *cursor);
-            async move { poll(&alone, waiter, cursor).await.map(|reply| (reply, Instant::now())) }
+            let alone = Arc::clone(alone);
+            async move { poll(&alone, 0, cursor).await.map(|reply| (reply, Instant::now())) }
         });
         // The poll has to be there before the answer is.
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -145,7 +147,7 @@ async fn latencies(alone: &Arc<Alone>, tickets: &[(String, String)]) -> Result<(
         let (reply, heard) = polling.await??;
         let told = reply.pointer("/verdicts/0/ticket");
         ensure!(told == Some(&json!(ticket.0)), "something else is heard: {reply}");
-        *cursor = reply.get("cursor").and_then(Value::as_u64).context("no cursor")?;
+        cursor = reply.get("cursor").and_then(Value::as_u64).context("no cursor")?;
         times.push(heard.duration_since(begun).as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);
@@ -168,7 +170,7 @@ pub(super) fn render(services: &[Service]) -> String {
         "## The approval service\n\n\
         By itself, over HTTP on loopback; {CALLERS} callers at a time, each question and each answer a call and a synced \n\
         transaction of its own. Then all were open at once, and {WAITERS} polls waited for them; the way of an answer is from sending \n\
-        it until its waiter's poll has it, {TIMED} times one after the other.\n\n\
+        it until its waiter's poll has it, one after the other for each request of one of the waiters.\n\n\
         | database | questions/s | answers/s | open at once | memory, MB (before) | answer to waiter, ms: median | p99 |\n\
         |---|---:|---:|---:|---:|---:|---:|\n"
     );

@@ -67,11 +67,11 @@ impl Store {
         &self,
         id: Token,
         member: &Member,
-        kind: Kind,
+        what: &'static str,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let code = Ineligible::NotInGroup.code();
-        let entry = Entry::event("refused").by(&member.person).code(code).detail(Some(kind.name().into()));
+        let entry = Entry::event("refused").by(&member.person).code(code).detail(Some(what.into()));
         tx.record(id, entry).await?;
         tx.commit().await
     }
