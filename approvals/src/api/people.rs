@@ -25,7 +25,7 @@ use crate::auth::Session;
 use crate::people::{Member, Role};
 use crate::store::StoreError;
 use crate::store::answers::giving::Given;
-use crate::store::answers::{Kept, Kind, Narrowed, lacking, may_stop};
+use crate::store::answers::{Kept, Kind, Narrowed, counting, lacking, may_stop};
 use crate::store::claims::uses::Use;
 use crate::store::history::Entry;
 use crate::store::tickets::{Ticket, state_name, state_named};
@@ -73,6 +73,8 @@ pub(crate) struct Summary {
     use_by: Option<UnixMillis>,
     /// How many approvers it still lacks.
     missing: usize,
+    /// How many people asked for one more to look at it.
+    flags: usize,
     /// How many uses it is for, in all.
     uses: i64,
     /// How many of them are used up.
@@ -99,6 +101,7 @@ impl Summary {
             answer_by: ticket.answer_by,
             use_by: ticket.use_by,
             missing: lacking(ticket, answers),
+            flags: counting(answers).1.len(),
             uses: ticket.uses,
             used: ticket.used,
             outcomes_unknown: ticket.outcomes_unknown,

@@ -17,7 +17,7 @@ use crate::api::people::may_see;
 use crate::app::App;
 use crate::auth::Session;
 use crate::store::StoreError;
-use crate::store::answers::{asked, lacking, needed};
+use crate::store::answers::{asked, counting, lacking, needed};
 use crate::store::reviews::may_close;
 use crate::store::tickets::Ticket;
 
@@ -65,6 +65,8 @@ struct Row {
     have: usize,
     need: usize,
     held: bool,
+    /// How many people asked for one more to look at it.
+    flags: usize,
     /// Whether nobody knows what became of a use.
     open_end: bool,
 }
@@ -143,6 +145,7 @@ async fn row(app: &App, ticket: &Ticket, session: &Session) -> Result<(Row, bool
         asked: words::utc(ticket.asked_at),
         have: need.saturating_sub(lacking(ticket, &answers)),
         need,
+        flags: counting(&answers).1.len(),
         held: app.store.waiting(ticket.id).await?.held > 0,
         open_end: ticket.outcomes_unknown > 0,
     };

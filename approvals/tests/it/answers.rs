@@ -60,6 +60,8 @@ async fn a_flag_needs_one_more_and_its_maker_fills_no_slot() {
     let ada = service.log_in("ada").await;
     let flagged = service.answer(&ada, &ticket, "flag").await;
     assert_eq!((state(&flagged.body), flagged.body["missing"].as_u64()), (State::Pending, Some(2)));
+    assert_eq!(service.get("/v1/requests?state=pending", &ada).await.body["items"][0]["flags"], 1);
+    assert!(service.get("/inbox", &ada).await.body.as_str().unwrap().contains("flagged"));
     assert_eq!(service.answer(&ada, &ticket, "approve").await.body["code"], "already_answered");
     let bob = service.answer(&service.log_in("bob").await, &ticket, "approve").await;
     assert_eq!(state(&bob.body), State::Pending);
