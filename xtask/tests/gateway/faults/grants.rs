@@ -56,7 +56,12 @@ fn answer_as(grant: &mut Grant, person: &str) {
     grant.answers.iter_mut().for_each(|answer| answer.person.subject = person.into());
 }
 
-/// The service's signing key, as it lies in its data folder.
+/// The service's signing keys, as they lie in its data folder.
+#[derive(Deserialize)]
+struct KeyFile {
+    keys: Vec<PrivateKey>,
+}
+
 #[derive(Deserialize)]
 struct PrivateKey {
     kid: String,
@@ -65,7 +70,8 @@ struct PrivateKey {
 
 impl PrivateKey {
     fn read(data: &Path) -> Result<Self> {
-        Ok(serde_json::from_slice(&std::fs::read(data.join("signing-key.json"))?)?)
+        let mut file: KeyFile = serde_json::from_slice(&std::fs::read(data.join("signing-key.json"))?)?;
+        file.keys.pop().context("no key")
     }
 
     fn key(&self) -> Result<SigningKey> {
