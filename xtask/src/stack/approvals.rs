@@ -230,7 +230,11 @@ impl Approvals {
         kind: &str,
         reason: Option<&str>,
     ) -> Result<(u16, Value)> {
-        let body = json!({ "kind": kind, "reason": reason, "shown": ticket.shown() });
+        let shown = match ticket.shown() {
+            "" => self.seen_by(ticket, person).await?.shown().to_owned(),
+            shown => shown.to_owned(),
+        };
+        let body = json!({ "kind": kind, "reason": reason, "shown": shown });
         let path = format!("/v1/requests/{}/answers", ticket.id());
         self.call(Method::POST, &path, person, factor, Some(body)).await
     }

@@ -13,7 +13,8 @@ pub struct Ticket {
 
 impl Ticket {
     pub(crate) fn new(detail: Value) -> Result<Self> {
-        Ok(Self { id: text(&detail, "ticket")?, shown: text(&detail, "shown")?, detail })
+        let shown = text(&detail, "shown").unwrap_or_default();
+        Ok(Self { id: text(&detail, "ticket")?, shown, detail })
     }
 
     /// Its id.
@@ -22,7 +23,7 @@ impl Ticket {
         &self.id
     }
 
-    /// Hash of what is shown; an answer names it.
+    /// Hash of what is shown; an answer names it. Empty for one of a list, which shows too little.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.shown
