@@ -14,7 +14,7 @@ mod site;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Serialize;
 
 use crate::stack::Stack;
@@ -109,6 +109,8 @@ pub async fn soak(stack: &Stack, options: &Options, say: &(dyn Fn(String) + Sync
     let stopped = site.stop().await;
     let counts = played.with_context(|| format!("soak with {SEED}={seed}"))?;
     stopped?;
+    // Where nobody's yes was used, nothing was put to the test.
+    ensure!(counts.forwarded > 0, "soak with {SEED}={seed}: nothing went on that people had approved");
     let (service_kills, gateway_kills) = site.kills();
     let seconds = begun.elapsed().as_secs();
     Ok(Report { seed, rounds, service_kills, gateway_kills, counts, seconds })
