@@ -77,6 +77,9 @@ struct Limited {
     /// Requests that may be open at a time, in all
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().open)]
     most_open: u32,
+    /// The same of one audience, so that one gateway leaves room for the others
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().open_per_audience)]
+    most_open_per_audience: u32,
     /// The same of one principal
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().open_per_principal)]
     most_open_per_principal: u32,
@@ -98,6 +101,7 @@ impl From<&Limited> for Limits {
     fn from(limited: &Limited) -> Self {
         Self {
             open: limited.most_open,
+            open_per_audience: limited.most_open_per_audience,
             open_per_principal: limited.most_open_per_principal,
             open_per_gate: limited.most_open_per_gate,
             asked_per_minute: limited.most_per_minute,

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Open at a time, in all.
     pub open: u32,
+    /// Open at a time, of one audience: one gateway that asks too much must not keep out the others.
+    pub open_per_audience: u32,
     /// Open at a time, of one principal of one audience.
     pub open_per_principal: u32,
     /// Open at a time, at one gate of one audience.
@@ -23,6 +25,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             open: 10_000,
+            open_per_audience: 5_000,
             open_per_principal: 100,
             open_per_gate: 1_000,
             asked_per_minute: 60,

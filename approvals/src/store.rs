@@ -17,10 +17,12 @@ pub(crate) mod database;
 pub(crate) mod evidence;
 pub(crate) mod gateways;
 pub(crate) mod history;
+pub(crate) mod lists;
 mod news;
 pub(crate) mod outcomes;
 pub(crate) mod own_sessions;
 pub(crate) mod passkeys;
+pub(crate) mod readers;
 pub(crate) mod reviews;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
@@ -203,4 +205,13 @@ impl Tx<'_> {
 /// The database's clock.
 async fn now(connection: &mut AnyConnection) -> Result<UnixMillis, StoreError> {
     Ok(sqlx::query_scalar("SELECT now FROM clock").fetch_one(connection).await?)
+}
+
+/// The placeholders of `rows` rows of `columns` values each, from `$1` on, to stand behind `VALUES`.
+fn values(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let columns: Vec<_> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", columns.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }

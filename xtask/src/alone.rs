@@ -12,8 +12,10 @@ use crate::stack::process::Process;
 use crate::workspace::output;
 
 /// Options of a service that nothing limits.
-pub const UNLIMITED: [&str; 8] = [
+pub const UNLIMITED: [&str; 10] = [
     "--most-open",
+    "1000000",
+    "--most-open-per-audience",
     "1000000",
     "--most-open-per-principal",
     "1000000",

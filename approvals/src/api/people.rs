@@ -22,16 +22,17 @@ use super::reviews::Reviewed;
 use super::said::{NewAnswer, Reason};
 use crate::app::App;
 use crate::auth::Session;
-use crate::people::{Member, Role};
 use crate::store::StoreError;
 use crate::store::answers::giving::Given;
-use crate::store::answers::{Kept, Kind, Narrowed, counting, lacking, may_stop};
+use crate::store::answers::{Kept, Kind, Narrowed, counting, lacking};
 use crate::store::claims::uses::Use;
 use crate::store::history::Entry;
+use crate::store::lists::{NoPlace, Place, Which};
+use crate::store::readers::may_see;
 use crate::store::tickets::{Ticket, state_name, state_named};
 
-/// Requests in a list.
-const LIST_LIMIT: u32 = 500;
+/// Requests on a page of a list: where nothing is said, and at most.
+const LIST: (u32, u32) = (100, 500);
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -40,18 +41,46 @@ pub(crate) struct Wanted {
     /// Only those in this state.
     #[param(value_type = Option<State>)]
     state: Option<String>,
+    /// Only those that come behind this place: `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<String>,
+    /// The most requests; 100 when absent.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
 }
 
 impl Wanted {
     /// A gateway must take an unknown state for no approval; who asks for one has made a mistake.
-    fn checked(&self) -> Result<Option<State>, Problem> {
-        let Some(name) = self.state.as_deref() else { return Ok(None) };
+    fn which(&self) -> Result<Which, Problem> {
+        let Some(name) = self.state.as_deref() else { return Ok(Which::All) };
         let state = state_named(name);
         if state_name(state) == name {
-            return Ok(Some(state));
+            return Ok(Which::In(state));
         }
-        Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_query", format!("there is no state `{name}`")))
+        Err(malformed(format!("there is no state `{name}`")))
     }
+
+    fn after(&self) -> Result<Option<Place>, Problem> {
+        self.after
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|error: NoPlace| malformed(error.to_string()))
+    }
+
+    fn limit(&self) -> Result<u32, Problem> {
+        let (usual, most) = LIST;
+        let limit = self.limit.unwrap_or(usual);
+        if (1..=most).contains(&limit) {
+            Ok(limit)
+        } else {
+            Err(malformed(format!("`limit` is 1 to {most}")))
+        }
+    }
+}
+
+fn malformed(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
 }
 
 /// A request in a list.
@@ -147,6 +176,10 @@ impl From<Kept> for Said {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Requests {
     items: Vec<Summary>,
+    /// What to ask for the next page with, as `after`, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next: Option<Place>,
 }
 
 /// A request with all that there is about it.
@@ -173,11 +206,6 @@ pub(crate) struct Detail {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revocation {
     reason: Reason,
-}
-
-/// Whether somebody may see a request: whoever may stop it, and auditors.
-pub(crate) fn may_see(ticket: &Ticket, member: &Member) -> bool {
-    may_stop(ticket, member) || member.has(&[Role::Auditor])
 }
 
 /// The request of that name, if the person may know of it.
@@ -259,13 +287,10 @@ pub(crate) async fn list(
     Reader(session): Reader,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Requests>, Problem> {
-    let mut items = Vec::new();
-    for ticket in app.store.tickets(wanted.checked()?, LIST_LIMIT).await? {
-        if may_see(&ticket, &session.member) {
-            items.push(Summary::of(&ticket, &app.store.answers(&ticket).await?));
-        }
-    }
-    Ok(Json(Requests { items }))
+    let (which, after, limit) = (wanted.which()?, wanted.after()?, wanted.limit()?);
+    let page = app.store.list(&session.member, which, after, limit).await?;
+    let items = page.items.iter().map(|listed| Summary::of(&listed.ticket, &listed.answers)).collect();
+    Ok(Json(Requests { items, next: page.next }))
 }
 
 /// See one request

@@ -19,7 +19,6 @@ use crate::store::answers::giving::Refused;
 use crate::store::evidence::KeepError;
 use crate::store::reviews::NotClosed;
 use crate::store::tickets::state_name;
-use crate::store::waiters::WaitError;
 
 /// One error reply.
 #[derive(Debug)]
@@ -164,15 +163,6 @@ impl From<KeepError> for Problem {
             KeepError::Store(error) => return error.into(),
         };
         Self::new(status, code, error.to_string())
-    }
-}
-
-impl From<WaitError> for Problem {
-    fn from(error: WaitError) -> Self {
-        match error {
-            WaitError::Foreign => Self::forbidden("foreign_waiter", &error.to_string()),
-            WaitError::Store(error) => error.into(),
-        }
     }
 }
 

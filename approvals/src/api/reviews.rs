@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path};
-use super::people::{may_see, seen_to};
+use super::people::seen_to;
 use super::problem::{Failed, Problem};
 use super::said::Reason;
 use crate::app::App;
@@ -62,14 +62,8 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Reader(session): Reader,
 ) -> Result<Json<Reviews>, Problem> {
-    let mut items = Vec::new();
-    for review in app.store.open_reviews().await? {
-        let ticket = app.store.ticket(review.ticket).await?;
-        if ticket.is_some_and(|ticket| may_see(&ticket, &session.member)) {
-            items.push(review.into());
-        }
-    }
-    Ok(Json(Reviews { items }))
+    let open = app.store.reviews_for(&session.member).await?;
+    Ok(Json(Reviews { items: open.into_iter().map(|(review, _)| review.into()).collect() }))
 }
 
 /// Say that one has looked at a request whose glass somebody else broke

@@ -8,20 +8,24 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_protocol::approval::State;
 use countersign_protocol::{Token, UnixMillis};
+use serde::Deserialize;
 
 use super::html;
 use super::page::{LoggedIn, Trouble, Viewer};
 use super::text::Visible;
 use super::words::{self, Deadline, Named};
-use crate::api::people::may_see;
+use crate::api::extract::Query;
 use crate::app::App;
 use crate::auth::Session;
 use crate::store::StoreError;
 use crate::store::answers::{asked, counting, lacking, needed};
-use crate::store::reviews::may_close;
+use crate::store::lists::{Listed, Page, Place, Which};
+use crate::store::reviews::{Review, may_close};
 use crate::store::tickets::Ticket;
 
-/// How many closed requests to look through and to list.
+/// How many open requests of each list to show at once: more than anybody judges before the page is an old one.
+const OPEN: u32 = 100;
+/// How many closed ones.
 const CLOSED: u32 = 50;
 
 #[derive(Template)]
@@ -31,13 +35,51 @@ struct QueuePage {
     now: UnixMillis,
     /// What somebody opened alone and nobody has looked at.
     glass: Vec<Broken>,
+    /// Whether this is all there is to see, or the next page of one list.
+    whole: bool,
     /// What the viewer can approve.
-    yours: Vec<Row>,
+    yours: List,
     /// What others have to approve.
-    others: Vec<Row>,
+    others: List,
     /// What was approved and is not used yet.
-    approved: Vec<Row>,
-    closed: Vec<Row>,
+    approved: List,
+    closed: List,
+}
+
+/// Some rows of a list, and where it goes on.
+#[derive(Default)]
+struct List {
+    rows: Vec<Row>,
+    next: Option<String>,
+}
+
+impl List {
+    /// How many there are, `+` where that is not all.
+    fn count(&self) -> String {
+        let more = if self.next.is_some() { "+" } else { "" };
+        format!("{}{more}", self.rows.len())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.next.is_none()
+    }
+}
+
+/// Which list to go on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Name {
+    Yours,
+    Others,
+    Approved,
+    Closed,
+}
+
+/// Which part of the queue to show: all of it from its beginning where nothing is said.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    list: Option<Name>,
+    after: Option<Place>,
 }
 
 /// A request that somebody opened alone.
@@ -74,48 +116,77 @@ struct Row {
 pub(super) async fn show(
     AppState(app): AppState<Arc<App>>,
     LoggedIn(session): LoggedIn,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Trouble> {
     let mut page = QueuePage {
         viewer: Viewer::of(&session),
-        now: 0,
-        glass: broken(&app, &session).await?,
-        yours: Vec::new(),
-        others: Vec::new(),
-        approved: Vec::new(),
-        closed: Vec::new(),
+        now: app.store.now().await?,
+        glass: if wanted.list.is_none() { broken(&app, &session).await? } else { Vec::new() },
+        whole: wanted.list.is_none(),
+        yours: List::default(),
+        others: List::default(),
+        approved: List::default(),
+        closed: List::default(),
     };
-    let open = app.store.open_tickets().await?;
-    let closed = app.store.closed_tickets(CLOSED).await?;
-    for ticket in open.into_iter().chain(closed).filter(|ticket| may_see(ticket, &session.member)) {
-        page.now = ticket.now;
-        let (row, answered) = row(&app, &ticket, &session).await?;
-        let list = match ticket.state {
-            State::Pending if answered || !could_approve(&ticket, &session) => &mut page.others,
-            State::Pending => &mut page.yours,
-            State::Approved => &mut page.approved,
-            _ => &mut page.closed,
-        };
-        list.push(row);
+    for name in [Name::Yours, Name::Others, Name::Approved, Name::Closed] {
+        if wanted.list.is_none_or(|list| list == name) {
+            page.fill(&app, &session, name, wanted.after.filter(|_| wanted.list.is_some())).await?;
+        }
     }
     Ok(html(StatusCode::OK, &page))
 }
 
+impl QueuePage {
+    /// Reads one list, from a place in it on.
+    async fn fill(
+        &mut self,
+        app: &App,
+        session: &Session,
+        name: Name,
+        after: Option<Place>,
+    ) -> Result<(), StoreError> {
+        let (which, most) = match name {
+            Name::Yours => (Which::Yours, OPEN),
+            Name::Others => (Which::Others, OPEN),
+            Name::Approved => (Which::In(State::Approved), OPEN),
+            Name::Closed => (Which::Closed, CLOSED),
+        };
+        let Page { items, next } = app.store.list(&session.member, which, after, most).await?;
+        for listed in items {
+            // They are in the group, and would not count all the same: for want of a second factor, say.
+            let name = if name == Name::Yours && !could_approve(&listed.ticket, session) {
+                Name::Others
+            } else {
+                name
+            };
+            self.list(name).rows.push(Row::of(&listed));
+        }
+        self.list(name).next = next.map(|next| next.to_string());
+        Ok(())
+    }
+
+    fn list(&mut self, name: Name) -> &mut List {
+        match name {
+            Name::Yours => &mut self.yours,
+            Name::Others => &mut self.others,
+            Name::Approved => &mut self.approved,
+            Name::Closed => &mut self.closed,
+        }
+    }
+}
+
 /// What somebody opened alone, and the viewer may see.
 async fn broken(app: &App, session: &Session) -> Result<Vec<Broken>, StoreError> {
-    let mut glass = Vec::new();
-    for review in app.store.open_reviews().await? {
-        let ticket = app.store.ticket(review.ticket).await?;
-        let Some(ticket) = ticket.filter(|ticket| may_see(ticket, &session.member)) else { continue };
-        glass.push(Broken {
-            ticket: ticket.id,
-            action: Named::of(&ticket.question.cedar.action),
-            resource: Named::of(&ticket.question.cedar.resource),
-            at: words::utc(review.opened_at),
-            yours: may_close(&ticket, &review, &session.member),
-            opener: review.opener.subject,
-        });
-    }
-    Ok(glass)
+    let open = app.store.reviews_for(&session.member).await?;
+    let broken = |(review, ticket): (Review, Ticket)| Broken {
+        ticket: ticket.id,
+        action: Named::of(&ticket.question.cedar.action),
+        resource: Named::of(&ticket.question.cedar.resource),
+        at: words::utc(review.opened_at),
+        yours: may_close(&ticket, &review, &session.member),
+        opener: review.opener.subject,
+    };
+    Ok(open.into_iter().map(broken).collect())
 }
 
 /// Whether the viewer's yes would count, with the second factor where that is needed.
@@ -125,29 +196,26 @@ fn could_approve(ticket: &Ticket, session: &Session) -> bool {
     countersign_protocol::quorum::eligible(&answer, asked(ticket)).is_ok()
 }
 
-/// A row, and whether the viewer has answered already.
-async fn row(app: &App, ticket: &Ticket, session: &Session) -> Result<(Row, bool), StoreError> {
-    let answers = app.store.answers(ticket).await?;
-    let person = &session.member.person;
-    let answered = answers.iter().any(|kept| kept.dropped.is_none() && kept.answer.person == *person);
-    let (question, need) = (&ticket.question, needed(ticket, &answers));
-    let request = &question.request;
-    let row = Row {
-        ticket: ticket.id,
-        who: Named::of(&question.cedar.principal),
-        action: Named::of(&question.cedar.action),
-        resource: Named::of(&question.cedar.resource),
-        method: request.method.clone(),
-        target: format!("{}{}", request.authority, request.path),
-        severity: words::severity(question.terms.severity),
-        deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
-        state: words::state(ticket.state),
-        asked: words::utc(ticket.asked_at),
-        have: need.saturating_sub(lacking(ticket, &answers)),
-        need,
-        flags: counting(&answers).1.len(),
-        held: app.store.waiting(ticket.id).await?.held > 0,
-        open_end: ticket.outcomes_unknown > 0,
-    };
-    Ok((row, answered))
+impl Row {
+    fn of(Listed { ticket, answers, held }: &Listed) -> Self {
+        let (question, need) = (&ticket.question, needed(ticket, answers));
+        let request = &question.request;
+        Self {
+            ticket: ticket.id,
+            who: Named::of(&question.cedar.principal),
+            action: Named::of(&question.cedar.action),
+            resource: Named::of(&question.cedar.resource),
+            method: request.method.clone(),
+            target: format!("{}{}", request.authority, request.path),
+            severity: words::severity(question.terms.severity),
+            deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
+            state: words::state(ticket.state),
+            asked: words::utc(ticket.asked_at),
+            have: need.saturating_sub(lacking(ticket, answers)),
+            need,
+            flags: counting(answers).1.len(),
+            held: *held,
+            open_end: ticket.outcomes_unknown > 0,
+        }
+    }
 }

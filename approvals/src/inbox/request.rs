@@ -193,7 +193,8 @@ pub(super) async fn page(
     let answers = app.store.answers(&ticket).await?;
     let history = app.store.history(id).await?;
     let people = answers.iter().map(|kept| kept.answer.person.clone());
-    let names = app.store.names(people.chain(history.iter().filter_map(Entry::person))).await?;
+    let people = people.chain(history.iter().filter_map(Entry::person)).collect();
+    let names = app.store.names(people).await?;
     let review = app.store.review(id).await?;
     let waiting = app.store.waiting(id).await?;
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);

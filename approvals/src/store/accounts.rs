@@ -6,9 +6,9 @@ use countersign_protocol::grant::Membership;
 use countersign_protocol::person::{GroupId, Person};
 use countersign_protocol::{Hash, UnixMillis};
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, FromRow as _, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, FromRow as _, Row as _};
 
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, values};
 use crate::people::{ADMINS, AUDITORS, Factor, Member, Prepared, Role};
 
 /// The most members of one group to look at when it is asked whether a group can reach its quorum: more are as
@@ -32,6 +32,9 @@ impl Source {
         }
     }
 }
+
+/// How many accounts one query reads: databases take only so many parameters.
+const AT_ONCE: usize = 1000;
 
 struct Account(Member);
 
@@ -58,26 +61,44 @@ pub(super) async fn member(
     local: &str,
     person: &Person,
 ) -> Result<Option<Member>, StoreError> {
-    let query = sqlx::query_as("SELECT * FROM members WHERE issuer = $1 AND subject = $2");
-    let account: Option<Account> =
-        query.bind(&person.issuer).bind(&person.subject).fetch_optional(&mut *db).await?;
-    let Some(Account(mut member)) = account else { return Ok(None) };
-    member.groups = groups(db, person).await?;
-    member.roles = roles(local, &member.groups);
-    Ok(Some(member))
+    Ok(members(db, local, &BTreeSet::from([person.clone()])).await?.remove(person))
 }
 
-async fn groups(db: &mut AnyConnection, person: &Person) -> Result<Vec<Membership>, StoreError> {
-    let rows: Vec<(String, String, UnixMillis)> = sqlx::query_as(
-        "SELECT group_issuer, group_id, since FROM memberships WHERE issuer = $1 AND subject = $2
-         ORDER BY group_issuer, group_id",
-    )
-    .bind(&person.issuer)
-    .bind(&person.subject)
-    .fetch_all(&mut *db)
-    .await?;
-    let place = |(issuer, id, since)| Membership { group: GroupId { issuer, id }, since };
-    Ok(rows.into_iter().map(place).collect())
+/// The accounts of these people, of those who have one.
+pub(super) async fn members(
+    db: &mut AnyConnection,
+    local: &str,
+    people: &BTreeSet<Person>,
+) -> Result<BTreeMap<Person, Member>, StoreError> {
+    if people.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let these = format!("(issuer, subject) IN (VALUES {})", values(people.len(), 2));
+    let sql = format!("SELECT * FROM members WHERE {these}");
+    let mut query = sqlx::query_as(AssertSqlSafe(sql));
+    for Person { issuer, subject } in people {
+        query = query.bind(issuer).bind(subject);
+    }
+    let accounts: Vec<Account> = query.fetch_all(&mut *db).await?;
+    let mut members: BTreeMap<_, _> =
+        accounts.into_iter().map(|Account(member)| (member.person.clone(), member)).collect();
+    let sql = format!(
+        "SELECT issuer, subject, group_issuer, group_id, since FROM memberships WHERE {these}
+         ORDER BY group_issuer, group_id"
+    );
+    let mut query = sqlx::query_as(AssertSqlSafe(sql));
+    for Person { issuer, subject } in people {
+        query = query.bind(issuer).bind(subject);
+    }
+    let places: Vec<(String, String, String, String, UnixMillis)> = query.fetch_all(&mut *db).await?;
+    for (issuer, subject, group, id, since) in places {
+        let Some(member) = members.get_mut(&Person { issuer, subject }) else { continue };
+        member.groups.push(Membership { group: GroupId { issuer: group, id }, since });
+    }
+    for member in members.values_mut() {
+        member.roles = roles(local, &member.groups);
+    }
+    Ok(members)
 }
 
 fn roles(local: &str, groups: &[Membership]) -> BTreeSet<Role> {
@@ -104,31 +125,27 @@ impl Store {
     /// What to call people on a page, where there is a name.
     pub(crate) async fn names(
         &self,
-        people: impl IntoIterator<Item = Person>,
+        people: BTreeSet<Person>,
     ) -> Result<BTreeMap<Person, String>, StoreError> {
-        let people: BTreeSet<_> = people.into_iter().collect();
-        let mut names = BTreeMap::new();
-        for person in people {
-            let query = sqlx::query_scalar("SELECT name FROM accounts WHERE issuer = $1 AND subject = $2");
-            let name: Option<Option<String>> =
-                query.bind(&person.issuer).bind(&person.subject).fetch_optional(&self.reader).await?;
-            names.extend(name.flatten().map(|name| (person, name)));
-        }
-        Ok(names)
+        let mut db = self.reader.acquire().await?;
+        let members = members(&mut db, &self.issuer, &people).await?;
+        let named = |(person, member): (Person, Member)| Some((person, member.name?));
+        Ok(members.into_iter().filter_map(named).collect())
     }
 
     /// All accounts, in order.
     pub(crate) async fn members(&self) -> Result<Vec<Member>, StoreError> {
         let mut db = self.reader.acquire().await?;
-        let accounts: Vec<Account> =
-            sqlx::query_as("SELECT * FROM members ORDER BY issuer, subject").fetch_all(&mut *db).await?;
-        let mut members = Vec::with_capacity(accounts.len());
-        for Account(mut member) in accounts {
-            member.groups = groups(&mut db, &member.person).await?;
-            member.roles = roles(&self.issuer, &member.groups);
-            members.push(member);
+        let people: Vec<(String, String)> =
+            sqlx::query_as("SELECT issuer, subject FROM accounts ORDER BY issuer, subject")
+                .fetch_all(&mut *db)
+                .await?;
+        let mut all = Vec::with_capacity(people.len());
+        for some in people.chunks(AT_ONCE) {
+            let some = some.iter().cloned().map(|(issuer, subject)| Person { issuer, subject });
+            all.extend(members(&mut db, &self.issuer, &some.collect()).await?.into_values());
         }
-        Ok(members)
+        Ok(all)
     }
 }
 

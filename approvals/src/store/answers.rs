@@ -3,6 +3,8 @@
 pub(crate) mod giving;
 mod standing;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use countersign_protocol::Token;
 use countersign_protocol::grant::Answer;
 use countersign_protocol::person::Person;
@@ -12,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, FromRow, Row as _};
 
+use super::accounts::members;
 use super::tickets::{Ticket, json, parsed};
-use super::{Store, StoreError};
+use super::{Store, StoreError, values};
 use crate::people::{Member, Role};
 
 /// What somebody says to a request.
@@ -147,9 +150,38 @@ pub(crate) fn allowed(ticket: &Ticket, answers: &[Kept]) -> (i64, i64) {
 impl Store {
     /// All answers to a ticket, in order, each as it counts among the accounts that there are now.
     pub(crate) async fn answers(&self, ticket: &Ticket) -> Result<Vec<Kept>, StoreError> {
+        let mut answers = self.answers_to(std::slice::from_ref(ticket)).await?;
+        Ok(answers.remove(&ticket.id).unwrap_or_default())
+    }
+
+    /// The same for several tickets; those that nobody has answered are left out.
+    pub(crate) async fn answers_to(
+        &self,
+        tickets: &[Ticket],
+    ) -> Result<BTreeMap<Token, Vec<Kept>>, StoreError> {
+        if tickets.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let sql = format!(
+            "SELECT * FROM answers WHERE ticket IN (VALUES {}) ORDER BY at, id",
+            values(tickets.len(), 1)
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        for ticket in tickets {
+            query = query.bind(ticket.id.to_string());
+        }
         let mut db = self.reader.acquire().await?;
-        let mut answers = answers(&mut db, ticket.id).await?;
-        standing::recheck(&mut db, &self.issuer, ticket, &mut answers).await?;
+        let mut answers: BTreeMap<Token, Vec<Kept>> = BTreeMap::new();
+        for row in query.fetch_all(&mut *db).await? {
+            answers.entry(parsed(&row, "ticket")?).or_default().push(Kept::from_row(&row)?);
+        }
+        let givers: BTreeSet<_> = answers.values().flatten().map(|kept| kept.answer.person.clone()).collect();
+        let members = members(&mut db, &self.issuer, &givers).await?;
+        for ticket in tickets {
+            if let Some(answers) = answers.get_mut(&ticket.id) {
+                standing::recheck(ticket, answers, &members);
+            }
+        }
         Ok(answers)
     }
 }

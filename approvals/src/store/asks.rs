@@ -83,9 +83,7 @@ impl Tx<'_> {
         if let Err(refusal) = in_range(&question) {
             return Ok(Err(refusal));
         }
-        if !self.bind_waiter(ask.waiter, gateway).await? {
-            return Ok(Err(refusal("foreign_waiter", "the waiter belongs to another gateway")));
-        }
+        let ask = Ask { waiter: self.waiter(ask.waiter, gateway).await?, ..ask };
         let ticket = match self.already_asked(gateway, &ask).await? {
             Some(ticket) if ticket.digest != ask.digest => {
                 return Ok(Err(refusal("nonce_reused", "the nonce named another question before")));
@@ -241,15 +239,28 @@ impl Tx<'_> {
         .bind(i64::from(terms.uses))
         .execute(&mut *self.inner)
         .await?;
+        self.note_gates(id, gateway, question).await?;
+        self.note_readers(id, question).await?;
+        Ok(id)
+    }
+
+    /// At which gates it waits.
+    async fn note_gates(
+        &mut self,
+        id: Token,
+        gateway: &Gateway,
+        question: &Question,
+    ) -> Result<(), StoreError> {
         let gates: BTreeSet<_> = question.gates.iter().map(|gate| &gate.gate.id).collect();
         for gate in gates {
-            sqlx::query("INSERT INTO ticket_gates (ticket, gate) VALUES ($1, $2)")
-                .bind(id.to_string())
+            sqlx::query("INSERT INTO open_gates (audience, gate, ticket) VALUES ($1, $2, $3)")
+                .bind(&gateway.audience)
                 .bind(gate)
+                .bind(id.to_string())
                 .execute(&mut *self.inner)
                 .await?;
         }
-        Ok(id)
+        Ok(())
     }
 }
 

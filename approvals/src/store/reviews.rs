@@ -7,9 +7,13 @@ use sqlx::{FromRow, Row as _};
 
 use super::answers::opens;
 use super::history::Entry;
+use super::readers::may_see;
 use super::tickets::{Ticket, find, parsed};
 use super::{Store, StoreError, Tx};
 use crate::people::{Member, Role};
+
+/// The most reviews to list: glass is broken rarely, or something else is wrong.
+const MOST_OPEN: i64 = 1000;
 
 /// What has to be looked at.
 #[derive(Debug, Clone)]
@@ -71,10 +75,17 @@ impl Store {
         Ok(query.fetch_optional(&self.reader).await?)
     }
 
-    /// The reviews that nobody has closed, the oldest on top.
-    pub(crate) async fn open_reviews(&self) -> Result<Vec<Review>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM reviews WHERE closed_at IS NULL ORDER BY opened_at");
-        Ok(query.fetch_all(&self.reader).await?)
+    /// The reviews that nobody has closed, of requests that somebody may see, the oldest on top.
+    pub(crate) async fn reviews_for(&self, member: &Member) -> Result<Vec<(Review, Ticket)>, StoreError> {
+        let query =
+            sqlx::query_as("SELECT * FROM reviews WHERE closed_at IS NULL ORDER BY opened_at LIMIT $1");
+        let open: Vec<Review> = query.bind(MOST_OPEN).fetch_all(&self.reader).await?;
+        let ids: Vec<_> = open.iter().map(|review| review.ticket).collect();
+        let mut tickets = self.outlines(&ids).await?;
+        let with_ticket = |review: Review| tickets.remove(&review.ticket).map(|ticket| (review, ticket));
+        let mut open: Vec<_> = open.into_iter().filter_map(with_ticket).collect();
+        open.retain(|(_, ticket)| may_see(ticket, member));
+        Ok(open)
     }
 
     /// Closes a review.

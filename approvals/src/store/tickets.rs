@@ -162,46 +162,4 @@ impl Store {
             sqlx::query_as("SELECT * FROM current WHERE capability = $1").bind(capability.to_string());
         Ok(query.fetch_optional(&self.reader).await?)
     }
-
-    /// The open tickets, in outline: those that wait for people before those that wait to be used, what lapses first on top.
-    pub(crate) async fn open_tickets(&self) -> Result<Vec<Ticket>, StoreError> {
-        let mut open = self.open_in(State::Pending).await?;
-        open.append(&mut self.open_in(State::Approved).await?);
-        Ok(open)
-    }
-
-    /// However many are approved, they must not hide what waits for people.
-    async fn open_in(&self, state: State) -> Result<Vec<Ticket>, StoreError> {
-        let query = sqlx::query_as(
-            "SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question,
-                 shown, asked_at, answer_by, use_by, uses, used, outcomes_unknown, state_now, reason, grant_jws, lapses_at, now
-             FROM current WHERE lapses_at IS NOT NULL AND state_now = $1 ORDER BY lapses_at LIMIT 1000",
-        );
-        Ok(query.bind(state_name(state)).fetch_all(&self.reader).await?)
-    }
-
-    /// The tickets that were closed last, in outline.
-    pub(crate) async fn closed_tickets(&self, limit: u32) -> Result<Vec<Ticket>, StoreError> {
-        let query = sqlx::query_as(
-            "SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question,
-                 shown, asked_at, answer_by, use_by, uses, used, outcomes_unknown, state_now, reason, grant_jws, lapses_at, now
-             FROM current WHERE state_now NOT IN ('pending', 'approved')
-             ORDER BY asked_at DESC LIMIT $1",
-        );
-        Ok(query.bind(i64::from(limit)).fetch_all(&self.reader).await?)
-    }
-
-    /// The tickets in one state, or in any, the latest on top, in outline.
-    pub(crate) async fn tickets(&self, state: Option<State>, limit: u32) -> Result<Vec<Ticket>, StoreError> {
-        if let Some(open @ (State::Pending | State::Approved)) = state {
-            // The few that are open have an index; the state of this moment cannot have one.
-            return self.open_in(open).await;
-        }
-        let query = sqlx::query_as(
-            "SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question,
-                 shown, asked_at, answer_by, use_by, uses, used, outcomes_unknown, state_now, reason, grant_jws, lapses_at, now
-             FROM current WHERE $1 IS NULL OR state_now = $1 ORDER BY asked_at DESC LIMIT $2",
-        );
-        Ok(query.bind(state.map(state_name)).bind(i64::from(limit)).fetch_all(&self.reader).await?)
-    }
 }

@@ -10,18 +10,10 @@ use tokio::time::Instant;
 use super::gateways::Gateway;
 use super::tickets::{Ticket, parsed};
 use super::{Store, StoreError, Tx};
+use crate::random;
 
 /// The most verdicts in one reply; the rest comes with the next.
 const MOST_VERDICTS: u32 = 500;
-
-/// Why a poll has no reply.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WaitError {
-    #[error("the waiter belongs to another gateway")]
-    Foreign,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Who waits for a ticket at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,18 +27,19 @@ pub(crate) struct Waiting {
 }
 
 impl Tx<'_> {
-    /// Notes a sign of life; `false` when the waiter belongs to another gateway.
-    pub(super) async fn bind_waiter(&mut self, waiter: Token, gateway: &Gateway) -> Result<bool, StoreError> {
-        let bound = sqlx::query(
-            "INSERT INTO waiters (id, gateway, seen_at) VALUES ($1, $2, $3) ON CONFLICT (id)
-             DO UPDATE SET seen_at = excluded.seen_at WHERE waiters.gateway = excluded.gateway",
+    /// Notes a sign of life, and says what the gateway's waiter is called here: two gateways may call theirs the same.
+    pub(super) async fn waiter(&mut self, name: Token, gateway: &Gateway) -> Result<Token, StoreError> {
+        let row = sqlx::query(
+            "INSERT INTO waiters (id, gateway, name, seen_at) VALUES ($1, $2, $3, $4) ON CONFLICT (gateway, name)
+             DO UPDATE SET seen_at = excluded.seen_at RETURNING id",
         )
-        .bind(waiter.to_string())
+        .bind(random::token()?.to_string())
         .bind(&gateway.name)
+        .bind(name.to_string())
         .bind(self.now)
-        .execute(&mut *self.inner)
+        .fetch_one(&mut *self.inner)
         .await?;
-        Ok(bound.rows_affected() == 1)
+        Ok(parsed(&row, "id")?)
     }
 
     /// From now on the waiter is told about the ticket, which no longer counts as left behind.
@@ -107,19 +100,17 @@ impl Tx<'_> {
 
 impl Store {
     /// Waits until something happens to one of the waiter's tickets, or the time is over.
-    pub(crate) async fn wait(&self, gateway: &Gateway, wait: &Wait) -> Result<WaitReply, WaitError> {
+    pub(crate) async fn wait(&self, gateway: &Gateway, wait: &Wait) -> Result<WaitReply, StoreError> {
         let until = Instant::now() + self.limits.longest_poll.min(Duration::from_millis(wait.timeout_ms));
-        let mut bell = self.bells.listen(wait.waiter);
         let mut tx = self.write().await?;
-        if !tx.bind_waiter(wait.waiter, gateway).await? {
-            return Err(WaitError::Foreign);
-        }
+        let waiter = tx.waiter(wait.waiter, gateway).await?;
         let cursor = tx.given(wait.cursor).await?;
-        tx.seen(wait.waiter, cursor).await?;
+        tx.seen(waiter, cursor).await?;
         tx.commit().await?;
+        let mut bell = self.bells.listen(waiter);
         loop {
             bell.mark_unchanged();
-            let (cursor, verdicts) = self.events(wait.waiter, cursor).await?;
+            let (cursor, verdicts) = self.events(waiter, cursor).await?;
             if !verdicts.is_empty() {
                 return Ok(WaitReply { cursor: cursor.unsigned_abs(), verdicts });
             }

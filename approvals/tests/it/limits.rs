@@ -5,10 +5,11 @@ use std::time::Duration;
 use countersign_approvals::Limits;
 use serde_json::{Value, json};
 
-use crate::harness::{Service, ask, gate, question, token, with_gates};
+use crate::harness::{OTHER, Service, ask, gate, question, token, with_gates};
 
 const MANY: Limits = Limits {
     open: 100,
+    open_per_audience: 100,
     open_per_principal: 100,
     open_per_gate: 100,
     asked_per_minute: 100,
@@ -38,12 +39,20 @@ async fn only_so_many_are_open_at_a_time() {
     let (open, full) = (Value::Null, json!("too_many_open"));
     for (limits, expected) in [
         (Limits { open: 2, ..MANY }, [&open, &open, &full, &full]),
+        (Limits { open_per_audience: 2, ..MANY }, [&open, &open, &full, &full]),
         (Limits { open_per_principal: 1, ..MANY }, [&open, &full, &open, &open]),
         (Limits { open_per_gate: 1, ..MANY }, [&open, &open, &full, &full]),
     ] {
         let service = Service::limited(limits).await;
         assert_eq!(codes(&service, &questions).await.iter().collect::<Vec<_>>(), expected, "{limits:?}");
     }
+}
+
+#[tokio::test]
+async fn one_audience_leaves_room_for_another() {
+    let service = Service::limited(Limits { open_per_audience: 1, ..MANY }).await;
+    assert_eq!(codes(&service, &[question(), question()]).await, [Value::Null, json!("too_many_open")]);
+    assert_eq!(service.ask_as(OTHER, &ask(question())).await["result"], "open");
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ mod life;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod outcomes;

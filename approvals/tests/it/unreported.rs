@@ -98,12 +98,15 @@ async fn uses_from_before_have_an_end_too() {
     let folder = TempDir::new().unwrap();
     let (database, pool) = as_before(&folder, 4).await;
     sqlx::raw_sql(
-        "INSERT INTO tickets (id, capability, audience, principal, digest, question, shown, asked_at, answer_by,
+        r#"INSERT INTO tickets (id, capability, audience, principal, digest, question, shown, asked_at, answer_by,
              use_within, uses, used, state)
-         VALUES ('00000000000000000000000000000001', 'c', 'prod', 'p', 'd', 'q', 's', 1, 2, 3, 2, 2, 'consumed');
+         VALUES ('00000000000000000000000000000001', 'c', 'prod', 'p', 'd',
+             '{"gates":[{"group":{"issuer":"local","id":"sre"}},
+                        {"group":{"issuer":"local","id":"sre"},"break_glass":{"group":{"issuer":"local","id":"oncall"}}}],
+               "involved":[{"names":[]},{"names":[{"issuer":"local","subject":"oda"}]}]}', 's', 1, 2, 3, 2, 2, 'consumed');
          INSERT INTO claims (audience, nonce, ticket, jti, digest, record, receipt, at, forwarded_at)
          VALUES ('prod', 'n1', '00000000000000000000000000000001', 'j', 'd', 'r1', 'x', 1, NULL),
-                ('prod', 'n2', '00000000000000000000000000000001', 'j', 'd', 'r2', 'x', 1, 2)",
+                ('prod', 'n2', '00000000000000000000000000000001', 'j', 'd', 'r2', 'x', 1, 2)"#,
     )
     .execute(&pool)
     .await
@@ -112,4 +115,8 @@ async fn uses_from_before_have_an_end_too() {
     let service = Service::start_in(folder, database).await;
     service.log_in("root").await;
     assert_eq!(service.count("SELECT count(*) FROM history WHERE event = 'outcome_unknown'").await, 1);
+    let readers = "SELECT count(*) FROM ticket_readers WHERE issuer = 'local' AND kind || ' ' || id IN
+         ('group sre', 'group oncall', 'person oda')";
+    assert_eq!(service.count(readers).await, 3, "lists find them");
+    assert_eq!(service.count("SELECT count(*) FROM ticket_readers").await, 3);
 }

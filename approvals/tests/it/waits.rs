@@ -108,11 +108,15 @@ async fn everybody_who_joined_is_told() {
 async fn a_waiter_is_its_gateways_own() {
     let service = Service::start().await;
     let waiter = token();
-    asked(&service, waiter).await;
+    let ticket = asked(&service, waiter).await;
+    service.answer(&service.log_in("ada").await, &ticket, "reject").await;
+    // What another gateway calls the same is another waiter, and is told nothing, not even that there is one.
     for gateway in [EDGE_2, OTHER] {
         let reply = service.wait(gateway, waiter, 0, 0).await;
-        assert_eq!((reply.status.as_u16(), reply.body["code"].as_str()), (403, Some("foreign_waiter")));
+        assert_eq!((reply.status.as_u16(), &reply.body["verdicts"]), (200, &json!([])));
     }
+    let reply = service.wait(EDGE, waiter, 0, 0).await.body;
+    assert_eq!(reply["verdicts"][0]["state"], "rejected");
 }
 
 #[tokio::test]

@@ -12,6 +12,11 @@ use super::{Answer, Approve, show};
 use crate::failure::Failure;
 use crate::output;
 
+/// How many requests to read at once.
+const AT_ONCE: usize = 500;
+/// The most requests to list: what is open in all by the service's own limit.
+const MOST: usize = 10_000;
+
 /// A request in a list, as far as a terminal shows it. The service may say more.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Summary {
@@ -31,6 +36,8 @@ pub(super) struct Summary {
 #[derive(Deserialize)]
 struct List {
     items: Vec<Summary>,
+    /// How to ask for the next page, where there is one.
+    next: Option<String>,
 }
 
 /// One request. The question's bytes are kept: its hash says what was shown.
@@ -70,11 +77,18 @@ pub(super) fn log_out(client: &Client) -> Result<(), Failure> {
     client::forget()
 }
 
-/// The requests in a state, or in any.
+/// The requests in a state, or in any, page after page, [`MOST`] at most.
 pub(super) fn requests(client: &Client, state: Option<&str>) -> Result<Vec<Summary>, Failure> {
-    let query = state.map(|state| format!("?state={}", escaped(state))).unwrap_or_default();
-    let List { items } = client.get(&format!("/v1/requests{query}"))?;
-    Ok(items)
+    let state = state.map(|state| format!("&state={}", escaped(state))).unwrap_or_default();
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let List { items, next } = client.get(&format!("/v1/requests?limit={AT_ONCE}{state}{after}"))?;
+        all.extend(items);
+        match next {
+            Some(next) if all.len() < MOST => after = format!("&after={}", escaped(&next)),
+            _ => return Ok(all),
+        }
+    }
 }
 
 /// A word as a part of an address: what is no letter, digit or hyphen cannot be part of any.

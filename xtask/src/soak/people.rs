@@ -56,7 +56,9 @@ async fn look(site: Arc<Shared>, mut rng: Rng) {
 
 /// What is pending; nothing while the service is down.
 async fn waiting(site: &Shared) -> Vec<Ticket> {
-    let Ok(mut list) = site.approvals.read("/v1/requests?state=pending").await else { return Vec::new() };
+    let Ok(mut list) = site.approvals.read("/v1/requests?limit=500&state=pending").await else {
+        return Vec::new();
+    };
     let items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
     items.into_iter().flatten().filter_map(|item| Ticket::new(item).ok()).collect()
 }

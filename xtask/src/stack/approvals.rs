@@ -180,8 +180,8 @@ impl Approvals {
     /// # Errors
     /// When the service does not answer.
     pub async fn tickets(&self, state: Option<&str>, path: &str) -> Result<Vec<String>> {
-        let query = state.map(|state| format!("?state={state}")).unwrap_or_default();
-        let list = self.read(&format!("/v1/requests{query}")).await?;
+        let query = state.map(|state| format!("&state={state}")).unwrap_or_default();
+        let list = self.read(&format!("/v1/requests?limit=500{query}")).await?;
         let items = list.get("items").and_then(Value::as_array).context("no list of requests")?;
         let here = items.iter().filter(|item| item.get("path").and_then(Value::as_str) == Some(path));
         here.map(|item| text(item, "ticket")).collect()
@@ -192,7 +192,7 @@ impl Approvals {
     /// # Errors
     /// When the service does not answer.
     pub async fn all_pending(&self) -> Result<Vec<String>> {
-        let list = self.read("/v1/requests?state=pending").await?;
+        let list = self.read("/v1/requests?limit=500&state=pending").await?;
         let items = list.get("items").and_then(Value::as_array).context("no list of requests")?;
         items.iter().map(|item| text(item, "ticket")).collect()
     }

@@ -1,13 +1,15 @@
 //! Which approvals still stand: a yes counts for as long as whoever gave it may give it.
 
+use std::collections::BTreeMap;
+
 use countersign_protocol::approval::State;
 use countersign_protocol::grant::{Answer, Membership};
+use countersign_protocol::person::Person;
 use countersign_protocol::quorum::eligible;
-use sqlx::AnyConnection;
 
 use super::{Kept, Kind, answers, asked};
 use crate::people::Member;
-use crate::store::accounts::member;
+use crate::store::accounts::members;
 use crate::store::history::Entry;
 use crate::store::tickets::Ticket;
 use crate::store::{StoreError, Tx};
@@ -18,25 +20,18 @@ const ACCOUNT_GONE: &str = "account_gone";
 /// Holds the approvals of an open ticket against the accounts as they are now: narrows each to the groups
 /// that its giver has kept, and drops those that would not be taken any more. A flag stays: to lose who
 /// flagged must not make a gate weaker. What is signed already is left as it was signed.
-pub(super) async fn recheck(
-    db: &mut AnyConnection,
-    local: &str,
-    ticket: &Ticket,
-    answers: &mut [Kept],
-) -> Result<(), StoreError> {
+pub(super) fn recheck(ticket: &Ticket, answers: &mut [Kept], members: &BTreeMap<Person, Member>) {
     if ticket.state != State::Pending {
-        return Ok(());
+        return;
     }
     for kept in answers.iter_mut().filter(|kept| kept.kind == Kind::Approve && kept.dropped.is_none()) {
-        let member = member(db, local, &kept.answer.person).await?;
-        let Some(groups) = groups_kept(&kept.answer, member.as_ref()) else {
+        let Some(groups) = groups_kept(&kept.answer, members.get(&kept.answer.person)) else {
             kept.dropped = Some(ACCOUNT_GONE.into());
             continue;
         };
         kept.answer.groups = groups;
         kept.dropped = eligible(&kept.answer, asked(ticket)).err().map(|why| why.code());
     }
-    Ok(())
 }
 
 /// The groups that somebody was in when they answered and is in now, since the later of both times; `None`
@@ -56,7 +51,9 @@ impl Tx<'_> {
     pub(super) async fn standing(&mut self, ticket: &Ticket) -> Result<Vec<Kept>, StoreError> {
         let before = answers(&mut self.inner, ticket.id).await?;
         let mut after = before.clone();
-        recheck(&mut self.inner, &self.store.issuer, ticket, &mut after).await?;
+        let givers = before.iter().map(|kept| kept.answer.person.clone()).collect();
+        let members = members(&mut self.inner, &self.store.issuer, &givers).await?;
+        recheck(ticket, &mut after, &members);
         for (was, is) in before.iter().zip(&after) {
             if let (None, Some(code)) = (&was.dropped, &is.dropped) {
                 self.drop_answer(ticket, &is.answer, code).await?;

@@ -17,26 +17,22 @@ impl Tx<'_> {
         question: &Question,
     ) -> Result<Option<Refusal>, StoreError> {
         let limits = self.store.limits;
-        let (audience, principal) = (&gateway.audience, &question.cedar.principal);
-        let (all, own): (i64, i64) = sqlx::query_as(
-            "SELECT count(*), count(CASE WHEN audience = $1 AND principal = $2 THEN 1 END) FROM tickets
-             WHERE lapses_at IS NOT NULL",
+        let (all, of_audience, own, lately): (i64, i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM tickets WHERE lapses_at IS NOT NULL),
+                 (SELECT count(*) FROM tickets WHERE audience = $1 AND state IN ('pending', 'approved')),
+                 (SELECT count(*) FROM tickets
+                      WHERE audience = $1 AND principal = $2 AND state IN ('pending', 'approved')),
+                 (SELECT count(*) FROM tickets WHERE audience = $1 AND principal = $2 AND asked_at > $3)",
         )
-        .bind(audience)
-        .bind(principal)
-        .fetch_one(&mut *self.inner)
-        .await?;
-        let lately: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM tickets WHERE audience = $1 AND principal = $2 AND asked_at > $3",
-        )
-        .bind(audience)
-        .bind(principal)
+        .bind(&gateway.audience)
+        .bind(&question.cedar.principal)
         .bind(self.now - MINUTE)
         .fetch_one(&mut *self.inner)
         .await?;
         let over = |count: i64, most: u32| count >= i64::from(most);
         let most = match () {
             () if over(all, limits.open) => "requests are open in all",
+            () if over(of_audience, limits.open_per_audience) => "requests are open of this audience",
             () if over(own, limits.open_per_principal) => "requests of this principal are open",
             () if over(lately, limits.asked_per_minute) => {
                 let detail = "this principal asked too often within the last minute";
@@ -53,14 +49,12 @@ impl Tx<'_> {
     /// Asked only where there are so many that one could be.
     async fn full_gate(&mut self, gateway: &Gateway, question: &Question) -> Result<bool, StoreError> {
         for gate in &question.gates {
-            let open: i64 = sqlx::query_scalar(
-                "SELECT count(*) FROM ticket_gates JOIN tickets ON tickets.id = ticket_gates.ticket
-                 WHERE ticket_gates.gate = $1 AND audience = $2 AND lapses_at IS NOT NULL",
-            )
-            .bind(&gate.gate.id)
-            .bind(&gateway.audience)
-            .fetch_one(&mut *self.inner)
-            .await?;
+            let open: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM open_gates WHERE audience = $1 AND gate = $2")
+                    .bind(&gateway.audience)
+                    .bind(&gate.gate.id)
+                    .fetch_one(&mut *self.inner)
+                    .await?;
             if open >= i64::from(self.store.limits.open_per_gate) {
                 return Ok(true);
             }

@@ -45,7 +45,7 @@ pub(super) struct Answered {
 
 /// What is pending, as far as one list shows it: tickets and the paths of their requests.
 pub(super) async fn pending(stack: &Stack) -> Result<Vec<(Ticket, String)>> {
-    let list = stack.approvals.read("/v1/requests?state=pending").await?;
+    let list = stack.approvals.read("/v1/requests?limit=500&state=pending").await?;
     let items = list.get("items").and_then(Value::as_array).context("no list of requests")?;
     let one = |item: &Value| {
         let path = item.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -12,8 +12,10 @@ use crate::stack::process::Process;
 use crate::stack::ticket::text;
 
 /// What is asked here is asked by few principals, of nobody who could tire.
-const UNLIMITED: [&str; 8] = [
+const UNLIMITED: [&str; 10] = [
     "--most-open",
+    "100000",
+    "--most-open-per-audience",
     "100000",
     "--most-open-per-principal",
     "100000",

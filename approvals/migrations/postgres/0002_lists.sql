@@ -1,0 +1,52 @@
+-- Who may see a request: the groups of its gates, and those in whose name it was sent.
+CREATE TABLE ticket_readers (
+    ticket TEXT NOT NULL REFERENCES tickets (id),
+    kind   TEXT NOT NULL CHECK (kind IN ('group', 'person')),
+    issuer TEXT NOT NULL,
+    id     TEXT NOT NULL,
+    PRIMARY KEY (ticket, kind, issuer, id)
+);
+-- PostgreSQL reads no JSON with the escape of U+0000, wherever in it that stands.
+INSERT INTO ticket_readers
+SELECT tickets.id, 'group', gate -> 'group' ->> 'issuer', gate -> 'group' ->> 'id'
+FROM tickets, json_array_elements(replace(question, '\u0000', '\ufffd')::json -> 'gates') AS gate
+UNION
+SELECT tickets.id, 'group', gate -> 'break_glass' -> 'group' ->> 'issuer', gate -> 'break_glass' -> 'group' ->> 'id'
+FROM tickets, json_array_elements(replace(question, '\u0000', '\ufffd')::json -> 'gates') AS gate
+WHERE gate -> 'break_glass' -> 'group' ->> 'id' IS NOT NULL
+UNION
+SELECT tickets.id, 'person', person ->> 'issuer', person ->> 'subject'
+FROM tickets, json_array_elements(replace(question, '\u0000', '\ufffd')::json -> 'involved') AS one, json_array_elements(one -> 'names') AS person;
+
+-- What lists read: a ticket as it is at this moment, without what is long.
+CREATE VIEW outlines AS
+SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question, shown, asked_at,
+    answer_by, use_by, uses, used, outcomes_unknown, state, state_now, reason, grant_jws, lapses_at, now
+FROM current;
+CREATE INDEX tickets_deadline ON tickets (state, lapses_at, id) WHERE lapses_at IS NOT NULL;
+DROP INDEX tickets_age;
+CREATE INDEX tickets_age ON tickets (asked_at, id);
+
+-- At which gates how many requests wait. A request that is closed waits at none.
+CREATE TABLE open_gates (
+    audience TEXT NOT NULL,
+    gate     TEXT NOT NULL,
+    ticket   TEXT NOT NULL REFERENCES tickets (id),
+    PRIMARY KEY (audience, gate, ticket)
+);
+CREATE INDEX open_gates_ticket ON open_gates (ticket);
+INSERT INTO open_gates SELECT audience, gate, ticket FROM ticket_gates JOIN tickets ON tickets.id = ticket
+WHERE state IN ('pending', 'approved');
+DROP TABLE ticket_gates;
+CREATE FUNCTION ticket_closed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM open_gates WHERE ticket = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tickets_closed AFTER UPDATE OF state ON tickets
+FOR EACH ROW WHEN (NEW.state NOT IN ('pending', 'approved')) EXECUTE FUNCTION ticket_closed();
+
+-- A waiter is one of its gateway: what another calls so is another.
+ALTER TABLE waiters ADD COLUMN name TEXT;
+UPDATE waiters SET name = id;
+CREATE UNIQUE INDEX waiters_name ON waiters (gateway, name);
