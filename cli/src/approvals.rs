@@ -49,6 +49,11 @@ enum Command {
         /// The ticket, or enough of its beginning
         ticket: String,
     },
+    /// Render a question again, as everybody was shown it, with the hash that answers name; asks no service
+    Render {
+        /// A file with the question's bytes: `question` of a request, as the service keeps it
+        question: PathBuf,
+    },
     /// Approve a request, after it was shown and confirmed
     Approve(Approve),
     /// Reject a request for good; the caller sees the reason
@@ -109,6 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Logout => commands::log_out(&client),
         Command::Ls { state } => commands::list(&client, state, arguments.json),
         Command::Show { ticket } => commands::show(&client, ticket, arguments.json),
+        Command::Render { question } => commands::render(question),
         Command::Approve(approve) => commands::approve(&client, approve, arguments.json),
         Command::Reject(answer) => commands::answer(&client, "reject", answer, arguments.json),
         Command::Flag(answer) => commands::answer(&client, "flag", answer, arguments.json),

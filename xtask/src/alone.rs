@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use countersign_view::View;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -24,6 +25,9 @@ pub const UNLIMITED: [&str; 10] = [
     "--most-per-minute",
     "100000000",
 ];
+
+/// How many principals ask.
+const PRINCIPALS: u128 = 128;
 
 /// A running service with a gateway, and an administrator who may approve.
 pub struct Alone {
@@ -77,8 +81,10 @@ impl Alone {
     /// # Errors
     /// When the service does not take it.
     pub async fn ask(&self, number: u128, waiter: u128, quorum: u8) -> Result<(String, String)> {
-        let question = question(quorum);
-        let shown = countersign_protocol::Hash::of(question.to_string().as_bytes()).to_string();
+        // As many principals as the usual limit of each leaves room for.
+        let question = question(quorum, &format!("A::\"a{}\"", number % PRINCIPALS));
+        let raw = question.to_string();
+        let shown = View::of(&serde_json::from_str(&raw)?, raw.as_bytes()).hash().to_string();
         let item = json!({
             "nonce": format!("{number:032x}"), "waiter": format!("{waiter:032x}"), "digest": format!("{number:064x}"),
             "question": question,
@@ -112,11 +118,11 @@ fn text(value: &Value, member: &str) -> Result<String> {
 }
 
 /// A request that so many of sre may approve.
-fn question(quorum: u8) -> Value {
+fn question(quorum: u8, principal: &str) -> Value {
     let zeros = "0".repeat(64);
     json!({
-        "cedar": { "principal": "A::\"a\"", "action": "A::Action::\"b\"", "resource": "A::\"c\"", "context": {} },
-        "involved": [{ "role": "agent", "entity": "A::\"a\"", "names": [] }],
+        "cedar": { "principal": principal, "action": "A::Action::\"b\"", "resource": "A::\"c\"", "context": {} },
+        "involved": [{ "role": "agent", "entity": principal, "names": [] }],
         "gates": [{
             "id": "gate", "hash": zeros, "group": { "issuer": "local", "id": "sre" }, "group_name": "sre",
             "quorum": quorum, "reason": null, "channel": null,

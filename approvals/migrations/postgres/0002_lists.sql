@@ -27,7 +27,7 @@ CREATE INDEX tickets_deadline ON tickets (state, lapses_at, id) WHERE lapses_at 
 DROP INDEX tickets_age;
 CREATE INDEX tickets_age ON tickets (asked_at, id);
 
--- At which gates how many requests wait. A request that is closed waits at none.
+-- How many requests are open, and at which gates: one that is closed waits at none.
 CREATE TABLE open_gates (
     audience TEXT NOT NULL,
     gate     TEXT NOT NULL,
@@ -38,13 +38,24 @@ CREATE INDEX open_gates_ticket ON open_gates (ticket);
 INSERT INTO open_gates SELECT audience, gate, ticket FROM ticket_gates JOIN tickets ON tickets.id = ticket
 WHERE state IN ('pending', 'approved');
 DROP TABLE ticket_gates;
+CREATE TABLE open_count (count BIGINT NOT NULL);
+INSERT INTO open_count SELECT count(*) FROM tickets WHERE state IN ('pending', 'approved');
+CREATE FUNCTION ticket_opened() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE open_count SET count = count + 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tickets_opened AFTER INSERT ON tickets
+FOR EACH ROW WHEN (NEW.state IN ('pending', 'approved')) EXECUTE FUNCTION ticket_opened();
 CREATE FUNCTION ticket_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    UPDATE open_count SET count = count - 1;
     DELETE FROM open_gates WHERE ticket = NEW.id;
     RETURN NULL;
 END $$;
-CREATE TRIGGER tickets_closed AFTER UPDATE OF state ON tickets
-FOR EACH ROW WHEN (NEW.state NOT IN ('pending', 'approved')) EXECUTE FUNCTION ticket_closed();
+CREATE TRIGGER tickets_closed AFTER UPDATE OF state ON tickets FOR EACH ROW
+WHEN (OLD.state IN ('pending', 'approved') AND NEW.state NOT IN ('pending', 'approved'))
+EXECUTE FUNCTION ticket_closed();
 
 -- A waiter is one of its gateway: what another calls so is another.
 ALTER TABLE waiters ADD COLUMN name TEXT;

@@ -26,7 +26,7 @@ CREATE INDEX tickets_deadline ON tickets (state, lapses_at, id) WHERE lapses_at 
 DROP INDEX tickets_age;
 CREATE INDEX tickets_age ON tickets (asked_at, id);
 
--- At which gates how many requests wait. A request that is closed waits at none.
+-- How many requests are open, and at which gates: one that is closed waits at none.
 CREATE TABLE open_gates (
     audience TEXT NOT NULL,
     gate     TEXT NOT NULL,
@@ -37,8 +37,16 @@ CREATE INDEX open_gates_ticket ON open_gates (ticket);
 INSERT INTO open_gates SELECT audience, gate, ticket FROM ticket_gates JOIN tickets ON tickets.id = ticket
 WHERE state IN ('pending', 'approved');
 DROP TABLE ticket_gates;
-CREATE TRIGGER tickets_closed AFTER UPDATE OF state ON tickets WHEN NEW.state NOT IN ('pending', 'approved')
+CREATE TABLE open_count (count INTEGER NOT NULL) STRICT;
+INSERT INTO open_count SELECT count(*) FROM tickets WHERE state IN ('pending', 'approved');
+CREATE TRIGGER tickets_opened AFTER INSERT ON tickets WHEN NEW.state IN ('pending', 'approved')
 BEGIN
+    UPDATE open_count SET count = count + 1;
+END;
+CREATE TRIGGER tickets_closed AFTER UPDATE OF state ON tickets
+WHEN OLD.state IN ('pending', 'approved') AND NEW.state NOT IN ('pending', 'approved')
+BEGIN
+    UPDATE open_count SET count = count - 1;
     DELETE FROM open_gates WHERE ticket = NEW.id;
 END;
 

@@ -9,6 +9,7 @@ use countersign_protocol::grant::Answer;
 use countersign_protocol::quorum::{Asked, eligible, missing};
 use countersign_protocol::request::{Gate, Question, Terms};
 use countersign_protocol::{Hash, Token};
+use countersign_view::View;
 
 use super::evidence::KeepError;
 use super::gateways::Gateway;
@@ -42,12 +43,18 @@ impl Store {
         evidence: Vec<String>,
         items: Vec<Ask>,
     ) -> Result<AskReply, KeepError> {
+        // What is long to read and to render is not done while others wait to write.
+        let items = tokio::task::spawn_blocking(|| items.into_iter().map(read).collect::<Vec<_>>());
+        let items = items.await.map_err(StoreError::from)?;
         let mut tx = self.write().await?;
         let acked = tx.keep(gateway, evidence).await?;
         let mut answers = Vec::with_capacity(items.len());
-        for item in items {
-            let nonce = item.nonce;
-            let result = match tx.ask(gateway, item).await? {
+        for (nonce, item) in items {
+            let asked = match item {
+                Ok(read) => tx.ask(gateway, read).await?,
+                Err(refusal) => Err(refusal),
+            };
+            let result = match asked {
                 Ok(ticket) => opened(&ticket),
                 Err(Refusal(code, detail)) => AskResult::Refused { code: code.into(), detail },
             };
@@ -56,6 +63,26 @@ impl Store {
         tx.commit().await?;
         Ok(AskReply { acked, items: answers })
     }
+}
+
+/// A question that was read and rendered.
+struct Read {
+    ask: Ask,
+    question: Question,
+    /// SHA-256 of what people are shown.
+    shown: Hash,
+}
+
+fn read(ask: Ask) -> (Token, Result<Read, Refusal>) {
+    let read = match serde_json::from_str::<Question>(&ask.raw) {
+        Ok(question) => in_range(&question).map(|()| question),
+        Err(error) => Err(Refusal("malformed_question", error.to_string())),
+    };
+    let read = read.map(|question| {
+        let shown = View::of(&question, ask.raw.as_bytes()).hash();
+        (question, shown)
+    });
+    (ask.nonce, read.map(|(question, shown)| Read { ask, question, shown }))
 }
 
 /// Why a question is not asked: a stable code, and a sentence for the caller.
@@ -75,21 +102,15 @@ fn opened(ticket: &Ticket) -> AskResult {
 }
 
 impl Tx<'_> {
-    async fn ask(&mut self, gateway: &Gateway, ask: Ask) -> Result<Result<Ticket, Refusal>, StoreError> {
-        let question: Question = match serde_json::from_str(&ask.raw) {
-            Ok(question) => question,
-            Err(error) => return Ok(Err(Refusal("malformed_question", error.to_string()))),
-        };
-        if let Err(refusal) = in_range(&question) {
-            return Ok(Err(refusal));
-        }
+    async fn ask(&mut self, gateway: &Gateway, read: Read) -> Result<Result<Ticket, Refusal>, StoreError> {
+        let Read { ask, question, shown } = read;
         let ask = Ask { waiter: self.waiter(ask.waiter, gateway).await?, ..ask };
         let ticket = match self.already_asked(gateway, &ask).await? {
             Some(ticket) if ticket.digest != ask.digest => {
                 return Ok(Err(refusal("nonce_reused", "the nonce named another question before")));
             }
             Some(ticket) => ticket,
-            None => match self.join_or_open(gateway, &ask, &question).await? {
+            None => match self.join_or_open(gateway, &ask, &question, shown).await? {
                 Ok(ticket) => ticket,
                 Err(refusal) => return Ok(Err(refusal)),
             },
@@ -110,6 +131,7 @@ impl Tx<'_> {
         gateway: &Gateway,
         ask: &Ask,
         question: &Question,
+        shown: Hash,
     ) -> Result<Result<Ticket, Refusal>, StoreError> {
         let open = match self.open_ticket(gateway, ask, question).await? {
             Some(ticket) if asks_others(&ticket.question, question) => {
@@ -131,7 +153,7 @@ impl Tx<'_> {
                     let detail = "not enough people may approve this, so it would never pass";
                     return Ok(Err(refusal("nobody_can_approve", detail)));
                 }
-                None => (self.open(gateway, ask, question).await?, "asked"),
+                None => (self.open(gateway, ask, question, shown).await?, "asked"),
             },
         };
         sqlx::query(
@@ -217,7 +239,13 @@ impl Tx<'_> {
         Ok(missing(&question.gates, 0, now, &answers.collect::<Vec<_>>()) == 0)
     }
 
-    async fn open(&mut self, gateway: &Gateway, ask: &Ask, question: &Question) -> Result<Token, StoreError> {
+    async fn open(
+        &mut self,
+        gateway: &Gateway,
+        ask: &Ask,
+        question: &Question,
+        shown: Hash,
+    ) -> Result<Token, StoreError> {
         let id = random::token()?;
         let terms = &question.terms;
         sqlx::query(
@@ -232,7 +260,7 @@ impl Tx<'_> {
         .bind(ask.digest.to_string())
         .bind(&ask.raw)
         .bind(outline(question)?)
-        .bind(Hash::of(ask.raw.as_bytes()).to_string())
+        .bind(shown.to_string())
         .bind(self.now)
         .bind(self.now + terms.expires_ms)
         .bind(terms.use_within_ms)

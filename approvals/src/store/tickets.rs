@@ -21,7 +21,7 @@ pub(crate) struct Ticket {
     /// The question's bytes, as the gateway sent them.
     pub(crate) raw: String,
     pub(crate) question: Question,
-    /// SHA-256 of `raw`.
+    /// SHA-256 of the text that people are shown of it.
     pub(crate) shown: Hash,
     pub(crate) asked_at: UnixMillis,
     pub(crate) answer_by: UnixMillis,

@@ -12,6 +12,7 @@ use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, Jwk, KeySet};
 use countersign_protocol::{Hash, Token};
+use countersign_view::View;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -315,6 +316,12 @@ pub(crate) fn with_gates(gates: &[Value]) -> Value {
 pub(crate) fn ask(question: Value) -> Value {
     let digest = Hash::of(&token().0);
     json!({ "nonce": token(), "waiter": token(), "digest": digest, "question": question })
+}
+
+/// The hash of what people are shown of a question.
+pub(crate) fn shown(question: &Value) -> Hash {
+    let raw = question.to_string();
+    View::of(&serde_json::from_str(&raw).unwrap(), raw.as_bytes()).hash()
 }
 
 /// The next line of a lane.

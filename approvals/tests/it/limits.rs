@@ -69,6 +69,36 @@ async fn what_is_answered_makes_room_and_what_joins_needs_none() {
 }
 
 #[tokio::test]
+async fn what_is_open_is_counted_whatever_became_of_the_rest() {
+    let service = Service::limited(MANY).await;
+    let (ada, root) = (service.log_in("ada").await, service.log_in("root").await);
+    let mut tickets = Vec::new();
+    for _ in 0..6 {
+        tickets.push(service.open(question()).await);
+    }
+    for (ticket, kinds) in
+        [(0, &["reject"][..]), (1, &["approve"]), (2, &["approve", "revoke"]), (3, &["flag"])]
+    {
+        for kind in kinds {
+            let reply = if *kind == "revoke" {
+                let body = json!({ "reason": "no" });
+                service.post(&format!("/v1/requests/{}/revoke", tickets[ticket]), &root, body).await
+            } else {
+                service.answer(&ada, &tickets[ticket], kind).await
+            };
+            assert_eq!(reply.status, 200, "{:?}", reply.body);
+        }
+    }
+    service.sql("UPDATE tickets SET answer_by = 1 WHERE state = 'pending'").await;
+    // Whoever writes next writes down what has lapsed.
+    service.open(question()).await;
+    let open = "SELECT count(*) FROM tickets WHERE state IN ('pending', 'approved')";
+    assert_eq!(service.count(open).await, 2);
+    assert_eq!(service.count("SELECT count FROM open_count").await, 2);
+    assert_eq!(service.count("SELECT count(*) FROM open_gates").await, 2);
+}
+
+#[tokio::test]
 async fn a_principal_asks_only_so_often() {
     let service = Service::limited(Limits { asked_per_minute: 2, ..MANY }).await;
     let asked = codes(&service, &[question(), question(), question(), of("A::\"b\"", "sre")]).await;

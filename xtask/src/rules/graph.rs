@@ -16,22 +16,39 @@ pub struct Edge {
 }
 
 /// Every package of the workspace, and the packages of the workspace that it may depend on.
-const WORKSPACE: [(&str, &[&str]); 11] = [
+const WORKSPACE: [(&str, &[&str]); 12] = [
     ("countersign-protocol", &[]),
     ("countersign-core", &["countersign-protocol"]),
     ("countersign-plugin", &["countersign-core", "countersign-protocol"]),
     ("countersign-recordings", &["countersign-protocol"]),
+    // What people are shown depends on the question alone, so that anybody can render it again.
+    ("countersign-view", &["countersign-protocol"]),
     // A host for any filter: it knows nothing of what this one decides, only how it asks people.
     ("countersign-host-test", &["countersign-protocol"]),
     (
         "countersign-cli",
-        &["countersign-core", "countersign-host-test", "countersign-protocol", "countersign-recordings"],
+        &[
+            "countersign-core",
+            "countersign-host-test",
+            "countersign-protocol",
+            "countersign-recordings",
+            "countersign-view",
+        ],
     ),
     // Never core: the service cannot decide, it can only attest who answered what.
-    ("countersign-approvals", &["countersign-protocol"]),
+    ("countersign-approvals", &["countersign-protocol", "countersign-view"]),
     // Its tests hold the harness to what a real Envoy does: the same recordings through both,
     // and see that replays notice a missing guard.
-    ("xtask", &["countersign-cli", "countersign-core", "countersign-host-test", "countersign-protocol"]),
+    (
+        "xtask",
+        &[
+            "countersign-cli",
+            "countersign-core",
+            "countersign-host-test",
+            "countersign-protocol",
+            "countersign-view",
+        ],
+    ),
     // What the filter is measured against must hold nothing of it.
     ("countersign-floor", &[]),
     ("deploy-agent", &[]),

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use countersign_protocol::Hash;
 use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant};
 use countersign_protocol::jws::{self, KeySet};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{EDGE, PASSWORD};
+use crate::harness::{EDGE, PASSWORD, shown};
 
 /// How long the database may be away.
 const AWAY: Duration = Duration::from_secs(60);
@@ -126,7 +125,7 @@ impl Caller {
         (ask, ticket): (&Value, &str),
         kind: &str,
     ) -> (StatusCode, Value) {
-        let shown = Hash::of(ask["question"].to_string().as_bytes());
+        let shown = shown(&ask["question"]);
         let body = json!({ "kind": kind, "reason": "because", "shown": shown });
         self.attempt(&format!("/v1/requests/{ticket}/answers"), session, &body).await.unwrap()
     }

@@ -3,12 +3,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use countersign_protocol::{Hash, Token};
+use countersign_protocol::Token;
 use serde_json::{Value, json};
 
 use super::caller::{Caller, Gone};
 use super::lane::Lane;
-use crate::harness::{EDGE, ask, gate, token, with_gates};
+use crate::harness::{EDGE, ask, gate, shown, token, with_gates};
 
 pub(crate) struct Life {
     rng: fastrand::Rng,
@@ -58,7 +58,7 @@ impl Request {
         if answered {
             return Ok(());
         }
-        let shown = Hash::of(self.ask["question"].to_string().as_bytes());
+        let shown = shown(&self.ask["question"]);
         let path = format!("/v1/requests/{}/answers", self.ticket());
         caller.post(&path, person, &json!({ "kind": "approve", "shown": shown })).await.map(drop)
     }

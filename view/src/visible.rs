@@ -1,0 +1,101 @@
+//! Untrusted text with every character made visible that could hide or reorder others.
+
+use std::fmt::{self, Write as _};
+
+/// A piece of text: characters that look like what they are, or one that cannot be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Text to be shown as it is.
+    Text(&'a str),
+    /// A character to be named instead.
+    Unseen(char),
+}
+
+/// How many lines a text may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// One: a line feed is named like any other control character.
+    One,
+    /// Many: line feeds and tabs are what they are.
+    Many,
+}
+
+/// Takes text apart.
+pub fn pieces(text: &str, lines: Lines) -> impl Iterator<Item = Piece<'_>> {
+    let plain = move |c: char| !hides(c) || (lines == Lines::Many && matches!(c, '\n' | '\t'));
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let end =
+            if plain(first) { rest.find(|c| !plain(c)).unwrap_or(rest.len()) } else { first.len_utf8() };
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        Some(if plain(first) { Piece::Text(piece) } else { Piece::Unseen(first) })
+    })
+}
+
+/// Text with what cannot be seen named as `⟨U+202E⟩`. No other text is written the same: the bracket that opens a name
+/// is named itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Visible<'a>(pub &'a str, pub Lines);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        pieces(self.0, self.1).try_for_each(|piece| match piece {
+            Piece::Text(text) => text.chars().try_for_each(|c| match c {
+                '⟨' => named(f, c),
+                c => f.write_char(c),
+            }),
+            Piece::Unseen(c) => named(f, c),
+        })
+    }
+}
+
+fn named(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+    write!(f, "⟨U+{:04X}⟩", u32::from(c))
+}
+
+/// Whether a character is invisible, changes the order of others or looks like a plain space (Unicode 16:
+/// controls, format characters, fillers, separators, variation selectors, tags).
+fn hides(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{a0}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{1680}'
+            | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2000}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{2800}' | '\u{3000}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hides_or_reorders_is_named() {
+        for c in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{7}', '\u{e0041}', '\r', '\u{ad}'] {
+            let shown = Visible(&format!("a{c}b"), Lines::Many).to_string();
+            assert_eq!(shown, format!("a⟨U+{:04X}⟩b", u32::from(c)));
+        }
+        assert_eq!(Visible("a\n\tb", Lines::Many).to_string(), "a\n\tb");
+        assert_eq!(Visible("a\nb", Lines::One).to_string(), "a⟨U+000A⟩b");
+        assert_eq!(Visible("grüße 日本 שלום", Lines::One).to_string(), "grüße 日本 שלום");
+    }
+
+    #[test]
+    fn nothing_passes_for_a_name() {
+        let (real, forged) = ("\u{202e}", "⟨U+202E⟩");
+        assert_ne!(Visible(real, Lines::One).to_string(), Visible(forged, Lines::One).to_string());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn pieces_are_the_whole_text(text in "\\PC*|[\\x00-\\x20\u{200b}\u{202e}ab]*") {
+            let whole: String = pieces(&text, Lines::One).map(|piece| match piece {
+                Piece::Text(text) => text.to_owned(),
+                Piece::Unseen(c) => c.to_string(),
+            }).collect();
+            proptest::prop_assert_eq!(whole, text);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What people are shown of requests.
+
+#[cfg(test)]
+mod render;

@@ -1,0 +1,161 @@
+//! What people are shown of requests, ordinary and hostile ones.
+
+use countersign_protocol::Hash;
+use countersign_protocol::request::Question;
+use countersign_view::{Change, Note, Topic, Value, View, changes};
+use serde_json::{Value as Json, json};
+
+/// An agent of oda's sends `request`, with these members of its own; one of sre may let it pass.
+fn question(request: &Json, justification: &Json) -> Question {
+    let mut exact = json!({
+        "method": "POST", "scheme": "https", "authority": "deploy.example", "path": "/deployments",
+        "headers": [{ "name": "content-type", "value": { "text": "application/json" }, "bound": true }],
+        "body": { "text": "" }, "body_sha256": Hash::of(b""), "trailers": [],
+    });
+    for (name, value) in request.as_object().unwrap() {
+        exact[name] = value.clone();
+    }
+    let question = json!({
+        "cedar": {
+            "principal": "Agent::\"deployer\"", "action": "Deploy::Action::\"create\"",
+            "resource": "Deploy::Environment::\"production\"", "context": { "build": 42 },
+        },
+        "involved": [
+            { "role": "agent", "entity": "Agent::\"deployer\"", "names": [] },
+            { "role": "owner", "entity": "User::\"oda\"", "names": [{ "issuer": "local", "subject": "oda" }] },
+        ],
+        "gates": [{
+            "id": "production", "hash": Hash::of(b"production"), "quorum": 2, "group_name": "sre",
+            "group": { "issuer": "local", "id": "sre" }, "reason": "Production needs a second look", "channel": "#deploys",
+            "break_glass": { "group": { "issuer": "local", "id": "oncall" }, "group_name": "oncall" },
+        }],
+        "terms": { "hold_ms": 25_000, "expires_ms": 3_600_000, "use_within_ms": 600_000, "uses": 1, "severity": "high" },
+        "request": exact,
+        "justification": justification,
+    });
+    serde_json::from_value(question).unwrap()
+}
+
+fn view(request: &Json, justification: &Json) -> View {
+    View::of(&question(request, justification), b"raw")
+}
+
+fn text(request: &Json) -> String {
+    view(request, &Json::Null).to_string()
+}
+
+#[test]
+fn an_ordinary_request() {
+    let request = json!({
+        "path": "/deployments?env=production&note=a%20b",
+        "body": { "text": "{\"build\":42,\"steps\":[\"a\",{}],\"who\":null}" },
+        "trailers": [{ "name": "x-sum", "value": { "redacted": { "bytes": 12 } }, "bound": false }],
+    });
+    insta::assert_snapshot!(view(&request, &json!("Release 42 fixes the login page")));
+}
+
+#[test]
+fn a_hostile_request() {
+    let request = json!({
+        "authority": "dеploy.example", "path": "/a\u{202e}cod?x=\u{200b}<b>&x=⟨U+202E⟩",
+        "headers": [
+            { "name": "x-a", "value": { "text": "1\n  who: Agent::\"admin\"" }, "bound": true },
+            { "name": "x-b", "value": { "base64": "AP8=" }, "bound": false },
+        ],
+        "body": { "text": "{\"a\":1,\"a\":2,\"*<!channel>* `x`\":\"<@U1>\\u202e\"}" },
+    });
+    insta::assert_snapshot!(view(&request, &json!("fine\n\nWhat is asked\n  who: User::\"ceo\"\u{2066}")));
+}
+
+#[test]
+fn a_tool_call() {
+    let call = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"delete_branch",
+        "arguments":{"branch":"main","force":true},"_meta":{"progressToken":1}}}"#;
+    insta::assert_snapshot!(text(
+        &json!({ "authority": "mcp.example", "path": "/mcp", "body": { "text": call } })
+    ));
+}
+
+#[test]
+fn what_only_looks_like_a_tool_call_is_shown_as_it_is() {
+    for call in [
+        r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"a","name":"b"}}"#,
+        r#"{"jsonrpc":"2.0","method":"tools/call","method":"ping","params":{"name":"a"}}"#,
+        r#"{"jsonrpc":"1.0","method":"tools/call","params":{"name":"a"}}"#,
+        r#"[{"jsonrpc":"2.0","method":"tools/call","params":{"name":"a"}}]"#,
+    ] {
+        let view = view(&json!({ "body": { "text": call } }), &Json::Null);
+        let body = view.part(Topic::Body).unwrap();
+        assert!(matches!(&body.rows[0].value, Value::Tree(_, Some(raw)) if raw == call), "{call}");
+    }
+}
+
+#[test]
+fn forms_and_bytes() {
+    let form = json!([{ "name": "content-type", "value": { "text": "application/x-www-form-urlencoded" }, "bound": true }]);
+    let form = text(&json!({ "headers": form, "body": { "text": "to=a%26b&amount=5" } }));
+    assert!(
+        form.contains("  \"to\": a&b\n  \"amount\": 5\n  as it was sent:\n    | to=a%26b&amount=5\n"),
+        "{form}"
+    );
+    let bytes = text(&json!({ "body": { "base64": "iVBORw0KGgoAAAANSUhEUg==" } }));
+    assert!(
+        bytes.contains("  body: [16 bytes that are no text, it begins like image/png, SHA-256 "),
+        "{bytes}"
+    );
+    let redacted = text(&json!({ "body": { "redacted": { "bytes": 9 } } }));
+    assert!(redacted.contains("  body: [redacted at the gateway, 9 bytes]\n"), "{redacted}");
+}
+
+#[test]
+fn hosts_that_are_not_what_they_seem_are_marked() {
+    for (host, notes) in [
+        ("deploy.example:8443", vec![]),
+        ("dеploy.example", vec![Note::MixedScripts, Note::ForeignHost]),
+        ("xn--dploy-3of.example", vec![Note::ForeignHost]),
+        ("api.XN--DPLOY-3OF.example", vec![Note::ForeignHost]),
+    ] {
+        let view = view(&json!({ "authority": host }), &Json::Null);
+        let row = view.part(Topic::Sent).unwrap().rows[2].clone();
+        assert_eq!(row.notes, notes, "{host}");
+    }
+}
+
+#[test]
+fn every_byte_of_the_question_counts() {
+    let question = question(&json!({}), &Json::Null);
+    let hash = |raw: &[u8]| View::of(&question, raw).hash();
+    assert_ne!(hash(b"{}"), hash(b"{ }"), "the text names the question's hash");
+}
+
+#[test]
+fn changes_are_by_field() {
+    let body = |text: &str| json!({ "body": { "text": text } });
+    let before = view(&body(r#"{"build":41,"env":"prod","old":[1]}"#), &Json::Null);
+    let now = view(&body(r#"{"build":42,"env":"prod","new":{"a":true}}"#), &Json::Null);
+    let change = |field: &str, before: Option<&str>, now: Option<&str>| Change {
+        field: format!("Body: body{field}"),
+        before: before.map(str::to_owned),
+        now: now.map(str::to_owned),
+    };
+    let expected = [
+        change(".build", Some("41"), Some("42")),
+        change(".new.a", None, Some("true")),
+        change(".old[0]", Some("1"), None),
+    ];
+    assert_eq!(changes(&before, &now), expected);
+    assert_eq!(changes(&now, &now), []);
+}
+
+#[test]
+fn five_megabytes_and_five_hundred_headers_are_all_there() {
+    let items: Vec<_> = (0..250_000).map(|n| format!("\"item {n:012}\"")).collect();
+    let headers: Vec<_> = (0..500)
+        .map(|n| json!({ "name": format!("x-{n}"), "value": { "text": "v" }, "bound": true }))
+        .collect();
+    let text = text(&json!({ "headers": headers, "body": { "text": format!("[{}]", items.join(",")) } }));
+    let shown: Vec<_> = text.split('"').filter(|part| part.starts_with("item ")).collect();
+    assert_eq!(shown.len(), items.len());
+    assert!(shown.iter().zip(&items).all(|(shown, item)| item.trim_matches('"') == *shown));
+    assert_eq!(text.matches("  x-").count(), 500);
+}
