@@ -22,6 +22,7 @@ mod news;
 pub(crate) mod outcomes;
 pub(crate) mod own_sessions;
 pub(crate) mod passkeys;
+pub(crate) mod past;
 pub(crate) mod readers;
 pub(crate) mod reviews;
 pub(crate) mod sessions;

@@ -18,10 +18,38 @@ UNION
 SELECT tickets.id, 'person', person ->> 'issuer', person ->> 'subject'
 FROM tickets, json_array_elements(replace(question, '\u0000', '\ufffd')::json -> 'involved') AS one, json_array_elements(one -> 'names') AS person;
 
+-- What lists are filtered by: `search` is what people look for, in lower case.
+ALTER TABLE tickets ADD COLUMN severity TEXT NOT NULL DEFAULT 'medium';
+ALTER TABLE tickets ADD COLUMN action TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN search TEXT NOT NULL DEFAULT '';
+UPDATE tickets SET severity = coalesce(asked.it -> 'terms' ->> 'severity', 'medium'),
+    action = coalesce(asked.it -> 'cedar' ->> 'action', ''),
+    search = lower(concat_ws(' ', asked.it -> 'cedar' ->> 'principal', asked.it -> 'cedar' ->> 'action',
+        asked.it -> 'cedar' ->> 'resource', asked.it -> 'request' ->> 'method', (asked.it -> 'request' ->> 'authority')
+        || (asked.it -> 'request' ->> 'path')))
+FROM (SELECT id, replace(question, '\u0000', '\ufffd')::json AS it FROM tickets) AS asked
+WHERE asked.id = tickets.id;
+CREATE INDEX tickets_action ON tickets (audience, action, settled_at);
+CREATE INDEX answers_person ON answers (issuer, subject, at, id);
+
+-- The same as before, with these columns.
+DROP VIEW current;
+CREATE VIEW current AS
+SELECT tickets.*, clock.now,
+    CASE
+        WHEN lapses_at IS NULL OR lapses_at > clock.now THEN state
+        WHEN state = 'pending' AND cancel_at < answer_by THEN 'cancelled'
+        ELSE 'expired'
+    END AS state_now,
+    (SELECT count(*) FROM claims_now AS claim
+        WHERE claim.ticket = tickets.id AND claim.outcome = 'unknown') AS outcomes_unknown
+FROM tickets CROSS JOIN clock;
+
 -- What lists read: a ticket as it is at this moment, without what is long.
 CREATE VIEW outlines AS
 SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question, shown, asked_at,
-    answer_by, use_by, uses, used, outcomes_unknown, state, state_now, reason, grant_jws, lapses_at, now
+    answer_by, use_by, uses, used, outcomes_unknown, state, state_now, reason, grant_jws, lapses_at, now, severity,
+    action, search, settled_at
 FROM current;
 CREATE INDEX tickets_deadline ON tickets (state, lapses_at, id) WHERE lapses_at IS NOT NULL;
 DROP INDEX tickets_age;

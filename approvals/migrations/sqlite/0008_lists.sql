@@ -17,10 +17,23 @@ UNION
 SELECT tickets.id, 'person', person.value ->> '$.issuer', person.value ->> '$.subject'
 FROM tickets, json_each(tickets.question, '$.involved') AS one, json_each(one.value, '$.names') AS person;
 
+-- What lists are filtered by: `search` is what people look for, in lower case.
+ALTER TABLE tickets ADD COLUMN severity TEXT NOT NULL DEFAULT 'medium';
+ALTER TABLE tickets ADD COLUMN action TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN search TEXT NOT NULL DEFAULT '';
+UPDATE tickets SET severity = coalesce(question ->> '$.terms.severity', 'medium'),
+    action = coalesce(question ->> '$.cedar.action', ''),
+    search = lower(concat_ws(' ', question ->> '$.cedar.principal', question ->> '$.cedar.action',
+        question ->> '$.cedar.resource', question ->> '$.request.method', (question ->> '$.request.authority')
+        || (question ->> '$.request.path')));
+CREATE INDEX tickets_action ON tickets (audience, action, settled_at);
+CREATE INDEX answers_person ON answers (issuer, subject, at, id);
+
 -- What lists read: a ticket as it is at this moment, without what is long.
 CREATE VIEW outlines AS
 SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question, shown, asked_at,
-    answer_by, use_by, uses, used, outcomes_unknown, state, state_now, reason, grant_jws, lapses_at, now
+    answer_by, use_by, uses, used, outcomes_unknown, state, state_now, reason, grant_jws, lapses_at, now, severity,
+    action, search, settled_at
 FROM current;
 CREATE INDEX tickets_deadline ON tickets (state, lapses_at, id) WHERE lapses_at IS NOT NULL;
 DROP INDEX tickets_age;

@@ -27,7 +27,7 @@ use crate::store::answers::giving::Given;
 use crate::store::answers::{Kept, Kind, Narrowed, counting, lacking};
 use crate::store::claims::uses::Use;
 use crate::store::history::Entry;
-use crate::store::lists::{NoPlace, Place, Which};
+use crate::store::lists::{Filter, NoPlace, Place, Which};
 use crate::store::readers::may_see;
 use crate::store::tickets::{Ticket, state_name, state_named};
 
@@ -41,6 +41,10 @@ pub(crate) struct Wanted {
     /// Only those in this state.
     #[param(value_type = Option<State>)]
     state: Option<String>,
+    /// Only those of this severity.
+    severity: Option<Severity>,
+    /// Only those with all of these words in who, what, to what, method or address; four at most count.
+    words: Option<String>,
     /// Only those that come behind this place: `next` of the page before.
     #[param(value_type = Option<String>)]
     after: Option<String>,
@@ -58,6 +62,10 @@ impl Wanted {
             return Ok(Which::In(state));
         }
         Err(malformed(format!("there is no state `{name}`")))
+    }
+
+    fn filter(&self) -> Filter {
+        Filter { severity: self.severity, words: self.words.clone().unwrap_or_default() }
     }
 
     fn after(&self) -> Result<Option<Place>, Problem> {
@@ -288,7 +296,7 @@ pub(crate) async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Requests>, Problem> {
     let (which, after, limit) = (wanted.which()?, wanted.after()?, wanted.limit()?);
-    let page = app.store.list(&session.member, which, after, limit).await?;
+    let page = app.store.list(&session.member, which, &wanted.filter(), (after, limit)).await?;
     let items = page.items.iter().map(|listed| Summary::of(&listed.ticket, &listed.answers)).collect();
     Ok(Json(Requests { items, next: page.next }))
 }

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::auth::Session;
 use crate::store::StoreError;
 use crate::store::answers::{asked, counting, lacking, needed};
-use crate::store::lists::{Listed, Page, Place, Which};
+use crate::store::lists::{Filter, Listed, Page, Place, Which};
 use crate::store::reviews::{Review, may_close};
 use crate::store::tickets::Ticket;
 
@@ -151,7 +151,8 @@ impl QueuePage {
             Name::Approved => (Which::In(State::Approved), OPEN),
             Name::Closed => (Which::Closed, CLOSED),
         };
-        let Page { items, next } = app.store.list(&session.member, which, after, most).await?;
+        let Page { items, next } =
+            app.store.list(&session.member, which, &Filter::default(), (after, most)).await?;
         for listed in items {
             // They are in the group, and would not count all the same: for want of a second factor, say.
             let name = if name == Name::Yours && !could_approve(&listed.ticket, session) {

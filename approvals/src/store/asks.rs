@@ -10,10 +10,12 @@ use countersign_protocol::quorum::{Asked, eligible, missing};
 use countersign_protocol::request::{Gate, Question, Terms};
 use countersign_protocol::{Hash, Token};
 use countersign_view::View;
+use countersign_view::words::severity;
 
 use super::evidence::KeepError;
 use super::gateways::Gateway;
 use super::history::Entry;
+use super::lists::searched;
 use super::tickets::{Ticket, find, outline};
 use super::{Store, StoreError, Tx};
 use crate::people::Member;
@@ -250,8 +252,8 @@ impl Tx<'_> {
         let terms = &question.terms;
         sqlx::query(
             "INSERT INTO tickets (id, capability, audience, principal, digest, question, outline, shown,
-                 asked_at, answer_by, use_within, uses)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                 asked_at, answer_by, use_within, uses, severity, action, search)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(id.to_string())
         .bind(random::token()?.to_string())
@@ -265,6 +267,9 @@ impl Tx<'_> {
         .bind(self.now + terms.expires_ms)
         .bind(terms.use_within_ms)
         .bind(i64::from(terms.uses))
+        .bind(severity(terms.severity))
+        .bind(&question.cedar.action)
+        .bind(searched(question))
         .execute(&mut *self.inner)
         .await?;
         self.note_gates(id, gateway, question).await?;

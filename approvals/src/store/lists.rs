@@ -5,7 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use countersign_protocol::approval::State;
+use countersign_protocol::request::{CedarRequest, ExactRequest, Question, Severity};
 use countersign_protocol::{Token, UnixMillis};
+use countersign_view::words::severity;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Kept;
@@ -46,8 +48,8 @@ impl Which {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Place {
-    at: UnixMillis,
-    id: Token,
+    pub(super) at: UnixMillis,
+    pub(super) id: Token,
 }
 
 impl fmt::Display for Place {
@@ -84,6 +86,40 @@ impl TryFrom<String> for Place {
     }
 }
 
+/// What a list is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    /// Only requests of this severity.
+    pub(crate) severity: Option<Severity>,
+    /// Only requests with all of these words in who, what, to what, method or address.
+    pub(crate) words: String,
+}
+
+impl Filter {
+    /// Each word as a pattern of SQL, the rest `%`: everything.
+    fn patterns(&self) -> [String; WORDS] {
+        let words = self.words.to_lowercase();
+        let mut words = words.split_whitespace().map(|word| {
+            let plain = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            format!("%{plain}%")
+        });
+        std::array::from_fn(|_| words.next().unwrap_or_else(|| "%".into()))
+    }
+}
+
+/// The most words that are looked for; more narrow no further.
+const WORDS: usize = 4;
+/// The most of a request's words that are kept, characters.
+const SEARCHED: usize = 1000;
+
+/// What people look for of a question, in lower case.
+pub(super) fn searched(question: &Question) -> String {
+    let CedarRequest { principal, action, resource, .. } = &question.cedar;
+    let ExactRequest { method, authority, path, .. } = &question.request;
+    let words = format!("{principal} {action} {resource} {method} {authority}{path}");
+    words.to_lowercase().chars().take(SEARCHED).collect()
+}
+
 /// A request in a list.
 pub(crate) struct Listed {
     /// In outline.
@@ -111,6 +147,14 @@ macro_rules! seen {
     };
 }
 
+/// What a list is narrowed to: `$9` is a severity or nothing, the rest are patterns.
+macro_rules! filtered {
+    () => {
+        " AND ($9 IS NULL OR severity = $9) AND search LIKE $10 ESCAPE '\\' AND search LIKE $11 ESCAPE '\\'
+         AND search LIKE $12 ESCAPE '\\' AND search LIKE $13 ESCAPE '\\' "
+    };
+}
+
 /// Open requests in state `$4`, `$8` saying whether the reader is to answer them.
 const OPEN: &str = concat!(
     "SELECT * FROM outlines WHERE lapses_at IS NOT NULL AND state = $4 AND lapses_at > now
@@ -125,8 +169,9 @@ const OPEN: &str = concat!(
                  AND reader.kind = 'person' AND reader.issuer = $2 AND reader.id = $3)
              AND NOT EXISTS (SELECT 1 FROM answers WHERE answers.ticket = outlines.id
                  AND answers.issuer = $2 AND answers.subject = $3 AND answers.dropped IS NULL)
-         THEN 1 ELSE 0 END)
-     ORDER BY lapses_at, id LIMIT $7"
+         THEN 1 ELSE 0 END)",
+    filtered!(),
+    "ORDER BY lapses_at, id LIMIT $7"
 );
 
 /// Requests of any age: in state `$4` where there is one, only those that are over where `$8` is 1.
@@ -134,11 +179,12 @@ const BY_AGE: &str = concat!(
     "SELECT * FROM outlines WHERE ($4 IS NULL OR state_now = $4) AND (asked_at, id) < ($5, $6)
          AND ($8 = 0 OR state_now NOT IN ('pending', 'approved')) AND ",
     seen!(),
-    " ORDER BY asked_at DESC, id DESC LIMIT $7"
+    filtered!(),
+    "ORDER BY asked_at DESC, id DESC LIMIT $7"
 );
 
 /// Where lists by age begin: before this is every request.
-const NEWEST: Place = Place { at: i64::MAX, id: Token([0xff; 16]) };
+pub(super) const NEWEST: Place = Place { at: i64::MAX, id: Token([0xff; 16]) };
 /// Where lists by deadline begin.
 const FIRST: Place = Place { at: 0, id: Token([0; 16]) };
 
@@ -148,8 +194,8 @@ impl Store {
         &self,
         member: &Member,
         which: Which,
-        after: Option<Place>,
-        most: u32,
+        filter: &Filter,
+        (after, most): (Option<Place>, u32),
     ) -> Result<Page, StoreError> {
         let open = which.open();
         let after = after.unwrap_or(if open.is_some() { FIRST } else { NEWEST });
@@ -162,7 +208,10 @@ impl Store {
         let query = sqlx::query_as(sql).bind(i64::from(all));
         let query = query.bind(&member.person.issuer).bind(&member.person.subject);
         let query = query.bind(state.map(state_name)).bind(after.at).bind(after.id.to_string());
-        let query = query.bind(i64::from(most) + 1).bind(flag);
+        let mut query = query.bind(i64::from(most) + 1).bind(flag).bind(filter.severity.map(severity));
+        for pattern in filter.patterns() {
+            query = query.bind(pattern);
+        }
         let mut tickets: Vec<Ticket> = query.fetch_all(&self.reader).await?;
         let more = tickets.len() > usize::try_from(most).unwrap_or(usize::MAX);
         tickets.truncate(usize::try_from(most).unwrap_or(usize::MAX));
@@ -176,11 +225,11 @@ impl Store {
     }
 
     /// Tickets with what a row shows of each.
-    async fn listed(&self, tickets: Vec<Ticket>) -> Result<Vec<Listed>, StoreError> {
+    pub(super) async fn listed(&self, tickets: Vec<Ticket>) -> Result<Vec<Listed>, StoreError> {
         let mut answers = self.answers_to(&tickets).await?;
         let held = self.held(&tickets).await?;
         let listed = |ticket: Ticket| Listed {
-            answers: answers.remove(&ticket.id).unwrap_or_default(),
+            answers: answers.get(&ticket.id).cloned().unwrap_or_default(),
             held: held.contains(&ticket.id),
             ticket,
         };
