@@ -193,9 +193,9 @@ async fn what_is_undone_leaves_no_hole() {
         json!({ "nonce": token(), "waiter": token(), "digest": first["digest"], "question": question() });
     let batch = json!({ "evidence": [], "items": [again, ask(question())] });
     // The first of them joins, the second cannot be kept.
-    service.sql("ALTER TABLE ticket_gates RENAME TO gone").await;
+    service.sql("ALTER TABLE ticket_readers RENAME TO gone").await;
     assert_eq!(service.post("/v1/requests", EDGE, batch.clone()).await.status, 500);
-    service.sql("ALTER TABLE gone RENAME TO ticket_gates").await;
+    service.sql("ALTER TABLE gone RENAME TO ticket_readers").await;
     assert_eq!(own(&service).await, before);
     assert_eq!(service.post("/v1/requests", EDGE, batch).await.status, 200);
     let kinds: Vec<_> = own(&service).await.into_iter().map(|record| record.envelope.kind).collect();
