@@ -34,6 +34,7 @@ pub(crate) mod waiters;
 
 use std::collections::BTreeSet;
 
+use countersign_protocol::evidence::Chain;
 use countersign_protocol::{Token, UnixMillis};
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::watch;
@@ -51,6 +52,8 @@ pub(crate) enum StoreError {
     Database(#[from] sqlx::Error),
     #[error("database: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("evidence: record {0} of the service's own lane is kept with other bytes")]
+    Evidence(u64),
     #[error("json: {0}")]
     Json(#[from] serde_json::Error),
     #[error("randomness: {0}")]
@@ -122,6 +125,8 @@ pub(crate) struct Tx<'a> {
     rings: BTreeSet<Token>,
     /// Whether people would see a difference.
     visible: bool,
+    /// The lane of the service's own evidence, once there is something to add to it.
+    chain: Option<Chain>,
 }
 
 impl Store {
@@ -147,7 +152,7 @@ impl Store {
     pub(crate) async fn write(&self) -> Result<Tx<'_>, StoreError> {
         let mut inner = self.database.begin(&self.writer).await?;
         let now = now(&mut inner).await?;
-        let mut tx = Tx { store: self, inner, now, rings: BTreeSet::new(), visible: false };
+        let mut tx = Tx { store: self, inner, now, rings: BTreeSet::new(), visible: false, chain: None };
         tx.lapse().await?;
         Ok(tx)
     }
@@ -196,6 +201,7 @@ impl Tx<'_> {
     /// Keeps what was written and tells those who wait for it, at all replicas.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         let news = News { waiters: std::mem::take(&mut self.rings), visible: self.visible };
+        self.end_chain().await?;
         self.store.database.send(&mut self.inner, &news).await?;
         self.inner.commit().await?;
         self.store.tell(&news);

@@ -24,5 +24,8 @@ mod login;
 #[path = "browser/looks.rs"]
 mod looks;
 #[cfg(test)]
+#[path = "it/proof.rs"]
+mod proof;
+#[cfg(test)]
 #[path = "browser/site.rs"]
 mod site;

@@ -1,15 +1,14 @@
 //! Evidence: two lanes of records, each a chain of hashes, made once and never reordered.
 
-use countersign_protocol::evidence::{Envelope, Lane, Record, VERSION};
-use countersign_protocol::{Hash, Token, UnixMillis};
-use serde::Serialize;
+pub use countersign_protocol::evidence::Members;
+use countersign_protocol::evidence::{Chain, Lane, Record};
+use countersign_protocol::{Token, UnixMillis};
 
 /// The two lanes of one producer.
 #[derive(Debug)]
 pub struct Journal {
-    producer: Token,
-    held: Tail,
-    plain: Tail,
+    held: Chain,
+    plain: Chain,
     room: Room,
     /// Plain records that were dropped since the last one that was made.
     gap: u64,
@@ -26,55 +25,19 @@ pub struct Room {
     pub plain: bool,
 }
 
-/// Where a lane ends.
-#[derive(Debug)]
-struct Tail {
-    seq: u64,
-    prev: Hash,
-}
-
-/// What a record says besides its envelope: members in a fixed order, as the JSON that ends the record. They
-/// are written once: every request that passes makes a record.
-#[derive(Debug, Clone, Default)]
-pub struct Members {
-    text: String,
-    names: Vec<&'static str>,
-}
-
-/// What only the envelope says.
-const ENVELOPE: [&str; 7] = ["v", "producer", "lane", "seq", "prev", "ts", "kind"];
-
-impl Members {
-    /// Adds `name`, unless `value` is nothing. A name is there once, and none is the envelope's: what was said
-    /// first stays.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
-        // A value that cannot be written (it never happens for the types used here) is left out as nothing is.
-        if let Ok(value) = serde_json::to_string(&value)
-            && value != "null"
-            && !ENVELOPE.contains(&name)
-            && !self.names.contains(&name)
-        {
-            self.names.push(name);
-            self.text.extend([",\"", name, "\":", value.as_str()]);
-        }
-        self
-    }
-}
-
 impl Journal {
     /// Empty lanes of `producer`, a random id that names this filter instance alone.
     #[must_use]
     pub fn new(producer: Token) -> Self {
-        let tail = || Tail { seq: 0, prev: Hash::ZERO };
         let room = Room { held: true, plain: true };
-        Self { producer, held: tail(), plain: tail(), room, gap: 0, dropped: 0 }
+        let [held, plain] = [Lane::Held, Lane::Plain].map(|lane| Chain::new(producer, lane));
+        Self { held, plain, room, gap: 0, dropped: 0 }
     }
 
     /// Who makes these records.
     #[must_use]
     pub fn producer(&self) -> Token {
-        self.producer
+        self.held.producer
     }
 
     /// Says whether what is made from now on can be kept.
@@ -96,7 +59,7 @@ impl Journal {
 
     /// Appends a record of `kind` to the held lane.
     pub fn held(&mut self, ts: UnixMillis, kind: &str, members: Members) -> Record {
-        append(self.producer, Lane::Held, &mut self.held, ts, (kind, members))
+        self.held.append(ts, kind, &members)
     }
 
     /// Appends a record of `kind` to the plain lane, after one of the gap before it if there is one; without
@@ -111,9 +74,8 @@ impl Journal {
             0 => None,
             dropped => Some(("gap", Members::default().with("dropped", dropped))),
         };
-        let tail = &mut self.plain;
         let whole = gap.into_iter().chain([(kind, members)]);
-        whole.map(|what| append(self.producer, Lane::Plain, tail, ts, what)).collect()
+        whole.map(|(kind, members)| self.plain.append(ts, kind, &members)).collect()
     }
 
     /// Says how far both lanes reach, so that an end that was cut off shows.
@@ -133,32 +95,10 @@ impl Journal {
     }
 }
 
-fn append(
-    producer: Token,
-    lane: Lane,
-    tail: &mut Tail,
-    ts: UnixMillis,
-    (kind, members): (&str, Members),
-) -> Record {
-    let envelope =
-        Envelope { v: VERSION, producer, lane, seq: tail.seq, prev: tail.prev, ts, kind: kind.into() };
-    let line = line(&envelope, &members);
-    let hash = Hash::of(line.as_bytes());
-    *tail = Tail { seq: tail.seq.saturating_add(1), prev: hash };
-    Record { envelope, line, hash }
-}
-
-fn line(envelope: &Envelope, members: &Members) -> String {
-    // An envelope can always be written; what could not would be no record to its reader.
-    let mut line = serde_json::to_string(envelope).unwrap_or_default();
-    line.truncate(line.len().saturating_sub(1));
-    line.push_str(&members.text);
-    line.push('}');
-    line
-}
-
 #[cfg(test)]
 mod tests {
+    use countersign_protocol::Hash;
+
     use super::*;
 
     fn journal() -> Journal {

@@ -24,7 +24,7 @@ pub enum Lane {
 pub struct Envelope {
     /// Always [`VERSION`].
     pub v: u8,
-    /// The plugin VM that made it.
+    /// The plugin VM that made it, or the approval service.
     pub producer: Token,
     /// Its lane.
     pub lane: Lane,
@@ -48,6 +48,30 @@ pub struct Record {
     /// SHA-256 of the line.
     pub hash: Hash,
 }
+
+/// What a record says besides its envelope: members in a fixed order, as the JSON that ends the record. They
+/// are written once: every request that passes makes a record.
+#[derive(Debug, Clone, Default)]
+pub struct Members {
+    text: String,
+    names: Vec<&'static str>,
+}
+
+/// One lane as its producer makes it: who makes it, and where it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// Who makes it.
+    pub producer: Token,
+    /// Which of the two it is.
+    pub lane: Lane,
+    /// The number of its next record.
+    pub seq: u64,
+    /// The hash of its last record; zeros where there is none.
+    pub prev: Hash,
+}
+
+/// What only the envelope says.
+const ENVELOPE: [&str; 7] = ["v", "producer", "lane", "seq", "prev", "ts", "kind"];
 
 /// Why a line is no record.
 #[derive(Debug, thiserror::Error)]
@@ -79,4 +103,49 @@ impl Record {
         let hash = Hash::of(line.as_bytes());
         Ok(Self { envelope, line, hash })
     }
+}
+
+impl Members {
+    /// Adds `name`, unless `value` is nothing. A name is there once, and none is the envelope's: what was said
+    /// first stays.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+        // A value that cannot be written (it never happens for the types used here) is left out as nothing is.
+        if let Ok(value) = serde_json::to_string(&value)
+            && value != "null"
+            && !ENVELOPE.contains(&name)
+            && !self.names.contains(&name)
+        {
+            self.names.push(name);
+            self.text.extend([",\"", name, "\":", value.as_str()]);
+        }
+        self
+    }
+}
+
+impl Chain {
+    /// An empty lane of `producer`.
+    #[must_use]
+    pub fn new(producer: Token, lane: Lane) -> Self {
+        Self { producer, lane, seq: 0, prev: Hash::ZERO }
+    }
+
+    /// Makes its next record, of `kind`.
+    pub fn append(&mut self, ts: UnixMillis, kind: &str, members: &Members) -> Record {
+        let Self { producer, lane, seq, prev } = *self;
+        let envelope = Envelope { v: VERSION, producer, lane, seq, prev, ts, kind: kind.into() };
+        let line = line(&envelope, members);
+        let hash = Hash::of(line.as_bytes());
+        (self.seq, self.prev) = (seq.saturating_add(1), hash);
+        Record { envelope, line, hash }
+    }
+}
+
+fn line(envelope: &Envelope, members: &Members) -> String {
+    // An envelope can always be written; what could not would be no record to its reader.
+    let mut line = serde_json::to_string(envelope).unwrap_or_default();
+    line.truncate(line.len().saturating_sub(1));
+    line.push_str(&members.text);
+    line.push('}');
+    line
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
+use countersign_protocol::Token;
 
+use super::extract::Path;
 use super::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
@@ -17,6 +19,9 @@ use crate::tls::Peer;
 
 /// The name of the session cookie.
 pub(crate) const COOKIE: &str = "__Host-countersign_session";
+
+/// The code of what a token is not for.
+const SCOPE_MISSING: &str = "scope_missing";
 
 /// What an open page sends that fetches itself again.
 const REFRESH: &str = "countersign-refresh";
@@ -81,10 +86,34 @@ async fn session(parts: &Parts, app: &Arc<App>) -> Result<Session, Problem> {
 
 async fn within(parts: &Parts, app: &Arc<App>, scope: Scope) -> Result<Session, Problem> {
     let session = session(parts, app).await?;
-    let may = session.scopes.as_ref().is_none_or(|scopes| scopes.contains(&scope));
-    may.then_some(session).ok_or_else(|| {
-        Problem::forbidden("scope_missing", "the token is not for this: its scopes say what it is for")
-    })
+    if may(&session, scope) { Ok(session) } else { Err(unscoped()) }
+}
+
+fn may(session: &Session, scope: Scope) -> bool {
+    session.scopes.as_ref().is_none_or(|scopes| scopes.contains(&scope))
+}
+
+fn unscoped() -> Problem {
+    Problem::forbidden(SCOPE_MISSING, "the token is not for this: its scopes say what it is for")
+}
+
+/// The same for somebody who answers a request: what a token tries there that is not for it is kept.
+async fn answerer(parts: &mut Parts, app: &Arc<App>) -> Result<Session, Problem> {
+    let session = session(parts, app).await?;
+    if may(&session, Scope::Answer) {
+        return Ok(session);
+    }
+    let what = match parts.uri.path().rsplit('/').next() {
+        Some("revoke") => "revoke",
+        Some("review") => "review",
+        _ => "answer",
+    };
+    if let Ok(Path(id)) = Path::<Token>::from_request_parts(parts, app).await
+        && app.store.ticket(id).await?.is_some()
+    {
+        app.store.note_refusal(id, &session.member, SCOPE_MISSING, what).await?;
+    }
+    Err(unscoped())
 }
 
 macro_rules! caller {
@@ -100,7 +129,7 @@ macro_rules! caller {
 }
 
 caller!(Reader, parts, app, within(parts, app, Scope::Read).await.map(Self));
-caller!(Answerer, parts, app, within(parts, app, Scope::Answer).await.map(Self));
+caller!(Answerer, parts, app, answerer(parts, app).await.map(Self));
 caller!(Auditor, parts, app, {
     let session = within(parts, app, Scope::Audit).await?;
     let reads = session.member.has(&[Role::Admin, Role::Auditor]);

@@ -13,7 +13,7 @@ use super::problem::{Failed, Problem};
 use crate::app::App;
 use crate::store::evidence::{Break, Filter, LINES};
 
-/// Read evidence: the lines as they came, each lane in order
+/// Read evidence: the lines as they were made, each lane in order
 #[utoipa::path(get, path = "/v1/evidence", tag = "auditors", params(Filter),
     responses((status = 200, description = "Records, one a line", body = String, content_type = "application/x-ndjson"), Failed))]
 pub(crate) async fn lines(

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use countersign_protocol::approval::State;
 use countersign_protocol::grant::Answer;
 use countersign_protocol::person::Person;
+use countersign_protocol::quorum::Ineligible;
 use countersign_protocol::request::{Question, Severity};
 use countersign_protocol::{Hash, Token, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -242,7 +243,7 @@ pub(crate) async fn seen_to(
 ) -> Result<Ticket, Problem> {
     let ticket = app.store.ticket(id).await?.ok_or_else(Problem::not_found)?;
     if !may_see(&ticket, &session.member) {
-        app.store.note_stranger(id, &session.member, what).await?;
+        app.store.note_refusal(id, &session.member, &Ineligible::NotInGroup.code(), what).await?;
         return Err(Problem::not_found());
     }
     Ok(ticket)

@@ -98,15 +98,26 @@ pub(super) async fn answer(
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
     let ticket = seen_to_answer(&app, &session, id, form.kind).await?;
+    let kind = form.kind;
     let saw_all = form.saw_all == session.saw_all(id, ticket.shown);
     let extent = if saw_all { Extent::Full } else { Extent::Folded };
-    let answered = match form.kind {
+    let ready = match kind {
         Kind::Approve if request::is_folded(&ticket.question.request.body, extent) => Err(Problem::new(
             StatusCode::CONFLICT,
             "not_shown_in_full",
             "look at all of it before you approve it",
         )),
-        _ => answered(&app, &session, &ticket, form).await,
+        _ => proven(&app, &session, &ticket, form).await,
+    };
+    let answered = match ready {
+        Ok((proven, given)) => give(&app, proven, id, given).await,
+        Err(problem) => {
+            // What went wrong here is no attempt of theirs.
+            if problem.status.is_client_error() {
+                app.store.note_refusal(id, &session.member, &problem.code, kind.name()).await?;
+            }
+            Err(problem)
+        }
     };
     match answered {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
@@ -114,12 +125,13 @@ pub(super) async fn answer(
     }
 }
 
-async fn answered(
-    app: &Arc<App>,
+/// The answer that a form gives, and the session with the second factor that came along, if one did.
+async fn proven(
+    app: &App,
     session: &Session,
     ticket: &Ticket,
     form: AnswerForm,
-) -> Result<(), Problem> {
+) -> Result<(Session, Given), Problem> {
     let mut session = session.clone();
     let mut assertion = None;
     if !form.proof.is_empty() {
@@ -148,7 +160,7 @@ async fn answered(
         narrowed: Narrowed { uses: form.uses, use_within_ms: None },
         assertion,
     };
-    give(app, session, ticket.id, given).await
+    Ok((session, given))
 }
 
 pub(super) async fn revoke(

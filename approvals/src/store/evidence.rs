@@ -1,6 +1,7 @@
 //! Evidence: audit records by producer, lane and sequence, kept as the bytes that they came in.
 
 mod ends;
+mod own;
 
 use std::collections::BTreeMap;
 
@@ -142,22 +143,29 @@ impl Tx<'_> {
         Ok(acked)
     }
 
-    /// A producer belongs to the gateway that first spoke for it; whatever comes of it is a sign of life.
+    /// A producer belongs to the gateway that first spoke for it, or to this service; whatever comes of it is a sign
+    /// of life.
     async fn own(&mut self, gateway: &Gateway, (producer, lane): (Token, Lane)) -> Result<(), KeepError> {
-        let owner: String = sqlx::query_scalar(
+        let id = producer.to_string();
+        let owned = sqlx::query(
             "INSERT INTO producers (id, gateway, seen_at) VALUES ($1, $2, $3)
-             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING gateway",
+             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
+             WHERE producers.gateway = excluded.gateway AND producers.own = 0",
         )
-        .bind(producer.to_string())
+        .bind(&id)
         .bind(&gateway.name)
         .bind(self.now)
-        .fetch_one(&mut *self.inner)
+        .execute(&mut *self.inner)
         .await?;
-        if owner != gateway.name {
+        if owned.rows_affected() == 0 {
             return Err(KeepError::Foreign(producer));
         }
+        Ok(self.begin_lane(&id, lane).await?)
+    }
+
+    async fn begin_lane(&mut self, producer: &str, lane: Lane) -> Result<(), StoreError> {
         sqlx::query("INSERT INTO lanes (producer, lane) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(producer.to_string())
+            .bind(producer)
             .bind(name(lane))
             .execute(&mut *self.inner)
             .await?;
@@ -165,6 +173,14 @@ impl Tx<'_> {
     }
 
     async fn keep_one(&mut self, record: Record) -> Result<(), KeepError> {
+        if self.insert(&record, ticket(&record.line)).await? {
+            return Ok(());
+        }
+        Err(KeepError::Conflict(Box::new(record)))
+    }
+
+    /// Keeps a record that is about that ticket; `false` when other bytes are kept under its number.
+    async fn insert(&mut self, record: &Record, ticket: Option<Token>) -> Result<bool, StoreError> {
         let envelope = &record.envelope;
         let kept: String = sqlx::query_scalar(
             "INSERT INTO evidence (producer, lane, seq, prev, hash, ts, kind, ticket, line, kept_at)
@@ -178,12 +194,12 @@ impl Tx<'_> {
         .bind(record.hash.to_string())
         .bind(envelope.ts)
         .bind(&envelope.kind)
-        .bind(ticket(&record.line).map(|ticket| ticket.to_string()))
+        .bind(ticket.map(|ticket| ticket.to_string()))
         .bind(&record.line)
         .bind(self.now)
         .fetch_one(&mut *self.inner)
         .await?;
-        if kept == record.hash.to_string() { Ok(()) } else { Err(KeepError::Conflict(Box::new(record))) }
+        Ok(kept == record.hash.to_string())
     }
 
     /// Moves a lane's marks: to its end, and from `first` on over all that follows without a gap. Returns the

@@ -1,5 +1,6 @@
-//! What happened to a ticket, in order, refused attempts to answer among it.
+//! What happened to a ticket, in order, refused attempts to answer among it; each entry is a record of evidence too.
 
+use countersign_protocol::evidence::Members;
 use countersign_protocol::person::Person;
 use countersign_protocol::{Token, UnixMillis};
 use serde::Serialize;
@@ -57,13 +58,25 @@ impl Entry {
 }
 
 impl Tx<'_> {
-    /// Adds to a ticket's history. What the same one tries again and again is kept once a minute.
+    /// Adds to a ticket's history and to the evidence. What the same one tries again and again is kept once a minute.
     pub(crate) async fn record(&mut self, ticket: Token, entry: Entry) -> Result<(), StoreError> {
+        let members = entry.members(ticket);
+        self.record_as(ticket, entry, members).await
+    }
+
+    /// The same, where the evidence says more than the history.
+    pub(super) async fn record_as(
+        &mut self,
+        ticket: Token,
+        entry: Entry,
+        members: Members,
+    ) -> Result<(), StoreError> {
         if matches!(&*entry.event, "joined" | "refused" | "client_left")
             && self.just_said(ticket, &entry).await?
         {
             return Ok(());
         }
+        self.make_record(ticket, &entry, &members).await?;
         sqlx::query(
             "INSERT INTO history (ticket, at, event, issuer, subject, code, detail)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",

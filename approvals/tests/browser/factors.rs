@@ -2,14 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use countersign_protocol::Hash;
-use p256::ecdsa::signature::Verifier as _;
-use p256::pkcs8::DecodePublicKey as _;
 use serde_json::{Value, json};
 
 use crate::approver::{gated, glazed, high};
 use crate::chromium::Browser;
 use crate::harness::{code, question, seconds};
+use crate::proof::{bytes, verify};
 use crate::site::Site;
 
 /// The proof of a passkey that a page's own script makes.
@@ -27,36 +25,6 @@ const ANSWER: &str = "const [path, kind, shown, csrf, reason, proof] = given;
     const page = new DOMParser().parseFromString(await reply.text(), 'text/html');
     return `${reply.status} ${page.querySelector('.alert')?.textContent ?? ''}`;";
 
-fn bytes(value: &Value) -> Vec<u8> {
-    BASE64.decode(value.as_str().unwrap()).unwrap()
-}
-
-/// Checks an assertion with nothing but what is kept of it and of the request.
-fn verify(detail: &Value, kind: &str, host: &str) {
-    let kept = &detail["answers"][0]["assertion"];
-    let parts: [Vec<u8>; 7] = [
-        b"countersign answer 1".to_vec(),
-        bytes(&kept["random"]),
-        hex(&detail["ticket"]),
-        hex(&detail["digest"]),
-        hex(&detail["shown"]),
-        kind.as_bytes().to_vec(),
-        // For as many uses as were asked for.
-        Vec::new(),
-    ];
-    let encoded: Vec<u8> =
-        parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat()).collect();
-    let client: Value = serde_json::from_slice(&bytes(&kept["client_data_json"])).unwrap();
-    assert_eq!(bytes(&client["challenge"]), Hash::of(&encoded).0);
-    assert_eq!((&client["type"], &kept["rp_id"]), (&json!("webauthn.get"), &json!(host)));
-    let data = bytes(&kept["authenticator_data"]);
-    assert_eq!(data[..32], Hash::of(host.as_bytes()).0);
-    assert_eq!(data[32] & 0b101, 0b101, "somebody was there, and it was the owner");
-    let signed = [data, Hash::of(&bytes(&kept["client_data_json"])).0.to_vec()].concat();
-    let key = p256::ecdsa::VerifyingKey::from_public_key_der(&bytes(&kept["public_key"])).unwrap();
-    key.verify(&signed, &p256::ecdsa::Signature::from_der(&bytes(&kept["signature"])).unwrap()).unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium-driver"]
 async fn glass_is_broken_with_a_passkey_over_that_very_answer() {
@@ -73,14 +41,6 @@ async fn glass_is_broken_with_a_passkey_over_that_very_answer() {
     assert_eq!((&shown["state"], &answer["break_glass"]), (&json!("approved"), &json!(true)), "{shown}");
     assert!(answer["amr"].as_array().unwrap().contains(&json!("hwk")) && answer["assertion"].is_object());
     browser.is_clean().await;
-}
-
-fn hex(value: &Value) -> Vec<u8> {
-    let text = value.as_str().unwrap();
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +74,7 @@ async fn a_passkey_approves_the_request_that_is_shown_and_the_proof_is_kept() {
         (&detail["state"], &detail["answers"][0]["amr"]),
         (&json!("approved"), &json!(["pwd", "hwk"]))
     );
-    verify(&detail, "approve", "localhost");
+    verify(&detail, &detail["answers"][0]["assertion"], "approve", "localhost");
     browser.is_clean().await;
     // Without the second factor the session alone approves nothing of that kind.
     let ada = site.service.log_in("ada").await;

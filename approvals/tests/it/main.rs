@@ -7,6 +7,8 @@ mod answers;
 #[cfg(test)]
 mod asks;
 #[cfg(test)]
+mod authenticator;
+#[cfg(test)]
 mod claims;
 #[cfg(test)]
 mod cli;
@@ -34,6 +36,12 @@ mod lists;
 mod oidc;
 #[cfg(test)]
 mod outcomes;
+#[cfg(test)]
+mod own_evidence;
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]

@@ -15,7 +15,7 @@ gets the request, and what the evidence says. Each row is played through a real 
 page is made of the very table that the tests assert (`cargo xtask guide`).
 
 *client*: status and code of each try, in order; `-` where the connection just ends. *upstream*: how often it gets the
-request, which is then whole and unchanged. *evidence*: the records about the request, in order. Left out are `start`,
+request, which is then whole and unchanged. *evidence*: the filter's records of it, in order. Left out are `start`,
 `heartbeat` and `stop`, and of a reload the `reloaded` of the plain lane: each lane says it once.
 ";
 

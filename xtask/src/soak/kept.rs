@@ -45,7 +45,7 @@ pub(super) struct Answer {
     pub(super) kind: String,
 }
 
-/// A producer of evidence.
+/// A producer of evidence, at a gateway.
 #[derive(Debug, Clone, FromRow)]
 pub(super) struct Producer {
     pub(super) id: String,
@@ -91,7 +91,7 @@ const ANSWERS: &str = "SELECT ticket, subject, kind FROM answers";
 const PRODUCERS: &str = "SELECT id, gateway,
         (SELECT min(ts) FROM evidence WHERE producer = id) AS first,
         (SELECT count(*) FROM evidence WHERE producer = id AND kind = 'allowed') AS allowed
-    FROM producers";
+    FROM producers WHERE own = 0";
 
 const LANES: &str = "SELECT producer, lane, next, ends,
         (SELECT count(*) FROM evidence AS e WHERE e.producer = l.producer AND e.lane = l.lane) AS records

@@ -1,9 +1,11 @@
 //! Giving answers: people approve, reject or flag; enough approvals become a signed grant in the same transaction.
 
 use countersign_protocol::approval::State;
+use countersign_protocol::evidence::Members;
 use countersign_protocol::grant::{Answer, Grant};
 use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::{Hash, Token, UnixMillis};
+use serde_json::value::RawValue;
 
 use super::{Kept, Kind, Narrowed, allowed, asked, counting, lacking, may_stop};
 use crate::people::{Member, PASSKEY};
@@ -61,18 +63,28 @@ impl From<sqlx::Error> for Refused {
     }
 }
 
+impl Given {
+    /// What the evidence says of it: the answer as a grant has it, what was answered, and the proof.
+    fn members(&self, ticket: &Ticket, answer: &Answer, members: Members) -> Result<Members, StoreError> {
+        let assertion: Option<&RawValue> = self.assertion.as_deref().map(serde_json::from_str).transpose()?;
+        let members = members.with("digest", ticket.digest).with("shown", self.shown).with("answer", answer);
+        let Narrowed { uses, use_within_ms } = self.narrowed;
+        let members = members.with("uses", uses).with("use_within_ms", use_within_ms);
+        Ok(members.with("assertion", assertion))
+    }
+}
+
 impl Store {
-    /// Writes down that somebody tried to answer who may not even know of the request.
-    pub(crate) async fn note_stranger(
+    /// Writes down that somebody tried to answer and was refused before the answer itself was looked at.
+    pub(crate) async fn note_refusal(
         &self,
         id: Token,
         member: &Member,
-        what: &'static str,
+        code: &str,
+        what: &str,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let code = Ineligible::NotInGroup.code();
-        let entry = Entry::event("refused").by(&member.person).code(code).detail(Some(what.into()));
-        tx.record(id, entry).await?;
+        tx.refuse(id, member, code, what).await?;
         tx.commit().await
     }
 
@@ -86,43 +98,54 @@ impl Store {
     ) -> Result<(), Refused> {
         let mut tx = self.write().await?;
         let taken = tx.answer(id, member, &given, signer).await;
-        match &taken {
-            Err(Refused::Unknown | Refused::BadReason | Refused::BadTerms | Refused::Store(_)) => {
-                return taken;
-            }
-            Err(refused) => {
-                let code = crate::api::problem::code(refused);
-                let entry = Entry::event("refused").by(&member.person).code(code);
-                tx.record(id, entry.detail(Some(given.kind.name().into()))).await?;
-            }
-            Ok(()) => {}
-        }
-        tx.commit().await?;
-        taken
+        tx.conclude(id, member, given.kind.name(), taken).await
     }
 
     /// Takes a yes back before it is used.
     pub(crate) async fn revoke(&self, id: Token, member: &Member, reason: &str) -> Result<(), Refused> {
-        sound(reason)?;
         let mut tx = self.write().await?;
-        let ticket = find(&mut tx.inner, id).await?.ok_or(Refused::Unknown)?;
-        if !may_stop(&ticket, member) {
-            let entry = Entry::event("refused").by(&member.person).code(Ineligible::NotInGroup.code());
-            tx.record(id, entry.detail(Some("revoke".into()))).await?;
-            tx.commit().await?;
-            return Err(Refused::Ineligible(Ineligible::NotInGroup));
-        }
-        if !tx.settle(&ticket, State::Approved, "revoked", Some(reason)).await? {
-            return Err(Refused::Closed(ticket.state));
-        }
-        let entry = Entry::event("revoked").by(&member.person).detail(Some(reason.into()));
-        tx.record(id, entry).await?;
-        tx.tell(id).await?;
-        Ok(tx.commit().await?)
+        let taken = tx.revoke(id, member, reason).await;
+        tx.conclude(id, member, "revoke", taken).await
     }
 }
 
 impl Tx<'_> {
+    /// Keeps what came of an attempt, or that it was refused.
+    async fn conclude(
+        mut self,
+        id: Token,
+        member: &Member,
+        what: &str,
+        taken: Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        match &taken {
+            Err(Refused::Unknown | Refused::Store(_)) => return taken,
+            Err(refused) => self.refuse(id, member, &crate::api::problem::code(refused), what).await?,
+            Ok(()) => {}
+        }
+        self.commit().await?;
+        taken
+    }
+
+    async fn refuse(&mut self, id: Token, member: &Member, code: &str, what: &str) -> Result<(), StoreError> {
+        let entry = Entry::event("refused").by(&member.person).code(code);
+        self.record(id, entry.detail(Some(what.into()))).await
+    }
+
+    async fn revoke(&mut self, id: Token, member: &Member, reason: &str) -> Result<(), Refused> {
+        let ticket = find(&mut self.inner, id).await?.ok_or(Refused::Unknown)?;
+        sound(reason)?;
+        if !may_stop(&ticket, member) {
+            return Err(Refused::Ineligible(Ineligible::NotInGroup));
+        }
+        if !self.settle(&ticket, State::Approved, "revoked", Some(reason)).await? {
+            return Err(Refused::Closed(ticket.state));
+        }
+        let entry = Entry::event("revoked").by(&member.person).detail(Some(reason.into()));
+        self.record(id, entry).await?;
+        Ok(self.tell(id).await?)
+    }
+
     async fn answer(
         &mut self,
         id: Token,
@@ -150,7 +173,9 @@ impl Tx<'_> {
         }
         self.keep_answer(id, given, &answer).await?;
         let event = if given.break_glass { "broke_glass" } else { given.kind.name() };
-        self.record(id, Entry::event(event).by(&answer.person).detail(given.reason.clone())).await?;
+        let entry = Entry::event(event).by(&answer.person).detail(given.reason.clone());
+        let members = given.members(&ticket, &answer, entry.members(id))?;
+        self.record_as(id, entry, members).await?;
         match given.kind {
             Kind::Approve => self.approve_if_enough(&ticket, signer).await?,
             Kind::Reject => {

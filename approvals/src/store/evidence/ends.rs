@@ -32,7 +32,7 @@ struct Counted {
 
 impl Store {
     /// Where what is kept does not hold together, or ends without an end; a producer is silent when nothing of
-    /// it came for longer than `silent_after`.
+    /// it came for longer than `silent_after`. The service's own makes records only when something happens.
     pub(crate) async fn breaks(&self, silent_after: Duration) -> Result<Vec<Break>, StoreError> {
         let query = sqlx::query_as(
             "WITH quiet (since) AS (SELECT now - $1 FROM clock)
@@ -40,7 +40,7 @@ impl Store {
              UNION ALL SELECT producer, lane, seq, 'conflict' FROM evidence_conflicts
              UNION ALL SELECT p.id, 'plain', coalesce(l.ends, 0), 'silent' FROM producers AS p
                  LEFT JOIN lanes AS l ON l.producer = p.id AND l.lane = 'plain'
-                 WHERE p.stopped_at IS NULL AND p.seen_at < (SELECT since FROM quiet)
+                 WHERE p.stopped_at IS NULL AND p.own = 0 AND p.seen_at < (SELECT since FROM quiet)
              UNION ALL SELECT l.producer, l.lane, l.ends, 'cut_off' FROM lanes AS l
                  JOIN producers AS p ON p.id = l.producer
                  WHERE l.said > l.ends AND (p.stopped_at IS NOT NULL OR p.seen_at < (SELECT since FROM quiet))

@@ -11,6 +11,8 @@ use super::caller::{Caller, Gone};
 use super::life::Life;
 use super::replicas::{Replica, Site, rounds, seeded};
 use crate::cli::Serving;
+use crate::databases::behind;
+use crate::own_evidence::{assert_chain, records};
 
 const LIVES: usize = 4;
 /// A gateway that is killed itself, and never stops in good order.
@@ -66,6 +68,21 @@ async fn breaks(caller: &Caller, root: &str) -> Vec<Value> {
     caller.get("/v1/evidence/breaks", root).await.unwrap().as_array().unwrap().clone()
 }
 
+/// What the service made itself is one chain over both replicas and all kills, and says what the history says.
+async fn check_own(site: &Site, caller: &Caller, root: &str) {
+    let asked = records(&caller.get("/v1/evidence?kind=ticket_asked&limit=1", root).await.unwrap());
+    let path = format!("/v1/evidence?producer={}&limit=1000000", asked[0].envelope.producer);
+    let own = records(&caller.get(&path, root).await.unwrap());
+    assert_chain(&own);
+    let behind = behind(&site.database).await;
+    let told: Vec<String> = sqlx::query_scalar("SELECT 'ticket_' || event FROM history ORDER BY seq")
+        .fetch_all(&behind)
+        .await
+        .unwrap();
+    behind.close().await;
+    assert!(own.iter().map(|record| &record.envelope.kind).eq(&told), "{} of {}", own.len(), told.len());
+}
+
 /// Kills so often, and checks after each.
 async fn play(rounds: usize, mut rng: fastrand::Rng) -> usize {
     let site = Site::new().await;
@@ -94,6 +111,7 @@ async fn play(rounds: usize, mut rng: fastrand::Rng) -> usize {
         assert!(since.elapsed() < Duration::from_secs(10), "{:?}", breaks(caller, &root).await);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    check_own(&site, caller, &root).await;
     let (used, log) = (lives.iter().map(Life::used).sum::<usize>(), site.log());
     assert!(used >= LIVES && !log.contains("ERROR"), "{used} {log}");
     used

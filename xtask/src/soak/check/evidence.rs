@@ -51,9 +51,9 @@ pub(super) async fn check_breaks(view: &mut View, site: &Site) -> Result<()> {
     Ok(())
 }
 
-/// Each lane, read as an auditor does, is one chain of hashes from its beginning.
+/// Each lane, read as an auditor does, is one chain of hashes from its beginning: that of the service itself, too.
 pub(super) async fn check_chains(view: &mut View, site: &Site) -> Result<()> {
-    let producers: Vec<_> = view.kept.producers.iter().map(|producer| producer.id.clone()).collect();
+    let producers: BTreeSet<_> = view.kept.lanes.iter().map(|lane| lane.producer.clone()).collect();
     for producer in producers {
         let mut tails = BTreeMap::<Lane, (u64, Hash)>::new();
         for record in site.approvals.evidence_of(&producer).await? {
