@@ -142,7 +142,9 @@ impl Summary {
 #[derive(Serialize, ToSchema)]
 struct Said {
     id: Token,
-    kind: Kind,
+    /// `approve`, `reject` or `flag`.
+    #[schema(pattern = "^(approve|reject|flag)$")]
+    kind: &'static str,
     person: Person,
     at: UnixMillis,
     /// How they proved who they are (RFC 8176).
@@ -167,8 +169,8 @@ impl From<Kept> for Said {
         let Kept { kind, answer, reason, narrowed: Narrowed { uses, use_within_ms }, dropped, assertion } =
             kept;
         let assertion = assertion.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let Answer { id, person, at, amr, break_glass, .. } = answer;
-        let break_glass = break_glass.is_some();
+        let Answer { id, person, at, amr, .. } = answer;
+        let (kind, break_glass) = kind.marked();
         Self { id, kind, person, at, amr, reason, break_glass, uses, use_within_ms, dropped, assertion }
     }
 }

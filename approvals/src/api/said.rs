@@ -59,7 +59,8 @@ pub(crate) enum NewAnswer {
 impl NewAnswer {
     pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Approve { .. } | Self::BreakGlass { .. } => Kind::Approve,
+            Self::Approve { .. } => Kind::Approve,
+            Self::BreakGlass { .. } => Kind::BreakGlass,
             Self::Reject { .. } => Kind::Reject,
             Self::Flag { .. } => Kind::Flag,
         }
@@ -68,7 +69,6 @@ impl NewAnswer {
     /// Given by somebody who proved who they are by `amr`.
     pub(super) fn given(self, amr: Vec<String>) -> Given {
         let kind = self.kind();
-        let break_glass = matches!(self, Self::BreakGlass { .. });
         let (reason, shown, narrowed) = match self {
             Self::Approve { reason, shown, uses, use_within_ms } => {
                 (reason, shown, Narrowed { uses, use_within_ms })
@@ -81,6 +81,6 @@ impl NewAnswer {
             }
         };
         let reason = reason.map(|Reason(text)| text);
-        Given { kind, reason, shown, amr, break_glass, narrowed, assertion: None }
+        Given { kind, reason, shown, amr, narrowed, assertion: None }
     }
 }

@@ -24,7 +24,9 @@ use crate::store::answers::{Kind, Narrowed};
 use crate::store::tickets::Ticket;
 use crate::webauthn::challenge::Meant;
 
+/// A page of an earlier version, which says the same in other fields, is not understood.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AnswerForm {
     csrf: String,
     kind: Kind,
@@ -34,9 +36,6 @@ pub(super) struct AnswerForm {
     /// A one-time code, where the request needs one and the session has none.
     #[serde(default)]
     totp: String,
-    /// There when the glass is to be broken.
-    #[serde(default)]
-    break_glass: Option<String>,
     #[serde(default)]
     uses: Option<i64>,
     /// [`Session::saw_all`], from a page that showed all of it.
@@ -54,8 +53,6 @@ pub(super) struct Proving {
     kind: Kind,
     shown: Hash,
     #[serde(default)]
-    break_glass: bool,
-    #[serde(default)]
     uses: Option<i64>,
 }
 
@@ -67,8 +64,8 @@ pub(super) struct RevokeForm {
 
 impl Proving {
     fn meant(&self, ticket: &Ticket) -> Meant {
-        let Self { kind, shown, break_glass, uses } = *self;
-        Meant { kind, ticket: ticket.id, digest: ticket.digest, shown, break_glass, uses }
+        let Self { kind, shown, uses } = *self;
+        Meant { kind, ticket: ticket.id, digest: ticket.digest, shown, uses }
     }
 }
 
@@ -101,11 +98,13 @@ pub(super) async fn answer(
     let saw_all = form.saw_all == session.saw_all(id, ticket.shown);
     let extent = if saw_all { Extent::Full } else { Extent::Folded };
     let answered = match form.kind {
-        Kind::Approve if request::is_folded(&ticket.question.request.body, extent) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "not_shown_in_full",
-            "look at all of it before you approve it",
-        )),
+        kind if kind.is_yes() && request::is_folded(&ticket.question.request.body, extent) => {
+            Err(Problem::new(
+                StatusCode::CONFLICT,
+                "not_shown_in_full",
+                "look at all of it before you approve it",
+            ))
+        }
         _ => answered(&app, &session, &ticket, form).await,
     };
     match answered {
@@ -123,12 +122,7 @@ async fn answered(
     let mut session = session.clone();
     let mut assertion = None;
     if !form.proof.is_empty() {
-        let meant = Proving {
-            kind: form.kind,
-            shown: form.shown,
-            break_glass: form.break_glass.is_some(),
-            uses: form.uses,
-        };
+        let meant = Proving { kind: form.kind, shown: form.shown, uses: form.uses };
         let brought = Brought::parse(&form.proof)?;
         assertion =
             Some(app.auth.prove_answer(&session, meant.meant(ticket), ticket.asked_at, &brought).await?);
@@ -144,7 +138,6 @@ async fn answered(
         reason,
         shown: form.shown,
         amr: session.amr.clone(),
-        break_glass: form.break_glass.is_some(),
         narrowed: Narrowed { uses: form.uses, use_within_ms: None },
         assertion,
     };

@@ -76,7 +76,6 @@ struct Said {
     at: String,
     /// Which second factor it was given with.
     factor: Option<&'static str>,
-    glass: bool,
     /// To how much less they said yes.
     less: Option<String>,
     reason: Option<String>,
@@ -299,7 +298,7 @@ fn choose(ticket: &Ticket, answers: &[Kept], session: &Session, extent: Extent) 
 fn glass_by(ticket: &Ticket, answers: &[Kept], session: &Session) -> Option<Means> {
     let member = &session.member;
     let own = answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == member.person);
-    let free = own.is_none_or(|kept| kept.kind == Kind::Approve && kept.answer.break_glass.is_none());
+    let free = own.is_none_or(|kept| kept.kind == Kind::Approve);
     let may = |amr: Vec<String>| {
         let answer = member.answer(ticket.id, ticket.now, amr);
         let answer = Answer { break_glass: Some("to see whether they may".into()), ..answer };
@@ -349,7 +348,6 @@ fn said(names: &Names, kept: &Kept) -> Said {
         kind: kept.kind,
         at: words::utc(kept.answer.at),
         factor: words::factor(&kept.answer.amr),
-        glass: kept.answer.break_glass.is_some(),
         less: words::less(kept.narrowed),
         reason: kept.reason.clone(),
         dropped: kept.dropped.clone(),

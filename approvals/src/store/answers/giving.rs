@@ -24,8 +24,6 @@ pub(crate) struct Given {
     pub(crate) shown: Hash,
     /// How they proved who they are (RFC 8176).
     pub(crate) amr: Vec<String>,
-    /// Whether they open alone what takes others as well; the reason says why.
-    pub(crate) break_glass: bool,
     /// To how much less they say yes than was asked for.
     pub(crate) narrowed: Narrowed,
     /// A passkey's assertion over this very answer, JSON.
@@ -39,9 +37,7 @@ pub(crate) enum Refused {
     Unknown,
     #[error("this needs a reason of at most {LONGEST_REASON} characters")]
     BadReason,
-    #[error(
-        "only a yes can break glass or be for less, for 1 to as many uses and 1 second to as long as was asked for"
-    )]
+    #[error("only a yes can be for less, for 1 to as many uses and 1 second to as long as was asked for")]
     BadTerms,
     #[error("the request is not the one that was shown")]
     OtherShown,
@@ -132,7 +128,8 @@ impl Tx<'_> {
     ) -> Result<(), Refused> {
         let ticket = find(&mut self.inner, id).await?.ok_or(Refused::Unknown)?;
         let id_of_it = random::token().map_err(StoreError::from)?;
-        let break_glass = given.break_glass.then(|| given.reason.clone().unwrap_or_default());
+        let alone = given.kind == Kind::BreakGlass;
+        let break_glass = alone.then(|| given.reason.clone().unwrap_or_default());
         let mut amr = member.amr_for(&given.amr, ticket.asked_at);
         amr.extend(given.assertion.as_ref().map(|_| PASSKEY.to_owned()));
         let answer = Answer { break_glass, ..member.answer(id_of_it, self.now, amr) };
@@ -149,10 +146,10 @@ impl Tx<'_> {
             None => {}
         }
         self.keep_answer(id, given, &answer).await?;
-        let event = if given.break_glass { "broke_glass" } else { given.kind.name() };
+        let event = if alone { "broke_glass" } else { given.kind.name() };
         self.record(id, Entry::event(event).by(&answer.person).detail(given.reason.clone())).await?;
         match given.kind {
-            Kind::Approve => self.approve_if_enough(&ticket, signer).await?,
+            Kind::Approve | Kind::BreakGlass => self.approve_if_enough(&ticket, signer).await?,
             Kind::Reject => {
                 self.settle(&ticket, State::Pending, "rejected", given.reason.as_deref()).await?;
                 self.tell(id).await?;
@@ -163,6 +160,7 @@ impl Tx<'_> {
     }
 
     async fn keep_answer(&mut self, ticket: Token, given: &Given, answer: &Answer) -> Result<(), StoreError> {
+        let (kind, break_glass) = given.kind.marked();
         sqlx::query(
             "INSERT INTO answers (id, ticket, kind, issuer, subject, at, reason, shown, account_since,
                  memberships, amr, break_glass, uses, use_within, assertion)
@@ -170,7 +168,7 @@ impl Tx<'_> {
         )
         .bind(answer.id.to_string())
         .bind(ticket.to_string())
-        .bind(given.kind.name())
+        .bind(kind)
         .bind(&answer.person.issuer)
         .bind(&answer.person.subject)
         .bind(answer.at)
@@ -179,7 +177,7 @@ impl Tx<'_> {
         .bind(answer.account_since)
         .bind(serde_json::to_string(&answer.groups)?)
         .bind(serde_json::to_string(&answer.amr)?)
-        .bind(i64::from(given.break_glass))
+        .bind(i64::from(break_glass))
         .bind(given.narrowed.uses)
         .bind(given.narrowed.use_within_ms)
         .bind(&given.assertion)
@@ -251,7 +249,7 @@ fn check(
     standing: Option<&Kept>,
 ) -> Result<(), Refused> {
     match &given.reason {
-        None if given.kind == Kind::Approve && !given.break_glass => {}
+        None if given.kind == Kind::Approve => {}
         reason => sound(reason.as_deref().unwrap_or_default())?,
     }
     in_terms(ticket, given)?;
@@ -260,11 +258,11 @@ fn check(
     }
     match standing {
         Some(kept) if goes_further(kept, given) => {}
-        Some(kept) if kept.kind == given.kind => return Ok(()),
+        Some(kept) if kept.kind == given.kind || kept.kind.is_yes() && given.kind.is_yes() => return Ok(()),
         Some(_) => return Err(Refused::AlreadyAnswered),
         None => {}
     }
-    if given.kind == Kind::Approve {
+    if given.kind.is_yes() {
         eligible(answer, asked(ticket)).map_err(Refused::Ineligible)?;
     } else if !may_stop(ticket, member) {
         return Err(Refused::Ineligible(Ineligible::NotInGroup));
@@ -274,7 +272,7 @@ fn check(
 
 /// Whether a yes opens alone what a yes before it opened with others.
 fn goes_further(kept: &Kept, given: &Given) -> bool {
-    given.break_glass && kept.kind == Kind::Approve && kept.answer.break_glass.is_none()
+    given.kind == Kind::BreakGlass && kept.kind == Kind::Approve
 }
 
 fn in_terms(ticket: &Ticket, given: &Given) -> Result<(), Refused> {
@@ -282,8 +280,8 @@ fn in_terms(ticket: &Ticket, given: &Given) -> Result<(), Refused> {
     let fits = uses.is_none_or(|uses| (1..=i64::from(terms.uses)).contains(&uses))
         && use_within_ms
             .is_none_or(|within| (1000.min(terms.use_within_ms)..=terms.use_within_ms).contains(&within));
-    let plain = uses.is_none() && use_within_ms.is_none() && !given.break_glass;
-    if fits && (plain || given.kind == Kind::Approve) { Ok(()) } else { Err(Refused::BadTerms) }
+    let plain = uses.is_none() && use_within_ms.is_none();
+    if fits && (plain || given.kind.is_yes()) { Ok(()) } else { Err(Refused::BadTerms) }
 }
 
 fn sound(reason: &str) -> Result<(), Refused> {

@@ -7,7 +7,7 @@ use countersign_protocol::grant::{Answer, Membership};
 use countersign_protocol::person::Person;
 use countersign_protocol::quorum::eligible;
 
-use super::{Kept, Kind, answers, asked};
+use super::{Kept, answers, asked};
 use crate::people::Member;
 use crate::store::accounts::members;
 use crate::store::history::Entry;
@@ -24,7 +24,7 @@ pub(super) fn recheck(ticket: &Ticket, answers: &mut [Kept], members: &BTreeMap<
     if ticket.state != State::Pending {
         return;
     }
-    for kept in answers.iter_mut().filter(|kept| kept.kind == Kind::Approve && kept.dropped.is_none()) {
+    for kept in answers.iter_mut().filter(|kept| kept.kind.is_yes() && kept.dropped.is_none()) {
         let Some(groups) = groups_kept(&kept.answer, members.get(&kept.answer.person)) else {
             kept.dropped = Some(ACCOUNT_GONE.into());
             continue;
