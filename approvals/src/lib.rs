@@ -14,6 +14,7 @@ mod metrics;
 mod oidc;
 mod people;
 mod random;
+mod reason;
 mod server;
 mod setup;
 mod signer;
@@ -22,7 +23,7 @@ mod tls;
 mod trace;
 mod webauthn;
 
-pub use admin::GatewayProof;
+pub use admin::{GatewayProof, GroupChange};
 pub use app::{App, LoginSettings, OpenError, Settings};
 pub use auth::password::Unusable;
 pub use auth::totp::BadSecret;

@@ -19,9 +19,10 @@ use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path, Query};
 use super::problem::{Failed, Problem};
 use super::reviews::Reviewed;
-use super::said::{NewAnswer, Reason};
+use super::said::NewAnswer;
 use crate::app::App;
 use crate::auth::Session;
+use crate::reason::Reason;
 use crate::store::StoreError;
 use crate::store::answers::giving::Given;
 use crate::store::answers::{Kept, Kind, Narrowed, counting, lacking};
@@ -274,7 +275,7 @@ pub(crate) async fn take_back(
     app: &Arc<App>,
     session: Session,
     id: Token,
-    reason: String,
+    reason: Reason,
 ) -> Result<(), Problem> {
     let app = Arc::clone(app);
     let work = async move { app.store.revoke(id, &session.member, &reason).await };
@@ -333,7 +334,7 @@ pub(crate) async fn revoke(
     Body(revocation): Body<Revocation>,
 ) -> Result<Json<Detail>, Problem> {
     seen_to(&app, &session, id, "revoke").await?;
-    take_back(&app, session.clone(), id, revocation.reason.0).await?;
+    take_back(&app, session.clone(), id, revocation.reason).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))
 }

@@ -14,11 +14,11 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::admin::AdminError;
 use crate::auth::LoginError;
+use crate::reason::BadReason;
 use crate::store::StoreError;
 use crate::store::answers::giving::Refused;
 use crate::store::evidence::KeepError;
 use crate::store::reviews::NotClosed;
-use crate::store::tickets::state_name;
 
 /// One error reply.
 #[derive(Debug)]
@@ -184,17 +184,9 @@ impl From<LoginError> for Problem {
     }
 }
 
-/// The stable code of a refused answer.
-pub(crate) fn code(refused: &Refused) -> String {
-    match refused {
-        Refused::Unknown => "not_found".into(),
-        Refused::BadReason => "bad_reason".into(),
-        Refused::BadTerms => "bad_terms".into(),
-        Refused::OtherShown => "other_shown".into(),
-        Refused::AlreadyAnswered => "already_answered".into(),
-        Refused::Closed(state) => format!("already_{}", state_name(*state)),
-        Refused::Ineligible(why) => why.code(),
-        Refused::Store(_) => "internal".into(),
+impl From<BadReason> for Problem {
+    fn from(error: BadReason) -> Self {
+        Self::unprocessable("bad_reason", error.to_string())
     }
 }
 
@@ -203,13 +195,13 @@ impl From<Refused> for Problem {
         let status = match refused {
             Refused::Unknown => return Self::not_found(),
             Refused::Store(error) => return error.into(),
-            Refused::BadReason => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::NoReason => StatusCode::UNPROCESSABLE_ENTITY,
             Refused::BadTerms | Refused::OtherShown | Refused::AlreadyAnswered | Refused::Closed(_) => {
                 StatusCode::CONFLICT
             }
             Refused::Ineligible(_) => StatusCode::FORBIDDEN,
         };
-        Self::new(status, &code(&refused), refused.to_string())
+        Self::new(status, &refused.code(), refused.to_string())
     }
 }
 
@@ -219,7 +211,6 @@ impl From<NotClosed> for Problem {
         match error {
             NotClosed::Nothing => Self::new(StatusCode::CONFLICT, "nothing_to_review", detail),
             NotClosed::NotYours => Self::forbidden("not_reviewer", &detail),
-            NotClosed::BadNote => Self::unprocessable("bad_note", detail),
             NotClosed::Store(error) => error.into(),
         }
     }

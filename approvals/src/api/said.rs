@@ -4,27 +4,9 @@ use countersign_protocol::Hash;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::store::answers::giving::{Given, LONGEST_REASON};
+use crate::reason::Reason;
+use crate::store::answers::giving::Given;
 use crate::store::answers::{Kind, Narrowed};
-
-/// Why: something that can be read, of at most 1,000 characters.
-#[derive(Deserialize, ToSchema)]
-#[serde(try_from = "String")]
-#[schema(pattern = "[!-~]", max_length = 1000)]
-pub(crate) struct Reason(pub(super) String);
-
-impl TryFrom<String> for Reason {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let fits = !text.trim().is_empty() && !text.contains('\0') && text.chars().count() <= LONGEST_REASON;
-        if fits {
-            Ok(Self(text))
-        } else {
-            Err("a reason has something to read in it, and at most 1000 characters")
-        }
-    }
-}
 
 /// An answer; `shown` is the hash of the question as it was shown.
 #[derive(Deserialize, ToSchema)]
@@ -80,7 +62,6 @@ impl NewAnswer {
                 (Some(reason), shown, Narrowed::default())
             }
         };
-        let reason = reason.map(|Reason(text)| text);
         Given { kind, reason, shown, amr, narrowed, assertion: None }
     }
 }

@@ -19,6 +19,7 @@ use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
 use crate::auth::passkeys::{Ask, Brought};
+use crate::reason::Reason;
 use crate::store::answers::giving::Given;
 use crate::store::answers::{Kind, Narrowed};
 use crate::store::tickets::Ticket;
@@ -98,18 +99,27 @@ pub(super) async fn answer(
     let saw_all = form.saw_all == session.saw_all(id, ticket.shown);
     let extent = if saw_all { Extent::Full } else { Extent::Folded };
     let answered = match form.kind {
-        kind if kind.is_yes() && request::is_folded(&ticket.question.request.body, extent) => {
-            Err(Problem::new(
-                StatusCode::CONFLICT,
-                "not_shown_in_full",
-                "look at all of it before you approve it",
-            ))
-        }
+        kind if kind.is_yes() && request::is_folded(&ticket.question, extent) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "not_shown_in_full",
+            "look at all of it before you approve it",
+        )),
         _ => answered(&app, &session, &ticket, form).await,
     };
-    match answered {
+    done(&app, &session, id, extent, answered).await
+}
+
+/// Back to the request when something worked, its page with what went wrong when it did not.
+async fn done(
+    app: &App,
+    session: &Session,
+    id: Token,
+    extent: Extent,
+    done: Result<(), Problem>,
+) -> Result<Response, Trouble> {
+    match done {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(problem) => request::page(&app, &session, id, extent, Some(problem)).await,
+        Err(problem) => request::page(app, session, id, extent, Some(problem)).await,
     }
 }
 
@@ -132,7 +142,7 @@ async fn answered(
         let stepped = app.auth.session(&session.secret).await?;
         session = stepped.ok_or_else(|| Problem::unauthorized("log in first"))?;
     }
-    let reason = Some(form.reason).filter(|reason| !reason.trim().is_empty());
+    let reason = Reason::in_field(form.reason)?;
     let given = Given {
         kind: form.kind,
         reason,
@@ -152,10 +162,11 @@ pub(super) async fn revoke(
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
     seen_to(&app, &session, id, "revoke").await?;
-    match take_back(&app, session.clone(), id, form.reason).await {
-        Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(problem) => request::page(&app, &session, id, Extent::Folded, Some(problem)).await,
-    }
+    let taken = match Reason::try_from(form.reason) {
+        Ok(reason) => take_back(&app, session.clone(), id, reason).await,
+        Err(error) => Err(error.into()),
+    };
+    done(&app, &session, id, Extent::Folded, taken).await
 }
 
 #[derive(Deserialize)]
@@ -172,8 +183,9 @@ pub(super) async fn review(
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
     seen_to(&app, &session, id, "review").await?;
-    match app.store.close_review(id, &session.member, &form.note).await {
-        Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(refused) => request::page(&app, &session, id, Extent::Folded, Some(refused.into())).await,
-    }
+    let closed = match Reason::try_from(form.note) {
+        Ok(note) => app.store.close_review(id, &session.member, &note).await.map_err(Problem::from),
+        Err(error) => Err(error.into()),
+    };
+    done(&app, &session, id, Extent::Folded, closed).await
 }

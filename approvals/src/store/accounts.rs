@@ -276,6 +276,12 @@ impl Tx<'_> {
     }
 }
 
+/// The person of two columns, where both have something.
+pub(super) fn both(issuer: Option<String>, subject: Option<String>) -> Option<Person> {
+    let (issuer, subject) = issuer.zip(subject)?;
+    Some(Person { issuer, subject })
+}
+
 /// How a person is named where one column must do.
 pub(super) fn key(person: &Person) -> String {
     Hash::of(format!("{}\n{}", person.issuer, person.subject).as_bytes()).to_string()

@@ -107,9 +107,14 @@ impl FromRow<'_, AnyRow> for Kept {
 }
 
 /// All answers to a ticket, in order.
-async fn answers(db: &mut AnyConnection, ticket: Token) -> Result<Vec<Kept>, StoreError> {
+pub(super) async fn answers(db: &mut AnyConnection, ticket: Token) -> Result<Vec<Kept>, StoreError> {
     let query = sqlx::query_as("SELECT * FROM answers WHERE ticket = $1 ORDER BY at, id");
     Ok(query.bind(ticket.to_string()).fetch_all(&mut *db).await?)
+}
+
+/// What that person has said, where it counts.
+pub(crate) fn own<'a>(answers: &'a [Kept], person: &Person) -> Option<&'a Kept> {
+    answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == *person)
 }
 
 /// The answers that count: approvals, and who flagged.

@@ -137,6 +137,32 @@ async fn what_is_not_shown_in_full_is_not_approved() {
 }
 
 #[tokio::test]
+async fn what_is_no_text_is_named_by_type_size_and_hash() {
+    let service = Service::start().await;
+    let ada = service.log_in("ada").await;
+    // Three bytes a group; the last has two.
+    for (groups, shown) in [(2, true), (30_000, false)] {
+        let mut asked = question();
+        let base64 = format!("{}//4=", "////".repeat(groups));
+        asked["request"]["body"] = json!({ "base64": base64 });
+        asked["request"]["headers"][0]["value"]["text"] = json!("image/<png>");
+        let ticket = service.open(asked).await;
+        let page = browse(&service, &ada, &format!("/inbox/{ticket}"), None).await;
+        let size = format!("<dt>size</dt><dd>{} bytes</dd>", (base64.len() - 4) / 4 * 3 + 2);
+        assert!(page.text.contains(&size) && page.text.contains("image/&lt;png&gt;"), "{}", page.text);
+        assert!(page.text.contains("<dt>SHA-256</dt>"));
+        assert_eq!(page.text.contains(&base64), shown);
+        assert_eq!(
+            page.text.contains("value=\"approve\""),
+            shown,
+            "all of it is to be had before it is approved"
+        );
+        let full = browse(&service, &ada, &format!("/inbox/{ticket}?full=yes"), None).await;
+        assert!(full.text.contains(&base64) && full.text.contains("value=\"approve\""));
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_approve_has_no_button_and_learns_why() {
     let service = Service::start().await;
     let ticket = service.open(question()).await;

@@ -5,21 +5,19 @@ use countersign_protocol::grant::{Answer, Grant};
 use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
-use super::{Kept, Kind, Narrowed, allowed, asked, counting, lacking, may_stop};
+use super::{Kept, Kind, Narrowed, allowed, asked, counting, lacking, may_stop, own};
 use crate::people::{Member, PASSKEY};
 use crate::random;
+use crate::reason::Reason;
 use crate::signer::Signer;
 use crate::store::history::Entry;
 use crate::store::tickets::{Ticket, find, state_name};
 use crate::store::{Store, StoreError, Tx};
 
-/// The longest reason, characters.
-pub(crate) const LONGEST_REASON: usize = 1000;
-
 /// An answer that somebody gives.
 pub(crate) struct Given {
     pub(crate) kind: Kind,
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<Reason>,
     /// The hash of the question as it was shown to them.
     pub(crate) shown: Hash,
     /// How they proved who they are (RFC 8176).
@@ -35,8 +33,8 @@ pub(crate) struct Given {
 pub(crate) enum Refused {
     #[error("there is no such request")]
     Unknown,
-    #[error("this needs a reason of at most {LONGEST_REASON} characters")]
-    BadReason,
+    #[error("this needs a reason")]
+    NoReason,
     #[error("only a yes can be for less, for 1 to as many uses and 1 second to as long as was asked for")]
     BadTerms,
     #[error("the request is not the one that was shown")]
@@ -49,6 +47,22 @@ pub(crate) enum Refused {
     Ineligible(Ineligible),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Refused {
+    /// Stable, `snake_case`.
+    pub(crate) fn code(&self) -> String {
+        match self {
+            Self::Unknown => "not_found".into(),
+            Self::NoReason => "bad_reason".into(),
+            Self::BadTerms => "bad_terms".into(),
+            Self::OtherShown => "other_shown".into(),
+            Self::AlreadyAnswered => "already_answered".into(),
+            Self::Closed(state) => format!("already_{}", state_name(*state)),
+            Self::Ineligible(why) => why.code(),
+            Self::Store(_) => "internal".into(),
+        }
+    }
 }
 
 impl From<sqlx::Error> for Refused {
@@ -83,12 +97,11 @@ impl Store {
         let mut tx = self.write().await?;
         let taken = tx.answer(id, member, &given, signer).await;
         match &taken {
-            Err(Refused::Unknown | Refused::BadReason | Refused::BadTerms | Refused::Store(_)) => {
+            Err(Refused::Unknown | Refused::NoReason | Refused::BadTerms | Refused::Store(_)) => {
                 return taken;
             }
             Err(refused) => {
-                let code = crate::api::problem::code(refused);
-                let entry = Entry::event("refused").by(&member.person).code(code);
+                let entry = Entry::event("refused").by(&member.person).code(refused.code());
                 tx.record(id, entry.detail(Some(given.kind.name().into()))).await?;
             }
             Ok(()) => {}
@@ -98,8 +111,7 @@ impl Store {
     }
 
     /// Takes a yes back before it is used.
-    pub(crate) async fn revoke(&self, id: Token, member: &Member, reason: &str) -> Result<(), Refused> {
-        sound(reason)?;
+    pub(crate) async fn revoke(&self, id: Token, member: &Member, reason: &Reason) -> Result<(), Refused> {
         let mut tx = self.write().await?;
         let ticket = find(&mut tx.inner, id).await?.ok_or(Refused::Unknown)?;
         if !may_stop(&ticket, member) {
@@ -108,10 +120,10 @@ impl Store {
             tx.commit().await?;
             return Err(Refused::Ineligible(Ineligible::NotInGroup));
         }
-        if !tx.settle(&ticket, State::Approved, "revoked", Some(reason)).await? {
+        if !tx.settle(&ticket, State::Approved, "revoked", Some(reason.as_str())).await? {
             return Err(Refused::Closed(ticket.state));
         }
-        let entry = Entry::event("revoked").by(&member.person).detail(Some(reason.into()));
+        let entry = Entry::event("revoked").by(&member.person).detail(Some(reason.as_str().into()));
         tx.record(id, entry).await?;
         tx.tell(id).await?;
         Ok(tx.commit().await?)
@@ -129,29 +141,27 @@ impl Tx<'_> {
         let ticket = find(&mut self.inner, id).await?.ok_or(Refused::Unknown)?;
         let id_of_it = random::token().map_err(StoreError::from)?;
         let alone = given.kind == Kind::BreakGlass;
-        let break_glass = alone.then(|| given.reason.clone().unwrap_or_default());
+        let reason = given.reason.as_ref().map(|reason| reason.as_str().to_owned());
+        let break_glass = alone.then(|| reason.clone().unwrap_or_default());
         let mut amr = member.amr_for(&given.amr, ticket.asked_at);
         amr.extend(given.assertion.as_ref().map(|_| PASSKEY.to_owned()));
         let answer = Answer { break_glass, ..member.answer(id_of_it, self.now, amr) };
         let before = self.standing(&ticket).await?;
-        let standing =
-            before.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == answer.person);
+        let standing = own(&before, &answer.person);
         check(&ticket, member, given, &answer, standing)?;
         match standing {
             // What somebody approved with others they may still open alone.
-            Some(kept) if goes_further(kept, given) => {
-                self.drop_answer(&ticket, &kept.answer, "replaced").await?
-            }
+            Some(kept) if goes_further(kept, given) => self.drop_answer(id, &kept.answer, "replaced").await?,
             Some(_) => return Ok(()),
             None => {}
         }
         self.keep_answer(id, given, &answer).await?;
         let event = if alone { "broke_glass" } else { given.kind.name() };
-        self.record(id, Entry::event(event).by(&answer.person).detail(given.reason.clone())).await?;
+        self.record(id, Entry::event(event).by(&answer.person).detail(reason.clone())).await?;
         match given.kind {
             Kind::Approve | Kind::BreakGlass => self.approve_if_enough(&ticket, signer).await?,
             Kind::Reject => {
-                self.settle(&ticket, State::Pending, "rejected", given.reason.as_deref()).await?;
+                self.settle(&ticket, State::Pending, "rejected", reason.as_deref()).await?;
                 self.tell(id).await?;
             }
             Kind::Flag => {}
@@ -172,7 +182,7 @@ impl Tx<'_> {
         .bind(&answer.person.issuer)
         .bind(&answer.person.subject)
         .bind(answer.at)
-        .bind(&given.reason)
+        .bind(given.reason.as_ref().map(|reason| reason.as_str().to_owned()))
         .bind(given.shown.to_string())
         .bind(answer.account_since)
         .bind(serde_json::to_string(&answer.groups)?)
@@ -248,9 +258,8 @@ fn check(
     answer: &Answer,
     standing: Option<&Kept>,
 ) -> Result<(), Refused> {
-    match &given.reason {
-        None if given.kind == Kind::Approve => {}
-        reason => sound(reason.as_deref().unwrap_or_default())?,
+    if given.reason.is_none() && given.kind != Kind::Approve {
+        return Err(Refused::NoReason);
     }
     in_terms(ticket, given)?;
     if given.shown != ticket.shown {
@@ -282,12 +291,6 @@ fn in_terms(ticket: &Ticket, given: &Given) -> Result<(), Refused> {
             .is_none_or(|within| (1000.min(terms.use_within_ms)..=terms.use_within_ms).contains(&within));
     let plain = uses.is_none() && use_within_ms.is_none();
     if fits && (plain || given.kind.is_yes()) { Ok(()) } else { Err(Refused::BadTerms) }
-}
-
-fn sound(reason: &str) -> Result<(), Refused> {
-    let fits =
-        !reason.trim().is_empty() && !reason.contains('\0') && reason.chars().count() <= LONGEST_REASON;
-    fits.then_some(()).ok_or(Refused::BadReason)
 }
 
 fn grant(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_protocol::Token;
 use countersign_protocol::approval::State;
 use countersign_protocol::grant::{Answer, Membership};
 use countersign_protocol::person::Person;
@@ -56,15 +57,16 @@ impl Tx<'_> {
         recheck(ticket, &mut after, &members);
         for (was, is) in before.iter().zip(&after) {
             if let (None, Some(code)) = (&was.dropped, &is.dropped) {
-                self.drop_answer(ticket, &is.answer, code).await?;
+                self.drop_answer(ticket.id, &is.answer, code).await?;
             }
         }
         Ok(after)
     }
 
-    pub(super) async fn drop_answer(
+    /// Writes down that an approval counts no more, and why.
+    pub(in crate::store) async fn drop_answer(
         &mut self,
-        ticket: &Ticket,
+        ticket: Token,
         answer: &Answer,
         code: &str,
     ) -> Result<(), StoreError> {
@@ -73,6 +75,6 @@ impl Tx<'_> {
             .bind(answer.id.to_string())
             .execute(&mut *self.inner)
             .await?;
-        self.record(ticket.id, Entry::event("dropped").by(&answer.person).code(code)).await
+        self.record(ticket, Entry::event("dropped").by(&answer.person).code(code)).await
     }
 }
