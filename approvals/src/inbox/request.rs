@@ -17,7 +17,6 @@ use serde::Deserialize;
 use super::html;
 use super::page::{LoggedIn, Trouble, Viewer};
 use super::text::Visible;
-use super::tree::Node;
 use super::words::{self, Deadline, Named};
 use crate::api::extract::{Path, Query};
 use crate::api::people::seen;
@@ -29,8 +28,8 @@ use crate::store::history::Entry;
 use crate::store::tickets::Ticket;
 use crate::store::waiters::Waiting;
 use choice::{Choice, Means, choose, glass_by};
-use exact::Body;
 pub(super) use exact::is_folded;
+use exact::{Body, Context, Exact};
 use told::{Glass, Happened, Involvement, Said, Used, glass, happened, involvements, said, used};
 
 #[derive(Template)]
@@ -59,8 +58,7 @@ struct RequestPage {
     /// How the viewer may open it alone, if they may.
     glass_by: Option<Means>,
     glass: Option<Glass>,
-    body: Body,
-    context: Option<Node>,
+    exact: Exact,
 }
 
 /// How much of a request to show.
@@ -130,8 +128,7 @@ pub(super) async fn page(
         uses: app.store.uses(id).await?.iter().map(used).collect(),
         open_end: words::open_end(&ticket),
         history: history.into_iter().map(|entry| happened(&names, entry)).collect(),
-        body: Body::of(&question.request, extent),
-        context: Node::parse(&question.cedar.context.to_string()),
+        exact: Exact::of(question, extent),
         ticket,
     };
     Ok(html(status, &page))

@@ -115,25 +115,46 @@ async fn high_severity_is_approved_with_a_code_in_the_same_form() {
 #[tokio::test]
 async fn what_is_not_shown_in_full_is_not_approved() {
     let service = Service::start().await;
-    let mut long = question();
-    let body = "x".repeat(70_000);
-    long["request"]["body"] = json!({ "text": body });
-    let ticket = service.open(long).await;
+    let long = "x".repeat(70_000);
+    let field = |value: &str| json!([{ "name": "x-long", "value": { "text": value }, "bound": true }]);
+    let many: Vec<_> = (0..70).map(|n| field(&format!("{n}{}", "x".repeat(1000)))[0].clone()).collect();
+    let parts = [
+        ("/request/body", json!({ "text": long })),
+        ("/request/body", json!({ "text": json!([long]).to_string() })),
+        ("/request/headers", field(&long)),
+        ("/request/headers", json!(many)),
+        ("/request/trailers", field(&long)),
+        ("/request/path", json!(format!("/{long}"))),
+        ("/cedar/context", json!({ "long": long })),
+        ("/also", json!([{ "principal": "", "action": long, "resource": "", "context": {} }])),
+    ];
+    for (part, value) in parts {
+        let mut asked = question();
+        asked["also"] = json!([]);
+        *asked.pointer_mut(part).unwrap() = value;
+        unseen(&service, asked, part).await;
+    }
+}
+
+/// A request of which one part is too long to be shown at once.
+async fn unseen(service: &Service, asked: serde_json::Value, part: &str) {
+    let ticket = service.open(asked).await;
     let ada = service.log_in("ada").await;
     let (path, send) = (format!("/inbox/{ticket}"), format!("/inbox/{ticket}/answer"));
-    let folded = browse(&service, &ada, &path, None).await;
-    assert!(!folded.text.contains(&body) && !folded.text.contains("value=\"approve\""));
+    let folded = browse(service, &ada, &path, None).await;
+    assert!(folded.text.len() < 40_000 && !folded.text.contains("value=\"approve\""), "{part}");
+    assert_eq!(folded.text.matches("Show all of it").count(), 2, "at the part and at the decision: {part}");
     let form = |saw_all: &str| {
         let (csrf, shown) = (folded.field("csrf"), folded.field("shown"));
         format!("csrf={csrf}&kind=approve&shown={shown}&saw_all={saw_all}")
     };
     for saw_all in ["", "yes"] {
-        assert_eq!(browse(&service, &ada, &send, Some(&form(saw_all))).await.status, 409);
+        assert_eq!(browse(service, &ada, &send, Some(&form(saw_all))).await.status, 409, "{part}");
     }
-    let full = browse(&service, &ada, &format!("{path}?full=yes"), None).await;
-    assert!(full.text.contains(&body));
-    assert_eq!(browse(&service, &ada, &send, Some(&form(&full.field("saw_all")))).await.status, 303);
-    assert_eq!(service.show(&ticket).await["state"], "approved");
+    let full = browse(service, &ada, &format!("{path}?full=yes"), None).await;
+    assert!(full.text.len() > 70_000 && !full.text.contains("Show all of it"), "{part}");
+    assert_eq!(browse(service, &ada, &send, Some(&form(&full.field("saw_all")))).await.status, 303);
+    assert_eq!(service.show(&ticket).await["state"], "approved", "{part}");
 }
 
 #[tokio::test]
