@@ -18,6 +18,9 @@ use crate::tls::Peer;
 /// The name of the session cookie.
 pub(crate) const COOKIE: &str = "__Host-countersign_session";
 
+/// The name of the cookie of a browser that somebody has logged in with before.
+pub(crate) const BROWSER: &str = "__Host-countersign_browser";
+
 /// What an open page sends that fetches itself again.
 const REFRESH: &str = "countersign-refresh";
 
@@ -69,14 +72,19 @@ async fn session(parts: &Parts, app: &Arc<App>) -> Result<Session, Problem> {
         Some(secret) if is_token(secret) => app.auth.by_token(secret).await?,
         Some(secret) => app.auth.session(secret).await?,
         None => match cookie(&parts.headers, COOKIE).filter(|_| own_page(app, parts)) {
-            Some(secret) if parts.headers.contains_key(REFRESH) => {
-                app.auth.session_of(secret, By::Page).await?
-            }
+            Some(secret) if by_itself(&parts.headers) => app.auth.session_of(secret, By::Page).await?,
             Some(secret) => app.auth.session(secret).await?,
             None => None,
         },
     };
     session.ok_or_else(|| Problem::unauthorized("log in first"))
+}
+
+/// Whether an open page asks, and nobody who is there: it fetches itself again, or listens for what changes
+/// (HTML, section 9.2.2).
+fn by_itself(headers: &HeaderMap) -> bool {
+    let listens = headers.get(header::ACCEPT).is_some_and(|accept| accept == "text/event-stream");
+    listens || headers.contains_key(REFRESH)
 }
 
 async fn within(parts: &Parts, app: &Arc<App>, scope: Scope) -> Result<Session, Problem> {

@@ -130,7 +130,7 @@ impl Auth {
         let otpauth = totp.otpauth(&session.member.display_name().replace(':', " "))?;
         let begun = Begun { session: session.id(), base32: base32.clone() };
         let mut tx = self.store.write().await?;
-        tx.begin_ceremony(Purpose::Codes, &ceremony, &begun).await?;
+        tx.begin_ceremony(Purpose::Codes, &ceremony, Some(&begun.session), &begun).await?;
         tx.commit().await?;
         Ok(NewCodes { ceremony, base32, otpauth })
     }

@@ -252,6 +252,7 @@ impl Tx<'_> {
             .bind(&person.subject)
             .execute(&mut *self.inner)
             .await?;
+        self.sessions_ended();
         Ok(removed.rows_affected() == 1)
     }
 
@@ -271,7 +272,9 @@ impl Tx<'_> {
         .execute(&mut *self.inner)
         .await?;
         self.remove_passkeys(&person).await?;
+        self.forget_browsers(&person).await?;
         self.end_tokens(&person).await?;
+        self.sessions_ended();
         Ok(reset.rows_affected() == 1)
     }
 }

@@ -161,6 +161,7 @@ impl Tx<'_> {
             .bind(&person.subject)
             .execute(&mut *self.inner)
             .await?;
+        self.sessions_ended();
         Ok(ended.rows_affected() == 1)
     }
 }

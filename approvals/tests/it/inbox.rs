@@ -266,16 +266,3 @@ async fn nothing_from_outside_is_markup_or_hides() {
     let page = browse(&service, &ada, &format!("/inbox/{ticket}"), None).await;
     assert!(page.text.contains("redacted at the gateway, 42 bytes") && page.text.contains("not bound"));
 }
-
-#[tokio::test]
-async fn an_open_page_hears_of_changes() {
-    let service = Service::start().await;
-    let ada = service.log_in("ada").await;
-    let request =
-        Request::get("/inbox/changes").header("cookie", format!("__Host-countersign_session={ada}"));
-    let response = service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-    let mut events = response.into_body();
-    service.open(question()).await;
-    let event = events.frame().await.unwrap().unwrap().into_data().unwrap();
-    assert!(event.starts_with(b"event: change\n"), "{event:?}");
-}

@@ -31,6 +31,10 @@ mod limits;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod outcomes;
