@@ -7,6 +7,7 @@ mod admin;
 mod api;
 mod app;
 mod auth;
+mod code;
 mod files;
 mod inbox;
 mod limits;

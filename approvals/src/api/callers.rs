@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use super::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
+use crate::code::Code;
 use crate::people::Role;
 use crate::store::gateways::{Credential, Gateway};
 use crate::store::sessions::By;
@@ -91,7 +92,7 @@ async fn within(parts: &Parts, app: &Arc<App>, scope: Scope) -> Result<Session, 
     let session = session(parts, app).await?;
     let may = session.scopes.as_ref().is_none_or(|scopes| scopes.contains(&scope));
     may.then_some(session).ok_or_else(|| {
-        Problem::forbidden("scope_missing", "the token is not for this: its scopes say what it is for")
+        Problem::new(Code::ScopeMissing, "the token is not for this: its scopes say what it is for")
     })
 }
 
@@ -112,7 +113,7 @@ caller!(Answerer, parts, app, within(parts, app, Scope::Answer).await.map(Self))
 caller!(Auditor, parts, app, {
     let session = within(parts, app, Scope::Audit).await?;
     let reads = session.member.has(&[Role::Admin, Role::Auditor]);
-    reads.then_some(Self).ok_or_else(|| Problem::forbidden("not_an_auditor", "only auditors read this"))
+    reads.then_some(Self).ok_or_else(|| Problem::new(Code::NotAnAuditor, "only auditors read this"))
 });
 caller!(Overseer, parts, app, {
     let session = match within(parts, app, Scope::Admin).await {
@@ -120,7 +121,7 @@ caller!(Overseer, parts, app, {
         Err(_) => within(parts, app, Scope::Audit).await?,
     };
     let reads = session.member.has(&[Role::Admin, Role::Auditor]);
-    reads.then_some(Self).ok_or_else(|| Problem::forbidden("not_an_auditor", "only auditors see this"))
+    reads.then_some(Self).ok_or_else(|| Problem::new(Code::NotAnAuditor, "only auditors see this"))
 });
 caller!(Admin, parts, app, {
     let session = within(parts, app, Scope::Admin).await?;
@@ -132,22 +133,21 @@ caller!(Admin, parts, app, {
         && !app.auth.is_proven(&session).await?
     {
         let detail = "prove your second factor first: it counts for 15 minutes";
-        return Err(Problem::forbidden("second_factor_missing", detail));
+        return Err(Problem::new(Code::SecondFactorMissing, detail));
     }
-    runs.then_some(Self(session))
-        .ok_or_else(|| Problem::forbidden("not_an_admin", "only administrators do this"))
+    runs.then_some(Self(session)).ok_or_else(|| Problem::new(Code::NotAnAdmin, "only administrators do this"))
 });
 caller!(InPerson, parts, app, {
     let session = session(parts, app).await?;
     let person = session.scopes.is_none();
     person
         .then_some(Self(session))
-        .ok_or_else(|| Problem::forbidden("not_in_person", "log in for this: no token can do it"))
+        .ok_or_else(|| Problem::new(Code::NotInPerson, "log in for this: no token can do it"))
 });
 
 caller!(OwnPage, parts, app, {
     let own = own_page(app, parts).then_some(Self);
-    own.ok_or_else(|| Problem::forbidden("cross_site", "this comes from another site"))
+    own.ok_or_else(|| Problem::new(Code::CrossSite, "this comes from another site"))
 });
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

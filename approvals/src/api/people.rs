@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as AppState;
-use axum::http::StatusCode;
 use countersign_protocol::approval::State;
 use countersign_protocol::grant::Answer;
 use countersign_protocol::person::Person;
@@ -22,6 +21,7 @@ use super::reviews::Reviewed;
 use super::said::NewAnswer;
 use crate::app::App;
 use crate::auth::Session;
+use crate::code::Code;
 use crate::reason::Reason;
 use crate::store::StoreError;
 use crate::store::answers::giving::Given;
@@ -81,7 +81,7 @@ impl Wanted {
 }
 
 fn malformed(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
+    Problem::new(Code::MalformedQuery, detail)
 }
 
 /// A request in a list.

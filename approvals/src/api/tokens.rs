@@ -15,6 +15,7 @@ use super::callers::InPerson;
 use super::extract::{Body, Path};
 use super::problem::{Failed, Problem};
 use crate::app::App;
+use crate::code::Code;
 use crate::store::tokens::{ApiToken, Scope};
 
 /// The longest that a token may last, days.
@@ -71,7 +72,7 @@ pub(crate) async fn make(
     let named = !new.name.trim().is_empty() && new.name.chars().count() <= LONGEST_NAME;
     if !named || new.scopes.is_empty() || !(1..=LONGEST).contains(&new.days) {
         let detail = "a token has a name of at most 100 characters, a scope, and 1 to 366 days";
-        return Err(Problem::unprocessable("bad_token", detail));
+        return Err(Problem::new(Code::BadToken, detail));
     }
     app.auth.must_change(&session).await?;
     let (person, lasts) = (&session.member.person, i64::from(new.days) * 24 * 60 * 60 * 1000);

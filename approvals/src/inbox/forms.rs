@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use countersign_protocol::{Hash, Token};
 use serde::Deserialize;
@@ -19,6 +18,7 @@ use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
 use crate::auth::passkeys::{Ask, Brought};
+use crate::code::Code;
 use crate::reason::Reason;
 use crate::store::answers::giving::Given;
 use crate::store::answers::{Kind, Narrowed};
@@ -84,8 +84,7 @@ pub(super) async fn ask_passkey(
 /// Whether a form comes from a page that this session was given.
 pub(super) fn genuine(session: &Session, csrf: &str) -> Result<(), Problem> {
     let same = bool::from(session.csrf().as_bytes().ct_eq(csrf.as_bytes()));
-    same.then_some(())
-        .ok_or_else(|| Problem::forbidden("csrf", "this form is out of date: go back and reload"))
+    same.then_some(()).ok_or_else(|| Problem::new(Code::Csrf, "this form is out of date: go back and reload"))
 }
 
 pub(super) async fn answer(
@@ -99,11 +98,9 @@ pub(super) async fn answer(
     let saw_all = form.saw_all == session.saw_all(id, ticket.shown);
     let extent = if saw_all { Extent::Full } else { Extent::Folded };
     let answered = match form.kind {
-        kind if kind.is_yes() && request::is_folded(&ticket.question, extent) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "not_shown_in_full",
-            "look at all of it before you approve it",
-        )),
+        kind if kind.is_yes() && request::is_folded(&ticket.question, extent) => {
+            Err(Problem::new(Code::NotShownInFull, "look at all of it before you approve it"))
+        }
         _ => answered(&app, &session, &ticket, form).await,
     };
     done(&app, &session, id, extent, answered).await

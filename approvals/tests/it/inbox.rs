@@ -28,7 +28,7 @@ impl Page {
 
 pub(crate) async fn browse(service: &Service, session: &str, path: &str, form: Option<&str>) -> Page {
     let cookie = format!("__Host-countersign_session={session}");
-    let mut request = Request::builder().uri(path).header("cookie", cookie);
+    let mut request = Request::builder().uri(path).header("cookie", cookie).header("accept", "text/html");
     if form.is_some() {
         request = request.method("POST").header("content-type", "application/x-www-form-urlencoded");
         request = request.header("sec-fetch-site", "same-origin");

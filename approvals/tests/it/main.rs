@@ -39,6 +39,8 @@ mod oidc;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod problems;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod serving;

@@ -182,8 +182,9 @@ async fn an_open_page_by_itself_keeps_no_session_alive() {
     let service = Service::start().await;
     let ada = service.log_in("ada").await;
     let visit = async |refresh: bool| {
-        let mut request =
-            Request::get("/inbox").header("cookie", format!("__Host-countersign_session={ada}"));
+        let mut request = Request::get("/inbox")
+            .header("accept", "text/html")
+            .header("cookie", format!("__Host-countersign_session={ada}"));
         if refresh {
             request = request.header("countersign-refresh", "1");
         }

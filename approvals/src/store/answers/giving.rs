@@ -6,6 +6,7 @@ use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::{Hash, Token, UnixMillis};
 
 use super::{Kept, Kind, Narrowed, allowed, asked, counting, lacking, may_stop, own};
+use crate::code::Code;
 use crate::people::{Member, PASSKEY};
 use crate::random;
 use crate::reason::Reason;
@@ -50,18 +51,41 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    /// Stable, `snake_case`.
-    pub(crate) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Unknown => "not_found".into(),
-            Self::NoReason => "bad_reason".into(),
-            Self::BadTerms => "bad_terms".into(),
-            Self::OtherShown => "other_shown".into(),
-            Self::AlreadyAnswered => "already_answered".into(),
-            Self::Closed(state) => format!("already_{}", state_name(*state)),
-            Self::Ineligible(why) => why.code(),
-            Self::Store(_) => "internal".into(),
+            Self::Unknown => Code::NotFound,
+            Self::NoReason => Code::BadReason,
+            Self::BadTerms => Code::BadTerms,
+            Self::OtherShown => Code::OtherShown,
+            Self::AlreadyAnswered => Code::AlreadyAnswered,
+            Self::Closed(state) => already(*state),
+            Self::Ineligible(why) => barred(*why),
+            Self::Store(_) => Code::Internal,
         }
+    }
+}
+
+fn already(state: State) -> Code {
+    match state {
+        State::Pending => Code::AlreadyPending,
+        State::Approved => Code::AlreadyApproved,
+        State::Consumed => Code::AlreadyConsumed,
+        State::Rejected => Code::AlreadyRejected,
+        State::Expired => Code::AlreadyExpired,
+        State::Revoked => Code::AlreadyRevoked,
+        State::Cancelled => Code::AlreadyCancelled,
+        State::Unknown => Code::AlreadyUnknown,
+    }
+}
+
+fn barred(why: Ineligible) -> Code {
+    match why {
+        Ineligible::SelfApproval => Code::SelfApproval,
+        Ineligible::NotComparable => Code::NotComparable,
+        Ineligible::AccountTooYoung => Code::AccountTooYoung,
+        Ineligible::BreakGlassNeedsReason => Code::GlassNeedsReason,
+        Ineligible::SecondFactorMissing => Code::SecondFactorMissing,
+        Ineligible::NotInGroup => Code::NotInGroup,
     }
 }
 
@@ -101,7 +125,7 @@ impl Store {
                 return taken;
             }
             Err(refused) => {
-                let entry = Entry::event("refused").by(&member.person).code(refused.code());
+                let entry = Entry::event("refused").by(&member.person).code(refused.code().name());
                 tx.record(id, entry.detail(Some(given.kind.name().into()))).await?;
             }
             Ok(()) => {}
