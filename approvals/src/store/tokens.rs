@@ -68,6 +68,13 @@ impl FromRow<'_, AnyRow> for ApiToken {
     }
 }
 
+impl ApiToken {
+    /// Whether its time is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.expires_at <= self.now
+    }
+}
+
 /// Whether a secret can be a token at all.
 pub(crate) fn is_token(secret: &str) -> bool {
     secret.starts_with(PREFIX)
