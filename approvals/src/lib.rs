@@ -35,5 +35,5 @@ pub use people::{BadName, BadUser, Login, Name, NewUser};
 pub use server::serve;
 pub use setup::Data;
 pub use signer::KeyError;
-pub use store::database::{Database, UnknownDatabase};
+pub use store::database::{Database, UnknownDatabase, Unreachable};
 pub use tls::{TlsError, config as tls_config};

@@ -49,6 +49,8 @@ mod sessions;
 #[cfg(test)]
 mod standing;
 #[cfg(test)]
+mod starts;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod unreported;
