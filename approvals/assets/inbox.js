@@ -97,4 +97,6 @@ if (document.body.dataset.page) {
   changes.addEventListener("change", changed);
   // After a break anything may have happened.
   changes.addEventListener("open", changed);
+  // Refused: the session is over.
+  changes.addEventListener("error", () => changes.readyState === EventSource.CLOSED && changed());
 }

@@ -37,7 +37,7 @@ async function got(options) {
 function subject(form) {
   const fields = new FormData(form);
   if (!fields.has("shown")) return {};
-  const asked = { kind: fields.get("kind"), shown: fields.get("shown"), break_glass: fields.has("break_glass") };
+  const asked = { kind: fields.get("kind"), shown: fields.get("shown") };
   return fields.get("uses") ? { ...asked, uses: Number(fields.get("uses")) } : asked;
 }
 

@@ -40,6 +40,15 @@ pub enum GatewayProof {
     Certificate(String),
 }
 
+/// What changes about somebody and a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupChange {
+    /// They are in it from now on.
+    Join,
+    /// They are not in it any more.
+    Leave,
+}
+
 /// An account as it is listed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Account {
@@ -132,9 +141,9 @@ impl App {
         subject: &str,
         of: Option<&str>,
         group: &Name,
-        member: bool,
+        change: GroupChange,
     ) -> Result<(), OpenError> {
-        Ok(self.change_group(&self.named(subject, of), group, member, None).await?)
+        Ok(self.change_group(&self.named(subject, of), group, change, None).await?)
     }
 
     /// Removes a gateway.
@@ -207,7 +216,7 @@ impl App {
         &self,
         person: &Person,
         group: &Name,
-        member: bool,
+        change: GroupChange,
         by: Option<&Person>,
     ) -> Result<(), AdminError> {
         let group = GroupId { issuer: self.signer.issuer().into(), id: group.to_string() };
@@ -216,10 +225,9 @@ impl App {
             return Err(AdminError::Unknown(format!("user `{}`", person.subject)));
         }
         let before = self.has_admins(&mut tx).await?;
-        let (changed, event) = if member {
-            (tx.join_group(person, &group, Source::Admin).await?, "group_joined")
-        } else {
-            (tx.leave_group(person, &group).await?, "group_left")
+        let (changed, event) = match change {
+            GroupChange::Join => (tx.join_group(person, &group, Source::Admin).await?, "group_joined"),
+            GroupChange::Leave => (tx.leave_group(person, &group).await?, "group_left"),
         };
         self.keep_an_admin(&mut tx, before).await?;
         if changed {
@@ -235,24 +243,33 @@ impl App {
         proof: GatewayProof,
         by: Option<&Person>,
     ) -> Result<Option<String>, AdminError> {
-        let token = match &proof {
-            GatewayProof::Token(Some(token)) if token.len() < 32 => return Err(AdminError::ShortToken),
-            GatewayProof::Token(Some(token)) => Some(token.clone()),
-            GatewayProof::Token(None) => Some(random::secret().map_err(StoreError::from)?),
-            GatewayProof::Certificate(_) => None,
-        };
-        let credential = match (&token, &proof) {
-            (Some(token), _) => Credential::Token(token),
-            (None, GatewayProof::Certificate(name)) => Credential::Certificate(name),
-            (None, GatewayProof::Token(_)) => return Err(AdminError::ShortToken),
-        };
+        match proof {
+            GatewayProof::Token(Some(token)) if token.len() < 32 => Err(AdminError::ShortToken),
+            GatewayProof::Token(token) => {
+                let token = token.map_or_else(random::secret, Ok).map_err(StoreError::from)?;
+                self.keep_gateway(name, audience, &Credential::Token(&token), by).await?;
+                Ok(Some(token))
+            }
+            GatewayProof::Certificate(of) => {
+                self.keep_gateway(name, audience, &Credential::Certificate(&of), by).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn keep_gateway(
+        &self,
+        name: &Name,
+        audience: &str,
+        credential: &Credential<'_>,
+        by: Option<&Person>,
+    ) -> Result<(), AdminError> {
         let mut tx = self.store.write().await?;
-        if !tx.add_gateway(name.as_str(), audience, &credential).await? {
+        if !tx.add_gateway(name.as_str(), audience, credential).await? {
             return Err(AdminError::Taken(format!("a gateway `{name}`, or one with the same credential,")));
         }
         tx.note("gateway_added", by, json!({ "gateway": name, "audience": audience })).await?;
-        tx.commit().await?;
-        Ok(token)
+        Ok(tx.commit().await?)
     }
 
     pub(crate) async fn remove_gateway(&self, name: &str, by: Option<&Person>) -> Result<(), AdminError> {

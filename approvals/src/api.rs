@@ -17,7 +17,6 @@ pub(crate) mod tokens;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use countersign_protocol::keys::KeyDocument;
@@ -27,6 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::code::Code;
 use crate::store::StoreError;
 use crate::{metrics, trace};
 use problem::{Failed, Problem};
@@ -85,7 +85,9 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .merge(crate::inbox::router().layer(middleware::from_fn(extract::whole)))
         .route("/metrics", get(metrics::exposed))
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Code::MethodNotAllowed, "this path has other methods")
+        })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(middleware::from_fn(crate::inbox::guarded))
         .layer(middleware::from_fn_with_state(Arc::clone(app), metrics::counted))
@@ -118,7 +120,7 @@ async fn health() -> Json<Health> {
     responses((status = 200, description = "It is", body = Health), Failed))]
 async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
     if app.store.is_closing() {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "closing", "this replica is about to end"));
+        return Err(Problem::new(Code::Closing, "this replica is about to end"));
     }
     app.store.now().await?;
     Ok(Json(Health { status: "ok" }))

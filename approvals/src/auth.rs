@@ -9,6 +9,7 @@ pub(crate) mod totp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use countersign_protocol::person::Person;
 use countersign_protocol::{Hash, Token, UnixMillis};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,7 +18,6 @@ use utoipa::ToSchema;
 use crate::people::Name;
 use crate::people::{Member, OTP};
 use crate::random;
-use crate::store::attempts::Target;
 use crate::store::sessions::By;
 use crate::store::tokens::Scope;
 use crate::store::{Store, StoreError};
@@ -56,6 +56,14 @@ pub(crate) struct Session {
     pub(crate) scopes: Option<BTreeSet<Scope>>,
     /// When it is over.
     pub(crate) expires_at: UnixMillis,
+}
+
+/// What a browser holds from a log-in on.
+pub(crate) struct Entered {
+    /// The secret of the session.
+    pub(crate) session: String,
+    /// What it is known by at the next log-in.
+    pub(crate) browser: String,
 }
 
 /// Why somebody is not logged in.
@@ -129,24 +137,49 @@ impl Auth {
         self.passwords
     }
 
-    /// Logs somebody in, and returns the secret of the new session.
-    pub(crate) async fn log_in(&self, credentials: Credentials) -> Result<String, LoginError> {
+    /// Logs somebody in; `browser` is what their browser holds from an earlier log-in.
+    pub(crate) async fn log_in(
+        &self,
+        credentials: Credentials,
+        browser: Option<&str>,
+    ) -> Result<Entered, LoginError> {
         if !self.passwords {
             return Err(LoginError::NoPasswords);
         }
         let _entered = self.entrance.try_acquire().map_err(|_| LoginError::Busy)?;
-        let attempt = format!("password {}", credentials.user);
-        let member = self.recognise(&attempt, &credentials).await?;
+        let permit = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| LoginError::Busy)?;
+        // A name that cannot be one is nobody's: PostgreSQL would not even look for it.
+        let person = credentials.user.parse::<Name>().ok().map(|name| self.store.local(name.as_str()));
+        let attempt = self.attempt(&credentials.user, person.as_ref(), browser).await?;
+        self.begin(&attempt).await?;
+        let member = self.recognise(permit, person.as_ref(), credentials.password).await?;
         let code = credentials.totp.filter(|code| !code.trim().is_empty());
         if let Some(code) = &code {
             self.second_factor(&member, code).await?;
         }
-        let secret = random::secret()?;
+        let session = random::secret()?;
         let mut tx = self.store.write().await?;
         tx.attempt_succeeded(&attempt).await?;
-        tx.start_session(&secret, &member, PASSWORD, code.is_some()).await?;
+        tx.start_session(&session, &member, PASSWORD, code.is_some()).await?;
+        let browser = tx.remember_browser(&member.person, browser).await?;
         tx.commit().await?;
-        Ok(secret)
+        Ok(Entered { session, browser })
+    }
+
+    /// What a guess counts as: one at the name, or one from a browser that its owner has logged in with. So whoever
+    /// guesses elsewhere keeps nobody from their own browser. Names that nobody has count like others.
+    async fn attempt(
+        &self,
+        user: &str,
+        person: Option<&Person>,
+        browser: Option<&str>,
+    ) -> Result<String, StoreError> {
+        Ok(match (person, browser) {
+            (Some(person), Some(browser)) if self.store.knows_browser(person, browser).await? => {
+                format!("browser {browser} {user}")
+            }
+            _ => format!("password {user}"),
+        })
     }
 
     /// Proves the second factor within a session.
@@ -178,6 +211,15 @@ impl Auth {
         Ok(Some(Session { secret: secret.into(), member, amr, scopes: None, expires_at: row.expires_at }))
     }
 
+    /// Whether somebody who is logged in still is; to ask is no sign that they are there.
+    pub(crate) async fn goes_on(&self, session: &Session) -> Result<bool, StoreError> {
+        let session = match &session.scopes {
+            Some(_) => self.by_token(&session.secret).await?,
+            None => self.session_of(&session.secret, By::Page).await?,
+        };
+        Ok(session.is_some())
+    }
+
     /// Whom the API token with that secret speaks for. It proves nothing but that somebody has it.
     pub(crate) async fn by_token(&self, secret: &str) -> Result<Option<Session>, StoreError> {
         let Some(token) = self.store.token(secret).await? else { return Ok(None) };
@@ -186,30 +228,30 @@ impl Auth {
         Ok(Some(Session { secret, member, amr, scopes: Some(token.scopes), expires_at: token.expires_at }))
     }
 
-    /// The account with that name and password.
-    async fn recognise(&self, attempt: &str, credentials: &Credentials) -> Result<Member, LoginError> {
-        let permit = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| LoginError::Busy)?;
-        // A name that cannot be one is nobody's: PostgreSQL would not even look for it.
-        let person = credentials.user.parse::<Name>().ok().map(|name| self.store.local(name.as_str()));
+    /// The account of that person, where the password is theirs.
+    async fn recognise(
+        &self,
+        permit: OwnedSemaphorePermit,
+        person: Option<&Person>,
+        password: String,
+    ) -> Result<Member, LoginError> {
         let member = match person {
-            Some(person) => self.store.member(&person).await?,
+            Some(person) => self.store.member(person).await?,
             None => None,
         };
-        let target = if member.is_some() { Target::Account } else { Target::Stranger };
-        self.begin(attempt, target).await?;
         let hash = member.as_ref().and_then(|member| member.password.clone());
-        let right = verify(permit, credentials.password.clone(), hash).await;
+        let right = verify(permit, password, hash).await;
         member.filter(|_| right).ok_or(LoginError::Wrong)
     }
 
-    async fn begin(&self, attempt: &str, target: Target) -> Result<(), LoginError> {
-        self.store.begin_attempt(attempt, target).await?.map_err(|wait| LoginError::Locked { wait })
+    async fn begin(&self, attempt: &str) -> Result<(), LoginError> {
+        self.store.begin_attempt(attempt).await?.map_err(|wait| LoginError::Locked { wait })
     }
 
     /// Uses a code up. Failures count on their own: a right password must not buy new guesses at the code.
     async fn second_factor(&self, member: &Member, code: &str) -> Result<(), LoginError> {
         let attempt = format!("code {} {}", member.person.issuer, member.person.subject);
-        self.begin(&attempt, Target::Account).await?;
+        self.begin(&attempt).await?;
         let secret = member.totp.as_ref().and_then(|factor| Totp::parse(&factor.secret).ok());
         let mut tx = self.store.write().await?;
         let step = secret.and_then(|totp| totp.step_of(code, tx.now)).ok_or(LoginError::Wrong)?;

@@ -39,6 +39,9 @@ struct Options {
     /// path [default: countersign.db in the data folder]
     #[arg(long, env = "COUNTERSIGN_DATABASE", hide_env_values = true, value_name = "ADDRESS", global = true)]
     database: Option<Database>,
+    /// How long to wait at the start for a PostgreSQL that is away
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
+    wait_for_database: Duration,
     /// What the service, its people and its groups are called in grants
     #[arg(long, default_value = "local", global = true)]
     issuer: String,
@@ -253,11 +256,15 @@ fn print(value: &serde_json::Value) -> anyhow::Result<()> {
 }
 
 impl Options {
+    fn database(&self, data: &Data) -> Database {
+        self.database.clone().unwrap_or_else(|| data.database())
+    }
+
     /// `listening` is where it listens in fact.
     fn settings(&self, data: &Data, listening: SocketAddr) -> anyhow::Result<Settings> {
         Ok(Settings {
             data: data.clone(),
-            database: self.database.clone().unwrap_or_else(|| data.database()),
+            database: self.database(data),
             issuer: self.issuer.clone(),
             url: self.url(listening)?,
             login: self.login.settings()?,

@@ -20,16 +20,20 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
+use crate::api::problem::Problem;
 use crate::app::App;
 
 /// What a page may load and do: nothing but this service's own files and forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What pages are.
+const HTML: &str = "text/html; charset=utf-8";
 
 /// Pages, their files and their live updates.
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -51,9 +55,19 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/assets/{file}", get(assets::file))
 }
 
-/// Puts on every reply what browsers need to know to keep it safe.
+/// Whether somebody with a browser asks, and not for what is for programs.
+fn wants_page(headers: &HeaderMap, uri: &Uri) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.any(|accepted| accepted.contains("text/html")) && !uri.path().starts_with("/v1/")
+}
+
+/// Puts on every reply what browsers need to know to keep it safe. A problem (RFC 9457) is a page for them.
 pub(crate) async fn guarded(request: Request, next: Next) -> Response {
+    let page = wants_page(request.headers(), request.uri());
     let mut response = next.run(request).await;
+    if page && let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = page::of(&problem, response);
+    }
     let rules = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -72,10 +86,7 @@ pub(crate) async fn guarded(request: Request, next: Next) -> Response {
 /// A page, or the reason why it could not be written.
 fn html(status: StatusCode, page: &impl askama::Template) -> Response {
     match page.render() {
-        Ok(text) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "cannot write a page");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+        Ok(text) => (status, [(header::CONTENT_TYPE, HTML)], text).into_response(),
+        Err(error) => Problem::internal(&error).into_response(),
     }
 }

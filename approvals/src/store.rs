@@ -9,6 +9,7 @@ pub(crate) mod answers;
 pub(crate) mod asks;
 pub(crate) mod attempts;
 pub(crate) mod bells;
+pub(crate) mod browsers;
 pub(crate) mod ceremonies;
 pub(crate) mod changes;
 pub(crate) mod claims;
@@ -40,7 +41,6 @@ use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::watch;
 
 use crate::limits::Limits;
-use attempts::Strangers;
 use bells::Bells;
 use database::{Database, Pools};
 use news::News;
@@ -110,7 +110,6 @@ pub(crate) struct Store {
     writer: AnyPool,
     reader: AnyPool,
     bells: Bells,
-    strangers: Strangers,
     changes: watch::Sender<u64>,
     /// Whether this replica is about to end.
     closing: watch::Sender<bool>,
@@ -133,19 +132,9 @@ impl Store {
     /// Opens the database, making or upgrading it where needed.
     pub(crate) async fn open(database: Database, issuer: &str, limits: Limits) -> Result<Self, StoreError> {
         let Pools { writer, reader } = database.open().await?;
-        let (bells, strangers, changes) = (Bells::default(), Strangers::default(), watch::Sender::new(0));
+        let (bells, changes) = (Bells::default(), watch::Sender::new(0));
         let closing = watch::Sender::new(false);
-        Ok(Self {
-            closing,
-            database,
-            issuer: issuer.into(),
-            limits,
-            writer,
-            reader,
-            bells,
-            strangers,
-            changes,
-        })
+        Ok(Self { closing, database, issuer: issuer.into(), limits, writer, reader, bells, changes })
     }
 
     /// Begins to write.

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::callers::{Admin, Auditor, Overseer};
 use super::extract::{Body, Path, Query};
 use super::problem::{Failed, Problem};
-use crate::admin::{Account, GatewayProof};
+use crate::admin::{Account, GatewayProof, GroupChange};
 use crate::app::App;
 use crate::people::{Login, Name, NewUser};
 use crate::store::changes::Change;
@@ -162,7 +162,7 @@ pub(crate) async fn join(
     Query(issuer): Query<Issuer>,
 ) -> Result<StatusCode, Problem> {
     let person = issuer.person(&app, subject);
-    app.change_group(&person, &group, true, Some(&session.member.person)).await?;
+    app.change_group(&person, &group, GroupChange::Join, Some(&session.member.person)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -177,7 +177,7 @@ pub(crate) async fn leave(
     Query(issuer): Query<Issuer>,
 ) -> Result<StatusCode, Problem> {
     let person = issuer.person(&app, subject);
-    app.change_group(&person, &group, false, Some(&session.member.person)).await?;
+    app.change_group(&person, &group, GroupChange::Leave, Some(&session.member.person)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -11,6 +11,7 @@ use super::extract::Path;
 use super::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
+use crate::code::Code;
 use crate::people::Role;
 use crate::store::gateways::{Credential, Gateway};
 use crate::store::sessions::By;
@@ -20,8 +21,8 @@ use crate::tls::Peer;
 /// The name of the session cookie.
 pub(crate) const COOKIE: &str = "__Host-countersign_session";
 
-/// The code of what a token is not for.
-const SCOPE_MISSING: &str = "scope_missing";
+/// The name of the cookie of a browser that somebody has logged in with before.
+pub(crate) const BROWSER: &str = "__Host-countersign_browser";
 
 /// What an open page sends that fetches itself again.
 const REFRESH: &str = "countersign-refresh";
@@ -74,14 +75,19 @@ async fn session(parts: &Parts, app: &Arc<App>) -> Result<Session, Problem> {
         Some(secret) if is_token(secret) => app.auth.by_token(secret).await?,
         Some(secret) => app.auth.session(secret).await?,
         None => match cookie(&parts.headers, COOKIE).filter(|_| own_page(app, parts)) {
-            Some(secret) if parts.headers.contains_key(REFRESH) => {
-                app.auth.session_of(secret, By::Page).await?
-            }
+            Some(secret) if by_itself(&parts.headers) => app.auth.session_of(secret, By::Page).await?,
             Some(secret) => app.auth.session(secret).await?,
             None => None,
         },
     };
     session.ok_or_else(|| Problem::unauthorized("log in first"))
+}
+
+/// Whether an open page asks, and nobody who is there: it fetches itself again, or listens for what changes
+/// (HTML, section 9.2.2).
+fn by_itself(headers: &HeaderMap) -> bool {
+    let listens = headers.get(header::ACCEPT).is_some_and(|accept| accept == "text/event-stream");
+    listens || headers.contains_key(REFRESH)
 }
 
 async fn within(parts: &Parts, app: &Arc<App>, scope: Scope) -> Result<Session, Problem> {
@@ -94,7 +100,7 @@ fn may(session: &Session, scope: Scope) -> bool {
 }
 
 fn unscoped() -> Problem {
-    Problem::forbidden(SCOPE_MISSING, "the token is not for this: its scopes say what it is for")
+    Problem::new(Code::ScopeMissing, "the token is not for this: its scopes say what it is for")
 }
 
 /// The same for somebody who answers a request: what a token tries there that is not for it is kept.
@@ -111,7 +117,7 @@ async fn answerer(parts: &mut Parts, app: &Arc<App>) -> Result<Session, Problem>
     if let Ok(Path(id)) = Path::<Token>::from_request_parts(parts, app).await
         && app.store.ticket(id).await?.is_some()
     {
-        app.store.note_refusal(id, &session.member, SCOPE_MISSING, what).await?;
+        app.store.note_refusal(id, &session.member, Code::ScopeMissing, what).await?;
     }
     Err(unscoped())
 }
@@ -133,7 +139,7 @@ caller!(Answerer, parts, app, answerer(parts, app).await.map(Self));
 caller!(Auditor, parts, app, {
     let session = within(parts, app, Scope::Audit).await?;
     let reads = session.member.has(&[Role::Admin, Role::Auditor]);
-    reads.then_some(Self).ok_or_else(|| Problem::forbidden("not_an_auditor", "only auditors read this"))
+    reads.then_some(Self).ok_or_else(|| Problem::new(Code::NotAnAuditor, "only auditors read this"))
 });
 caller!(Overseer, parts, app, {
     let session = match within(parts, app, Scope::Admin).await {
@@ -141,7 +147,7 @@ caller!(Overseer, parts, app, {
         Err(_) => within(parts, app, Scope::Audit).await?,
     };
     let reads = session.member.has(&[Role::Admin, Role::Auditor]);
-    reads.then_some(Self).ok_or_else(|| Problem::forbidden("not_an_auditor", "only auditors see this"))
+    reads.then_some(Self).ok_or_else(|| Problem::new(Code::NotAnAuditor, "only auditors see this"))
 });
 caller!(Admin, parts, app, {
     let session = within(parts, app, Scope::Admin).await?;
@@ -153,22 +159,21 @@ caller!(Admin, parts, app, {
         && !app.auth.is_proven(&session).await?
     {
         let detail = "prove your second factor first: it counts for 15 minutes";
-        return Err(Problem::forbidden("second_factor_missing", detail));
+        return Err(Problem::new(Code::SecondFactorMissing, detail));
     }
-    runs.then_some(Self(session))
-        .ok_or_else(|| Problem::forbidden("not_an_admin", "only administrators do this"))
+    runs.then_some(Self(session)).ok_or_else(|| Problem::new(Code::NotAnAdmin, "only administrators do this"))
 });
 caller!(InPerson, parts, app, {
     let session = session(parts, app).await?;
     let person = session.scopes.is_none();
     person
         .then_some(Self(session))
-        .ok_or_else(|| Problem::forbidden("not_in_person", "log in for this: no token can do it"))
+        .ok_or_else(|| Problem::new(Code::NotInPerson, "log in for this: no token can do it"))
 });
 
 caller!(OwnPage, parts, app, {
     let own = own_page(app, parts).then_some(Self);
-    own.ok_or_else(|| Problem::forbidden("cross_site", "this comes from another site"))
+    own.ok_or_else(|| Problem::new(Code::CrossSite, "this comes from another site"))
 });
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 
 use super::callers::Auditor;
 use super::extract::Query;
 use super::problem::{Failed, Problem};
 use crate::app::App;
+use crate::code::Code;
 use crate::store::evidence::{Break, Filter, LINES};
 
 /// Read evidence: the lines as they were made, each lane in order
@@ -24,7 +25,7 @@ pub(crate) async fn lines(
     let whole = |from: u64| i64::try_from(from).is_ok();
     if filter.limit.is_some_and(|limit| !(1..=LINES.1).contains(&limit)) || !filter.from.is_none_or(whole) {
         let detail = "`limit` is 1 to 1000000, `from` a number that a record can have";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail));
+        return Err(Problem::new(Code::MalformedQuery, detail));
     }
     let mut text = app.store.evidence(&filter).await?.join("\n");
     if !text.is_empty() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use countersign_protocol::approval::EVIDENCE;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::LONGEST_BODY;
 use super::problem::Problem;
+use crate::code::Code;
 
 /// How long somebody may take to send a body.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -24,10 +25,9 @@ pub(crate) async fn whole(request: Request, next: Next) -> Response {
         Ok(Ok(body)) => next.run(Request::from_parts(parts, body.into())).await,
         Ok(Err(_)) => {
             let detail = format!("this path takes at most {LONGEST_BODY} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).into_response()
+            Problem::new(Code::BodyTooLarge, detail).into_response()
         }
-        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body did not come")
-            .into_response(),
+        Err(_) => Problem::new(Code::BodyTooSlow, "the body did not come").into_response(),
     }
 }
 
@@ -49,7 +49,8 @@ impl<S: Send + Sync> FromRequest<S> for Lines {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if request.headers().get(header::CONTENT_TYPE).is_none_or(|given| given != EVIDENCE) {
-            return Err(Problem::unsupported_media_type(EVIDENCE));
+            let detail = format!("this path takes `content-type: {EVIDENCE}`");
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
         let text = String::from_request(request, state).await?;
         // Nothing but the line feed ends a line: the hash of a record is over its very bytes.

@@ -18,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::callers::COOKIE;
 use super::problem::Written;
 use crate::app::App;
+use crate::code::Code;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -28,7 +29,7 @@ use crate::app::App;
         version = "1",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(Written)),
+    components(schemas(Written, Code)),
     tags(
         (name = "gateways", description = "Each sees and claims only what its audience asked"),
         (name = "people", description = "Approvers and their tools"),

@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as AppState;
-use axum::http::StatusCode;
 use countersign_protocol::approval::State;
 use countersign_protocol::grant::Answer;
 use countersign_protocol::person::Person;
-use countersign_protocol::quorum::Ineligible;
 use countersign_protocol::request::{Question, Severity};
 use countersign_protocol::{Hash, Token, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -20,9 +18,11 @@ use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path, Query};
 use super::problem::{Failed, Problem};
 use super::reviews::Reviewed;
-use super::said::{NewAnswer, Reason};
+use super::said::NewAnswer;
 use crate::app::App;
 use crate::auth::Session;
+use crate::code::Code;
+use crate::reason::Reason;
 use crate::store::StoreError;
 use crate::store::answers::giving::Given;
 use crate::store::answers::{Kept, Kind, Narrowed, counting, lacking};
@@ -89,7 +89,7 @@ impl Wanted {
 }
 
 fn malformed(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
+    Problem::new(Code::MalformedQuery, detail)
 }
 
 /// A request in a list.
@@ -151,7 +151,9 @@ impl Summary {
 #[derive(Serialize, ToSchema)]
 struct Said {
     id: Token,
-    kind: Kind,
+    /// `approve`, `reject` or `flag`.
+    #[schema(pattern = "^(approve|reject|flag)$")]
+    kind: &'static str,
     person: Person,
     at: UnixMillis,
     /// How they proved who they are (RFC 8176).
@@ -176,8 +178,8 @@ impl From<Kept> for Said {
         let Kept { kind, answer, reason, narrowed: Narrowed { uses, use_within_ms }, dropped, assertion } =
             kept;
         let assertion = assertion.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let Answer { id, person, at, amr, break_glass, .. } = answer;
-        let break_glass = break_glass.is_some();
+        let Answer { id, person, at, amr, .. } = answer;
+        let (kind, break_glass) = kind.marked();
         Self { id, kind, person, at, amr, reason, break_glass, uses, use_within_ms, dropped, assertion }
     }
 }
@@ -243,7 +245,7 @@ pub(crate) async fn seen_to(
 ) -> Result<Ticket, Problem> {
     let ticket = app.store.ticket(id).await?.ok_or_else(Problem::not_found)?;
     if !may_see(&ticket, &session.member) {
-        app.store.note_refusal(id, &session.member, &Ineligible::NotInGroup.code(), what).await?;
+        app.store.note_refusal(id, &session.member, Code::NotInGroup, what).await?;
         return Err(Problem::not_found());
     }
     Ok(ticket)
@@ -281,7 +283,7 @@ pub(crate) async fn take_back(
     app: &Arc<App>,
     session: Session,
     id: Token,
-    reason: String,
+    reason: Reason,
 ) -> Result<(), Problem> {
     let app = Arc::clone(app);
     let work = async move { app.store.revoke(id, &session.member, &reason).await };
@@ -340,7 +342,7 @@ pub(crate) async fn revoke(
     Body(revocation): Body<Revocation>,
 ) -> Result<Json<Detail>, Problem> {
     seen_to(&app, &session, id, "revoke").await?;
-    take_back(&app, session.clone(), id, revocation.reason.0).await?;
+    take_back(&app, session.clone(), id, revocation.reason).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))
 }

@@ -14,18 +14,18 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::admin::AdminError;
 use crate::auth::LoginError;
+use crate::code::Code;
+use crate::reason::BadReason;
 use crate::store::StoreError;
 use crate::store::answers::giving::Refused;
 use crate::store::evidence::KeepError;
 use crate::store::reviews::NotClosed;
-use crate::store::tickets::state_name;
 
 /// One error reply.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    /// Stable, `snake_case`.
-    pub(crate) code: String,
+    pub(crate) code: Code,
     /// One sentence.
     pub(crate) detail: String,
     /// When to try again, seconds.
@@ -33,53 +33,48 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), retry_after: None }
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let status = code.statuses().first().and_then(|status| StatusCode::from_u16(*status).ok());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, code, detail: detail.into(), retry_after: None }
+    }
+
+    /// With another of the code's statuses.
+    fn rejected(code: Code, status: StatusCode, detail: String) -> Self {
+        let problem = Self::new(code, detail);
+        if code.statuses().contains(&status.as_u16()) { Self { status, ..problem } } else { problem }
     }
 
     pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
-    }
-
-    pub(crate) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has other methods")
-    }
-
-    pub(crate) fn unsupported_media_type(wanted: &str) -> Self {
-        let detail = format!("this path takes `content-type: {wanted}`");
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
-    }
-
-    pub(crate) fn unprocessable(code: &str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
-    }
-
-    pub(crate) fn forbidden(code: &str, detail: &str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, code, detail)
+        Self::new(Code::NotFound, "there is nothing here")
     }
 
     pub(crate) fn unauthorized(detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self::new(Code::Unauthorized, detail)
     }
 
     /// What went wrong inside is for the log, not for the caller.
-    fn internal(error: &dyn std::error::Error) -> Self {
+    pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service failed; its log says why")
+        Self::new(Code::Internal, "the service failed; its log says why")
     }
 }
 
 impl IntoResponse for Problem {
+    /// The reply carries the problem itself too: a browser gets a page of it.
     fn into_response(self) -> Response {
+        let problem = self.clone();
+        let code = self.code.name();
         let body = json!(Written {
-            r#type: format!("urn:countersign:problem:{}", self.code),
+            r#type: format!("urn:countersign:problem:{code}"),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
-            code: self.code,
+            code,
             detail: self.detail,
         });
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, body.to_string()).into_response();
+        response.extensions_mut().insert(problem);
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -100,8 +95,9 @@ pub(super) struct Written {
     /// The status in words.
     title: &'static str,
     status: u16,
-    /// What went wrong, stable, `snake_case`.
-    code: String,
+    /// What went wrong, stable.
+    #[schema(value_type = Code)]
+    code: &'static str,
     /// One sentence.
     detail: String,
 }
@@ -123,12 +119,12 @@ impl From<StoreError> for Problem {
         if error.is_absence() {
             tracing::error!(%error, "the database cannot be reached");
             let detail = "the database cannot be reached: try again soon";
-            let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail);
+            let problem = Self::new(Code::DatabaseUnavailable, detail);
             return Self { retry_after: Some(1), ..problem };
         }
         if error.is_unwritable() {
             let detail = "text cannot hold the character U+0000";
-            return Self::new(StatusCode::BAD_REQUEST, "malformed_text", detail);
+            return Self::new(Code::MalformedText, detail);
         }
         Self::internal(&error)
     }
@@ -136,15 +132,15 @@ impl From<StoreError> for Problem {
 
 impl From<AdminError> for Problem {
     fn from(error: AdminError) -> Self {
-        let detail = error.to_string();
-        match error {
-            AdminError::Bad(_) => Self::unprocessable("bad_name", detail),
-            AdminError::Taken(_) => Self::new(StatusCode::CONFLICT, "taken", detail),
-            AdminError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "not_found", detail),
-            AdminError::ShortToken => Self::unprocessable("short_token", detail),
-            AdminError::LastAdmin => Self::new(StatusCode::CONFLICT, "last_admin", detail),
-            AdminError::Store(error) => error.into(),
-        }
+        let code = match error {
+            AdminError::Bad(_) => Code::BadName,
+            AdminError::Taken(_) => Code::Taken,
+            AdminError::Unknown(_) => Code::NotFound,
+            AdminError::ShortToken => Code::ShortToken,
+            AdminError::LastAdmin => Code::LastAdmin,
+            AdminError::Store(error) => return error.into(),
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -156,96 +152,77 @@ impl From<tokio::task::JoinError> for Problem {
 
 impl From<KeepError> for Problem {
     fn from(error: KeepError) -> Self {
-        let (status, code) = match error {
-            KeepError::Malformed(_) => (StatusCode::UNPROCESSABLE_ENTITY, "malformed_evidence"),
-            KeepError::Foreign(_) => (StatusCode::FORBIDDEN, "foreign_producer"),
-            KeepError::Conflict(_) => (StatusCode::CONFLICT, "evidence_conflict"),
+        let code = match error {
+            KeepError::Malformed(_) => Code::MalformedEvidence,
+            KeepError::Foreign(_) => Code::ForeignProducer,
+            KeepError::Conflict(_) => Code::EvidenceConflict,
             KeepError::Store(error) => return error.into(),
         };
-        Self::new(status, code, error.to_string())
+        Self::new(code, error.to_string())
     }
 }
 
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
-        let detail = error.to_string();
-        match error {
-            LoginError::Wrong => Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", detail),
-            LoginError::Locked { wait } => Self {
-                retry_after: Some(wait / 1000 + 1),
-                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)
-            },
-            LoginError::NoPasswords => Self::forbidden("no_passwords", &detail),
-            LoginError::Busy => {
-                Self { retry_after: Some(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail) }
-            }
-            LoginError::Store(error) => error.into(),
-        }
+        let (code, retry_after) = match error {
+            LoginError::Wrong => (Code::WrongCredentials, None),
+            LoginError::Locked { wait } => (Code::TooManyAttempts, Some(wait / 1000 + 1)),
+            LoginError::NoPasswords => (Code::NoPasswords, None),
+            LoginError::Busy => (Code::Busy, Some(1)),
+            LoginError::Store(error) => return error.into(),
+        };
+        Self { retry_after, ..Self::new(code, error.to_string()) }
     }
 }
 
-/// The stable code of a refused answer.
-pub(crate) fn code(refused: &Refused) -> String {
-    match refused {
-        Refused::Unknown => "not_found".into(),
-        Refused::BadReason => "bad_reason".into(),
-        Refused::BadTerms => "bad_terms".into(),
-        Refused::OtherShown => "other_shown".into(),
-        Refused::AlreadyAnswered => "already_answered".into(),
-        Refused::Closed(state) => format!("already_{}", state_name(*state)),
-        Refused::Ineligible(why) => why.code(),
-        Refused::Store(_) => "internal".into(),
+impl From<BadReason> for Problem {
+    fn from(error: BadReason) -> Self {
+        Self::new(Code::BadReason, error.to_string())
     }
 }
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
-        let status = match refused {
-            Refused::Unknown => return Self::not_found(),
-            Refused::Store(error) => return error.into(),
-            Refused::BadReason => StatusCode::UNPROCESSABLE_ENTITY,
-            Refused::BadTerms | Refused::OtherShown | Refused::AlreadyAnswered | Refused::Closed(_) => {
-                StatusCode::CONFLICT
-            }
-            Refused::Ineligible(_) => StatusCode::FORBIDDEN,
-        };
-        Self::new(status, &code(&refused), refused.to_string())
+        match refused {
+            Refused::Unknown => Self::not_found(),
+            Refused::Store(error) => error.into(),
+            refused => Self::new(refused.code(), refused.to_string()),
+        }
     }
 }
 
 impl From<NotClosed> for Problem {
     fn from(error: NotClosed) -> Self {
-        let detail = error.to_string();
-        match error {
-            NotClosed::Nothing => Self::new(StatusCode::CONFLICT, "nothing_to_review", detail),
-            NotClosed::NotYours => Self::forbidden("not_reviewer", &detail),
-            NotClosed::BadNote => Self::unprocessable("bad_note", detail),
-            NotClosed::Store(error) => error.into(),
-        }
+        let code = match error {
+            NotClosed::Nothing => Code::NothingToReview,
+            NotClosed::NotYours => Code::NotReviewer,
+            NotClosed::Store(error) => return error.into(),
+        };
+        Self::new(code, error.to_string())
     }
 }
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        Self::new(rejection.status(), "malformed_body", rejection.body_text())
+        Self::rejected(Code::MalformedBody, rejection.status(), rejection.body_text())
     }
 }
 
 impl From<StringRejection> for Problem {
     fn from(rejection: StringRejection) -> Self {
-        Self::new(rejection.status(), "malformed_body", rejection.body_text())
+        Self::rejected(Code::MalformedBody, rejection.status(), rejection.body_text())
     }
 }
 
 impl From<FormRejection> for Problem {
     fn from(rejection: FormRejection) -> Self {
-        Self::new(rejection.status(), "malformed_form", rejection.body_text())
+        Self::rejected(Code::MalformedForm, rejection.status(), rejection.body_text())
     }
 }
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::new(rejection.status(), "malformed_query", rejection.body_text())
+        Self::new(Code::MalformedQuery, rejection.body_text())
     }
 }
 

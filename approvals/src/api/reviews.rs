@@ -14,8 +14,8 @@ use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path};
 use super::people::seen_to;
 use super::problem::{Failed, Problem};
-use super::said::Reason;
 use crate::app::App;
+use crate::reason::Reason;
 use crate::store::reviews::Review;
 
 /// A request that somebody let through alone.
@@ -76,6 +76,6 @@ pub(crate) async fn close(
     Body(finding): Body<Finding>,
 ) -> Result<StatusCode, Problem> {
     seen_to(&app, &session, id, "review").await?;
-    app.store.close_review(id, &session.member, &finding.note.0).await?;
+    app.store.close_review(id, &session.member, &finding.note).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,27 +4,9 @@ use countersign_protocol::Hash;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::store::answers::giving::{Given, LONGEST_REASON};
+use crate::reason::Reason;
+use crate::store::answers::giving::Given;
 use crate::store::answers::{Kind, Narrowed};
-
-/// Why: something that can be read, of at most 1,000 characters.
-#[derive(Deserialize, ToSchema)]
-#[serde(try_from = "String")]
-#[schema(pattern = "[!-~]", max_length = 1000)]
-pub(crate) struct Reason(pub(super) String);
-
-impl TryFrom<String> for Reason {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let fits = !text.trim().is_empty() && !text.contains('\0') && text.chars().count() <= LONGEST_REASON;
-        if fits {
-            Ok(Self(text))
-        } else {
-            Err("a reason has something to read in it, and at most 1000 characters")
-        }
-    }
-}
 
 /// An answer; `shown` is the hash of the question as it was shown.
 #[derive(Deserialize, ToSchema)]
@@ -59,7 +41,8 @@ pub(crate) enum NewAnswer {
 impl NewAnswer {
     pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Approve { .. } | Self::BreakGlass { .. } => Kind::Approve,
+            Self::Approve { .. } => Kind::Approve,
+            Self::BreakGlass { .. } => Kind::BreakGlass,
             Self::Reject { .. } => Kind::Reject,
             Self::Flag { .. } => Kind::Flag,
         }
@@ -68,7 +51,6 @@ impl NewAnswer {
     /// Given by somebody who proved who they are by `amr`.
     pub(super) fn given(self, amr: Vec<String>) -> Given {
         let kind = self.kind();
-        let break_glass = matches!(self, Self::BreakGlass { .. });
         let (reason, shown, narrowed) = match self {
             Self::Approve { reason, shown, uses, use_within_ms } => {
                 (reason, shown, Narrowed { uses, use_within_ms })
@@ -80,7 +62,6 @@ impl NewAnswer {
                 (Some(reason), shown, Narrowed::default())
             }
         };
-        let reason = reason.map(|Reason(text)| text);
-        Given { kind, reason, shown, amr, break_glass, narrowed, assertion: None }
+        Given { kind, reason, shown, amr, narrowed, assertion: None }
     }
 }

@@ -5,20 +5,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse};
 use countersign_protocol::UnixMillis;
 use countersign_protocol::grant::Membership;
 use countersign_protocol::person::Person;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::callers::{COOKIE, InPerson, Reader};
+use super::callers::{BROWSER, COOKIE, InPerson, Reader, cookie};
 use super::extract::Body;
 use super::problem::{Failed, Problem};
 use crate::app::App;
-use crate::auth::{Credentials, Session};
+use crate::auth::{Credentials, Entered, Session};
 use crate::people::{Member, Role};
+use crate::store::browsers::LASTS;
 use crate::store::tokens::Scope;
 
 /// Who is logged in, and with what.
@@ -51,6 +52,14 @@ pub(crate) fn set_cookie(secret: &str) -> String {
     format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Strict{age}")
 }
 
+/// The cookies of somebody who has just logged in with a password: the session's first.
+pub(crate) fn cookies(entered: &Entered) -> AppendHeaders<[(HeaderName, String); 2]> {
+    let lasts = LASTS / 1000;
+    let browser =
+        format!("{BROWSER}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={lasts}", entered.browser);
+    AppendHeaders([(header::SET_COOKIE, set_cookie(&entered.session)), (header::SET_COOKIE, browser)])
+}
+
 async fn shown(app: &App, secret: &str) -> Result<Json<LoggedIn>, Problem> {
     let session = app.auth.session(secret).await?;
     let session = session.ok_or_else(|| Problem::unauthorized("the account has just gone"))?;
@@ -62,11 +71,11 @@ async fn shown(app: &App, secret: &str) -> Result<Json<LoggedIn>, Problem> {
     responses((status = 201, description = "A session, as a cookie too", body = LoggedIn), Failed))]
 pub(crate) async fn log_in(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     Body(credentials): Body<Credentials>,
 ) -> Result<impl IntoResponse, Problem> {
-    let secret = app.auth.log_in(credentials).await?;
-    let cookie = [(header::SET_COOKIE, set_cookie(&secret))];
-    Ok((StatusCode::CREATED, cookie, shown(&app, &secret).await?))
+    let entered = app.auth.log_in(credentials, cookie(&headers, BROWSER)).await?;
+    Ok((StatusCode::CREATED, cookies(&entered), shown(&app, &entered.session).await?))
 }
 
 /// Prove the second factor; it counts for 15 minutes

@@ -15,6 +15,8 @@ use super::callers::InPerson;
 use super::extract::{Body, Path};
 use super::problem::{Failed, Problem};
 use crate::app::App;
+use crate::auth::Session;
+use crate::code::Code;
 use crate::store::tokens::{ApiToken, Scope};
 
 /// The longest that a token may last, days.
@@ -27,21 +29,21 @@ const LONGEST_NAME: usize = 100;
 pub(crate) struct NewToken {
     /// What it is for.
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub(crate) name: String,
     #[schema(min_items = 1)]
-    scopes: BTreeSet<Scope>,
+    pub(crate) scopes: BTreeSet<Scope>,
     /// For how many days it lasts.
     #[schema(minimum = 1, maximum = 366)]
-    days: u16,
+    pub(crate) days: u16,
 }
 
 /// A token that was just made.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MadeToken {
     #[serde(flatten)]
-    about: ApiToken,
+    pub(crate) about: ApiToken,
     /// To send as `Authorization: Bearer`; it is not shown again.
-    token: String,
+    pub(crate) token: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -59,6 +61,35 @@ pub(crate) async fn list(
     Ok(Json(Tokens { items: app.store.tokens_of(&session.member.person).await? }))
 }
 
+/// Makes a token for whoever is logged in, who has to have proven a second factor if they have one.
+pub(crate) async fn made(app: &App, session: &Session, new: NewToken) -> Result<MadeToken, Problem> {
+    let name = new.name.trim();
+    let named = (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.contains('\0');
+    if !named || new.scopes.is_empty() || !(1..=LONGEST).contains(&new.days) {
+        let detail = "a token has a name of at most 100 characters, a scope, and 1 to 366 days";
+        return Err(Problem::new(Code::BadToken, detail));
+    }
+    app.auth.must_change(session).await?;
+    let (person, lasts) = (&session.member.person, i64::from(new.days) * 24 * 60 * 60 * 1000);
+    let mut tx = app.store.write().await?;
+    let (token, about) = tx.make_token(person, name, new.scopes, lasts).await?;
+    let detail = json!({ "token": about.id, "name": about.name, "scopes": about.scopes });
+    tx.note("token_made", Some(person), detail).await?;
+    tx.commit().await?;
+    Ok(MadeToken { about, token })
+}
+
+/// Ends a token of whoever is logged in.
+pub(crate) async fn ended(app: &App, session: &Session, id: Token) -> Result<(), Problem> {
+    let person = &session.member.person;
+    let mut tx = app.store.write().await?;
+    if !tx.end_token(person, id).await? {
+        return Err(Problem::not_found());
+    }
+    tx.note("token_ended", Some(person), json!({ "token": id })).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Make a token
 #[utoipa::path(post, path = "/v1/tokens", tag = "people",
     request_body = NewToken,
@@ -68,19 +99,7 @@ pub(crate) async fn make(
     InPerson(session): InPerson,
     Body(new): Body<NewToken>,
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
-    let named = !new.name.trim().is_empty() && new.name.chars().count() <= LONGEST_NAME;
-    if !named || new.scopes.is_empty() || !(1..=LONGEST).contains(&new.days) {
-        let detail = "a token has a name of at most 100 characters, a scope, and 1 to 366 days";
-        return Err(Problem::unprocessable("bad_token", detail));
-    }
-    app.auth.must_change(&session).await?;
-    let (person, lasts) = (&session.member.person, i64::from(new.days) * 24 * 60 * 60 * 1000);
-    let mut tx = app.store.write().await?;
-    let (token, about) = tx.make_token(person, &new.name, new.scopes, lasts).await?;
-    let detail = json!({ "token": about.id, "name": about.name, "scopes": about.scopes });
-    tx.note("token_made", Some(person), detail).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(MadeToken { about, token })))
+    Ok((StatusCode::CREATED, Json(made(&app, &session, new).await?)))
 }
 
 /// End one of one's tokens
@@ -91,12 +110,6 @@ pub(crate) async fn end(
     InPerson(session): InPerson,
     Path(id): Path<Token>,
 ) -> Result<StatusCode, Problem> {
-    let person = &session.member.person;
-    let mut tx = app.store.write().await?;
-    if !tx.end_token(person, id).await? {
-        return Err(Problem::not_found());
-    }
-    tx.note("token_ended", Some(person), json!({ "token": id })).await?;
-    tx.commit().await?;
+    ended(&app, &session, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,6 +1,5 @@
 //! Second factors: who may change them, and setting up one-time codes.
 
-use axum::http::StatusCode;
 use countersign_protocol::UnixMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -8,6 +7,7 @@ use serde_json::json;
 use super::totp::{BadSecret, Totp};
 use super::{Auth, LoginError, OTP_LASTS, Session};
 use crate::api::problem::Problem;
+use crate::code::Code;
 use crate::random;
 use crate::store::StoreError;
 use crate::store::ceremonies::Purpose;
@@ -58,23 +58,22 @@ impl From<getrandom::Error> for FactorError {
 
 impl From<FactorError> for Problem {
     fn from(error: FactorError) -> Self {
-        let (status, code) = match &error {
-            FactorError::Login(_) => (StatusCode::UNAUTHORIZED, ""),
-            FactorError::Over => (StatusCode::CONFLICT, "ceremony_over"),
-            FactorError::Invalid(_) => (StatusCode::FORBIDDEN, "passkey_invalid"),
-            FactorError::NotYours => (StatusCode::FORBIDDEN, "passkey_unknown"),
-            FactorError::Copied => (StatusCode::FORBIDDEN, "passkey_copied"),
-            FactorError::NoPasskey => (StatusCode::CONFLICT, "no_passkey"),
-            FactorError::Unproven => (StatusCode::FORBIDDEN, "second_factor_missing"),
-            FactorError::TooMany => (StatusCode::CONFLICT, "too_many_passkeys"),
-            FactorError::BadName => (StatusCode::UNPROCESSABLE_ENTITY, "bad_name"),
-            FactorError::Taken => (StatusCode::CONFLICT, "factor_taken"),
-            FactorError::NoSession => (StatusCode::FORBIDDEN, "no_session"),
-            FactorError::Secret(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        let code = match &error {
+            FactorError::Over => Code::CeremonyOver,
+            FactorError::Invalid(_) => Code::PasskeyInvalid,
+            FactorError::NotYours => Code::PasskeyUnknown,
+            FactorError::Copied => Code::PasskeyCopied,
+            FactorError::NoPasskey => Code::NoPasskey,
+            FactorError::Unproven => Code::SecondFactorMissing,
+            FactorError::TooMany => Code::TooManyPasskeys,
+            FactorError::BadName => Code::BadName,
+            FactorError::Taken => Code::FactorTaken,
+            FactorError::NoSession => Code::NoSession,
+            FactorError::Login(_) | FactorError::Secret(_) => Code::Internal,
         };
         match error {
             FactorError::Login(error) => error.into(),
-            error => Self::new(status, code, error.to_string()),
+            error => Self::new(code, error.to_string()),
         }
     }
 }
@@ -130,7 +129,7 @@ impl Auth {
         let otpauth = totp.otpauth(&session.member.display_name().replace(':', " "))?;
         let begun = Begun { session: session.id(), base32: base32.clone() };
         let mut tx = self.store.write().await?;
-        tx.begin_ceremony(Purpose::Codes, &ceremony, &begun).await?;
+        tx.begin_ceremony(Purpose::Codes, &ceremony, Some(&begun.session), &begun).await?;
         tx.commit().await?;
         Ok(NewCodes { ceremony, base32, otpauth })
     }

@@ -106,7 +106,7 @@ impl Auth {
     async fn keep(&self, purpose: Purpose, asked: &Asked, options: Value) -> Result<Ask, FactorError> {
         let ceremony = random::secret()?;
         let mut tx = self.store.write().await?;
-        tx.begin_ceremony(purpose, &ceremony, asked).await?;
+        tx.begin_ceremony(purpose, &ceremony, Some(&asked.session), asked).await?;
         tx.commit().await?;
         Ok(Ask { ceremony, options })
     }

@@ -45,7 +45,7 @@ impl Auth {
         let state = random::secret().map_err(StoreError::from)?;
         let (to, away) = provider.send_off(&state, next).await?;
         let mut tx = self.store.write().await?;
-        tx.begin_ceremony(Purpose::LogIn, &state, &away).await?;
+        tx.begin_ceremony(Purpose::LogIn, &state, None, &away).await?;
         tx.commit().await?;
         Ok(SentOff { to, state })
     }

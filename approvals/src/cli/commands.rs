@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use anyhow::Context as _;
-use countersign_approvals::{App, Data, GatewayProof, Login, NewUser};
+use countersign_approvals::{App, Data, GatewayProof, GroupChange, Login, NewUser};
 use serde_json::{Value, json};
 
 use super::{Command, GatewayCommand, GroupCommand, Options, UserCommand, print};
@@ -19,8 +19,8 @@ pub(super) async fn run(options: Options, data: Data, command: Command) -> anyho
 async fn said(app: &App, command: Command) -> anyhow::Result<Vec<Value>> {
     match command {
         Command::User(command) => user(app, command).await,
-        Command::Group(GroupCommand::Add(place)) => group(app, place, true).await,
-        Command::Group(GroupCommand::Remove(place)) => group(app, place, false).await,
+        Command::Group(GroupCommand::Add(place)) => group(app, place, GroupChange::Join).await,
+        Command::Group(GroupCommand::Remove(place)) => group(app, place, GroupChange::Leave).await,
         Command::Gateway(command) => gateway(app, command).await,
         // It needs no database.
         Command::Key(_) => Ok(Vec::new()),
@@ -45,8 +45,8 @@ async fn user(app: &App, command: UserCommand) -> anyhow::Result<Vec<Value>> {
     Ok(vec![json!({ "user": user, "password": password, "totp": totp, "otpauth": otpauth })])
 }
 
-async fn group(app: &App, place: super::Place, member: bool) -> anyhow::Result<Vec<Value>> {
-    app.place_user(&place.name, place.of.as_deref(), &place.group, member).await?;
+async fn group(app: &App, place: super::Place, change: GroupChange) -> anyhow::Result<Vec<Value>> {
+    app.place_user(&place.name, place.of.as_deref(), &place.group, change).await?;
     Ok(Vec::new())
 }
 

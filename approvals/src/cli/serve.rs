@@ -13,6 +13,8 @@ use super::{Options, print, telemetry};
 #[tokio::main]
 pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
     let _telemetry = telemetry::begin(options.log_format, options.otlp.as_deref())?;
+    // Whoever looks whether the port is open shall find a service behind it.
+    options.database(&data).reached(options.wait_for_database).await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on `{}`", options.listen))?;

@@ -1,7 +1,8 @@
-//! One's own account: second factors and sessions.
+//! One's own account: second factors, API tokens and sessions.
 
 mod codes;
 mod passkeys;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -25,12 +26,15 @@ use crate::auth::passkeys::Brought;
 use crate::people::{Member, Role};
 use crate::store::own_sessions::OwnSession;
 use crate::store::passkeys::Passkey;
+use tokens::{Offer, TokenRow};
 
 #[derive(Template)]
 #[template(path = "account.html")]
 struct AccountPage {
     viewer: Viewer,
     problem: Option<String>,
+    /// A token that was just made, this once.
+    made: Option<String>,
     subject: String,
     issuer: String,
     groups: Vec<Place>,
@@ -40,7 +44,18 @@ struct AccountPage {
     passkeys: Vec<Row>,
     /// Whether factors may be changed now.
     may_change: bool,
+    tokens: Vec<TokenRow>,
+    /// What a new token may be for.
+    offers: Vec<Offer>,
     sessions: Vec<Row>,
+}
+
+/// What has just happened on the page.
+enum News {
+    Nothing,
+    Wrong(Problem),
+    /// A token was made.
+    Token(String),
 }
 
 struct Place {
@@ -85,20 +100,27 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/account/passkeys", post(passkeys::add))
         .route("/account/passkeys/ask", post(passkeys::ask))
         .route("/account/passkeys/remove", post(passkeys::remove))
+        .route("/account/tokens", post(tokens::make))
+        .route("/account/tokens/end", post(tokens::end))
         .route("/account/sessions/end", post(end_session))
 }
 
 async fn show(State(app): State<Arc<App>>, LoggedIn(session): LoggedIn) -> Result<Response, Trouble> {
-    page(&app, &session, None).await
+    page(&app, &session, News::Nothing).await
 }
 
-/// The page, with what went wrong when somebody just tried to change something.
-async fn page(app: &App, session: &Session, problem: Option<Problem>) -> Result<Response, Trouble> {
-    let (member, status) =
-        (&session.member, problem.as_ref().map_or(StatusCode::OK, |problem| problem.status));
+/// The page, with what came of it when somebody just tried to change something.
+async fn page(app: &App, session: &Session, news: News) -> Result<Response, Trouble> {
+    let member = &session.member;
+    let (status, problem, made) = match news {
+        News::Nothing => (StatusCode::OK, None, None),
+        News::Wrong(problem) => (problem.status, Some(problem.detail), None),
+        News::Token(token) => (StatusCode::CREATED, None, Some(token)),
+    };
     let page = AccountPage {
         viewer: Viewer::of(session),
-        problem: problem.map(|problem| problem.detail),
+        problem,
+        made,
         subject: member.person.subject.clone(),
         issuer: member.person.issuer.clone(),
         groups: places(member),
@@ -106,6 +128,8 @@ async fn page(app: &App, session: &Session, problem: Option<Problem>) -> Result<
         codes: member.totp.as_ref().map(|factor| words::utc(factor.since)),
         passkeys: app.store.passkeys(&member.person).await?.into_iter().map(Row::from).collect(),
         may_change: app.auth.may_change(session).await?,
+        tokens: app.store.tokens_of(&member.person).await?.into_iter().map(TokenRow::from).collect(),
+        offers: tokens::offers(member),
         sessions: app.store.sessions_of(member).await?.iter().map(|one| Row::of(one, session)).collect(),
     };
     Ok(html(status, &page))
@@ -119,7 +143,7 @@ async fn done<E: Into<Problem>>(
 ) -> Result<Response, Trouble> {
     match done {
         Ok(()) => Ok(Redirect::to("/account").into_response()),
-        Err(error) => page(app, session, Some(error.into())).await,
+        Err(error) => page(app, session, News::Wrong(error.into())).await,
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use countersign_protocol::{Hash, Token};
 use serde::Deserialize;
@@ -19,12 +18,16 @@ use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
 use crate::auth::passkeys::{Ask, Brought};
+use crate::code::Code;
+use crate::reason::Reason;
 use crate::store::answers::giving::Given;
 use crate::store::answers::{Kind, Narrowed};
 use crate::store::tickets::Ticket;
 use crate::webauthn::challenge::Meant;
 
+/// A page of an earlier version, which says the same in other fields, is not understood.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AnswerForm {
     csrf: String,
     kind: Kind,
@@ -34,9 +37,6 @@ pub(super) struct AnswerForm {
     /// A one-time code, where the request needs one and the session has none.
     #[serde(default)]
     totp: String,
-    /// There when the glass is to be broken.
-    #[serde(default)]
-    break_glass: Option<String>,
     #[serde(default)]
     uses: Option<i64>,
     /// [`Session::saw_all`], from a page that showed all of it.
@@ -54,8 +54,6 @@ pub(super) struct Proving {
     kind: Kind,
     shown: Hash,
     #[serde(default)]
-    break_glass: bool,
-    #[serde(default)]
     uses: Option<i64>,
 }
 
@@ -67,8 +65,8 @@ pub(super) struct RevokeForm {
 
 impl Proving {
     fn meant(&self, ticket: &Ticket) -> Meant {
-        let Self { kind, shown, break_glass, uses } = *self;
-        Meant { kind, ticket: ticket.id, digest: ticket.digest, shown, break_glass, uses }
+        let Self { kind, shown, uses } = *self;
+        Meant { kind, ticket: ticket.id, digest: ticket.digest, shown, uses }
     }
 }
 
@@ -86,8 +84,7 @@ pub(super) async fn ask_passkey(
 /// Whether a form comes from a page that this session was given.
 pub(super) fn genuine(session: &Session, csrf: &str) -> Result<(), Problem> {
     let same = bool::from(session.csrf().as_bytes().ct_eq(csrf.as_bytes()));
-    same.then_some(())
-        .ok_or_else(|| Problem::forbidden("csrf", "this form is out of date: go back and reload"))
+    same.then_some(()).ok_or_else(|| Problem::new(Code::Csrf, "this form is out of date: go back and reload"))
 }
 
 pub(super) async fn answer(
@@ -102,11 +99,9 @@ pub(super) async fn answer(
     let saw_all = form.saw_all == session.saw_all(id, ticket.shown);
     let extent = if saw_all { Extent::Full } else { Extent::Folded };
     let ready = match kind {
-        Kind::Approve if request::is_folded(&ticket.question.request.body, extent) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "not_shown_in_full",
-            "look at all of it before you approve it",
-        )),
+        kind if kind.is_yes() && request::is_folded(&ticket.question, extent) => {
+            Err(Problem::new(Code::NotShownInFull, "look at all of it before you approve it"))
+        }
         _ => proven(&app, &session, &ticket, form).await,
     };
     let answered = match ready {
@@ -114,14 +109,25 @@ pub(super) async fn answer(
         Err(problem) => {
             // What went wrong here is no attempt of theirs.
             if problem.status.is_client_error() {
-                app.store.note_refusal(id, &session.member, &problem.code, kind.name()).await?;
+                app.store.note_refusal(id, &session.member, problem.code, kind.name()).await?;
             }
             Err(problem)
         }
     };
-    match answered {
+    done(&app, &session, id, extent, answered).await
+}
+
+/// Back to the request when something worked, its page with what went wrong when it did not.
+async fn done(
+    app: &App,
+    session: &Session,
+    id: Token,
+    extent: Extent,
+    done: Result<(), Problem>,
+) -> Result<Response, Trouble> {
+    match done {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(problem) => request::page(&app, &session, id, extent, Some(problem)).await,
+        Err(problem) => request::page(app, session, id, extent, Some(problem)).await,
     }
 }
 
@@ -135,12 +141,7 @@ async fn proven(
     let mut session = session.clone();
     let mut assertion = None;
     if !form.proof.is_empty() {
-        let meant = Proving {
-            kind: form.kind,
-            shown: form.shown,
-            break_glass: form.break_glass.is_some(),
-            uses: form.uses,
-        };
+        let meant = Proving { kind: form.kind, shown: form.shown, uses: form.uses };
         let brought = Brought::parse(&form.proof)?;
         assertion =
             Some(app.auth.prove_answer(&session, meant.meant(ticket), ticket.asked_at, &brought).await?);
@@ -150,13 +151,12 @@ async fn proven(
         let stepped = app.auth.session(&session.secret).await?;
         session = stepped.ok_or_else(|| Problem::unauthorized("log in first"))?;
     }
-    let reason = Some(form.reason).filter(|reason| !reason.trim().is_empty());
+    let reason = Reason::in_field(form.reason)?;
     let given = Given {
         kind: form.kind,
         reason,
         shown: form.shown,
         amr: session.amr.clone(),
-        break_glass: form.break_glass.is_some(),
         narrowed: Narrowed { uses: form.uses, use_within_ms: None },
         assertion,
     };
@@ -171,10 +171,11 @@ pub(super) async fn revoke(
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
     seen_to(&app, &session, id, "revoke").await?;
-    match take_back(&app, session.clone(), id, form.reason).await {
-        Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(problem) => request::page(&app, &session, id, Extent::Folded, Some(problem)).await,
-    }
+    let taken = match Reason::try_from(form.reason) {
+        Ok(reason) => take_back(&app, session.clone(), id, reason).await,
+        Err(error) => Err(error.into()),
+    };
+    done(&app, &session, id, Extent::Folded, taken).await
 }
 
 #[derive(Deserialize)]
@@ -191,8 +192,9 @@ pub(super) async fn review(
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
     seen_to(&app, &session, id, "review").await?;
-    match app.store.close_review(id, &session.member, &form.note).await {
-        Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(refused) => request::page(&app, &session, id, Extent::Folded, Some(refused.into())).await,
-    }
+    let closed = match Reason::try_from(form.note) {
+        Ok(note) => app.store.close_review(id, &session.member, &note).await.map_err(Problem::from),
+        Err(error) => Err(error.into()),
+    };
+    done(&app, &session, id, Extent::Folded, closed).await
 }

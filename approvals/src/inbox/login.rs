@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::html;
 use super::next::Next;
 use super::page::{LoggedIn, Trouble};
-use crate::api::callers::{InPerson, OwnPage};
+use crate::api::callers::{BROWSER, InPerson, OwnPage, cookie};
 use crate::api::extract::{Form, Query};
 use crate::api::problem::Problem;
-use crate::api::sessions::set_cookie;
+use crate::api::sessions::{cookies, set_cookie};
 use crate::app::App;
 use crate::auth::Credentials;
 
@@ -96,14 +96,13 @@ pub(super) async fn arrive(Query(on): Query<On>) -> Response {
 pub(super) async fn log_in(
     State(app): State<Arc<App>>,
     _own: OwnPage,
+    headers: HeaderMap,
     Form(form): Form<LoginForm>,
 ) -> Response {
     let (user, next) = (form.user.clone(), Next::parse(&form.next));
     let credentials = Credentials { user: form.user, password: form.password, totp: form.totp };
-    match app.auth.log_in(credentials).await {
-        Ok(secret) => {
-            ([(header::SET_COOKIE, set_cookie(&secret))], Redirect::to(&next.to_string())).into_response()
-        }
+    match app.auth.log_in(credentials, cookie(&headers, BROWSER)).await {
+        Ok(entered) => (cookies(&entered), Redirect::to(&next.to_string())).into_response(),
         Err(error) => {
             let Problem { status, detail, .. } = error.into();
             page(&app, status, user, Some(detail), next)

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::html;
 use super::next::Next;
+use super::{HTML, wants_page};
 use crate::api::callers::InPerson;
 use crate::api::problem::Problem;
 use crate::app::App;
@@ -37,7 +37,9 @@ impl FromRequestParts<Arc<App>> for LoggedIn {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Trouble> {
         let session = InPerson::from_request_parts(parts, app).await.map(|InPerson(session)| session);
         session.map(Self).map_err(|problem| match problem.status {
-            StatusCode::UNAUTHORIZED => Trouble::Stranger(Way::of(parts)),
+            StatusCode::UNAUTHORIZED if wants_page(&parts.headers, &parts.uri) => {
+                Trouble::Stranger(Way::of(parts))
+            }
             _ => Trouble::Problem(problem),
         })
     }
@@ -51,7 +53,7 @@ struct ProblemPage {
     detail: String,
 }
 
-/// How somebody came who is not logged in, or whose browser does not say so.
+/// How somebody with a browser came who is not logged in, or whose browser does not say so.
 pub(super) struct Way {
     /// Where they wanted to go.
     to: Next,
@@ -87,10 +89,20 @@ impl IntoResponse for Trouble {
                 Redirect::to(&format!("/login/done?next={to}")).into_response()
             }
             Self::Stranger(Way { to, .. }) => Redirect::to(&format!("/login?next={to}")).into_response(),
-            Self::Problem(Problem { status: StatusCode::UNAUTHORIZED, .. }) => {
-                Redirect::to("/login").into_response()
-            }
-            Self::Problem(Problem { status, detail, .. }) => html(status, &ProblemPage { status, detail }),
+            Self::Problem(problem) => problem.into_response(),
         }
     }
+}
+
+/// A problem as a page; the reply as programs read it where even that cannot be written.
+pub(super) fn of(problem: &Problem, reply: Response) -> Response {
+    if problem.status == StatusCode::UNAUTHORIZED {
+        return Redirect::to("/login").into_response();
+    }
+    let written = ProblemPage { status: problem.status, detail: problem.detail.clone() }.render();
+    let Ok(text) = written else { return reply };
+    let (mut parts, _) = reply.into_parts();
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, text.into())
 }

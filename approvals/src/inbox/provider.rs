@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
@@ -16,6 +16,7 @@ use crate::api::problem::Problem;
 use crate::api::sessions::set_cookie;
 use crate::app::App;
 use crate::auth::provided::ProvidedError;
+use crate::code::Code;
 use crate::oidc::{OidcError, Provider, word};
 
 /// The cookie of a browser that is away. `Lax`, because it comes back from another site.
@@ -32,15 +33,11 @@ pub(super) struct Back {
 
 impl From<ProvidedError> for Problem {
     fn from(error: ProvidedError) -> Self {
-        let (status, code) = match &error {
-            ProvidedError::Login(_) => (StatusCode::UNAUTHORIZED, ""),
-            ProvidedError::None => return Self::not_found(),
-            ProvidedError::NotBegun => (StatusCode::BAD_REQUEST, "login_not_begun"),
-            ProvidedError::Provider(error) => return provider(error),
-        };
         match error {
             ProvidedError::Login(error) => error.into(),
-            error => Self::new(status, code, error.to_string()),
+            ProvidedError::None => Self::not_found(),
+            ProvidedError::NotBegun => Self::new(Code::LoginNotBegun, error.to_string()),
+            ProvidedError::Provider(error) => provider(&error),
         }
     }
 }
@@ -48,20 +45,18 @@ impl From<ProvidedError> for Problem {
 /// What is said of the provider names no details that came from it.
 fn provider(error: &OidcError) -> Problem {
     tracing::warn!(%error, "nobody was logged in at the provider");
-    let (status, code, detail) = match error {
+    let (code, detail) = match error {
         OidcError::Unavailable(_) => {
             let detail = "the log-in provider does not answer as it should: try again in a moment";
-            (StatusCode::BAD_GATEWAY, "provider_unavailable", detail.to_owned())
+            (Code::ProviderUnavailable, detail.to_owned())
         }
         OidcError::Untrusted(_) => {
             let detail = "what the log-in provider said does not hold, so nobody was logged in";
-            (StatusCode::BAD_GATEWAY, "provider_untrusted", detail.to_owned())
+            (Code::ProviderUntrusted, detail.to_owned())
         }
-        OidcError::Refused(why) => {
-            (StatusCode::FORBIDDEN, "provider_refused", format!("the log-in provider refused: {why}"))
-        }
+        OidcError::Refused(why) => (Code::ProviderRefused, format!("the log-in provider refused: {why}")),
     };
-    Problem::new(status, code, detail)
+    Problem::new(code, detail)
 }
 
 fn held(state: &str) -> String {

@@ -163,6 +163,7 @@ pub(super) fn event(event: &str, more: Option<&str>) -> &'static str {
         ("dropped", Some("replaced")) => "approved with others, and then broke the glass",
         ("dropped", _) => "approved, which counts no more",
         ("refused", Some("approve")) => "tried to approve and was refused",
+        ("refused", Some("break_glass")) => "tried to break the glass and was refused",
         ("refused", Some("revoke")) => "tried to take the approval back and was refused",
         ("refused", Some("review")) => "tried to close the review and was refused",
         ("refused", Some("reject")) => "tried to reject and was refused",

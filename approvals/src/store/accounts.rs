@@ -252,6 +252,7 @@ impl Tx<'_> {
             .bind(&person.subject)
             .execute(&mut *self.inner)
             .await?;
+        self.sessions_ended();
         Ok(removed.rows_affected() == 1)
     }
 
@@ -271,9 +272,17 @@ impl Tx<'_> {
         .execute(&mut *self.inner)
         .await?;
         self.remove_passkeys(&person).await?;
+        self.forget_browsers(&person).await?;
         self.end_tokens(&person).await?;
+        self.sessions_ended();
         Ok(reset.rows_affected() == 1)
     }
+}
+
+/// The person of two columns, where both have something.
+pub(super) fn both(issuer: Option<String>, subject: Option<String>) -> Option<Person> {
+    let (issuer, subject) = issuer.zip(subject)?;
+    Some(Person { issuer, subject })
 }
 
 /// How a person is named where one column must do.

@@ -20,11 +20,13 @@ use super::{Store, StoreError, values};
 use crate::people::{Member, Role};
 
 /// What somebody says to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// Yes.
     Approve,
+    /// Yes, alone, to what takes others as well; the reason says why.
+    BreakGlass,
     /// No, for good.
     Reject,
     /// Not without one more person looking at it.
@@ -35,8 +37,31 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Approve => "approve",
+            Self::BreakGlass => "break_glass",
             Self::Reject => "reject",
             Self::Flag => "flag",
+        }
+    }
+
+    /// Whether it is a yes, with others or alone.
+    pub(crate) fn is_yes(self) -> bool {
+        matches!(self, Self::Approve | Self::BreakGlass)
+    }
+
+    /// As it is kept and told: broken glass is an `approve` that is marked.
+    pub(crate) fn marked(self) -> (&'static str, bool) {
+        match self {
+            Self::BreakGlass => (Self::Approve.name(), true),
+            kind => (kind.name(), false),
+        }
+    }
+
+    fn of_marked(kind: &str, break_glass: bool) -> Self {
+        match (kind, break_glass) {
+            ("approve", true) => Self::BreakGlass,
+            ("approve", false) => Self::Approve,
+            ("flag", _) => Self::Flag,
+            _ => Self::Reject,
         }
     }
 }
@@ -64,12 +89,7 @@ pub(crate) struct Kept {
 impl FromRow<'_, AnyRow> for Kept {
     fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         let kind: String = row.try_get("kind")?;
-        let kind = match kind.as_str() {
-            "approve" => Kind::Approve,
-            "flag" => Kind::Flag,
-            _ => Kind::Reject,
-        };
-        let glass = row.try_get::<i64, _>("break_glass")? != 0;
+        let kind = Kind::of_marked(&kind, row.try_get::<i64, _>("break_glass")? != 0);
         let reason: Option<String> = row.try_get("reason")?;
         let answer = Answer {
             id: parsed(row, "id")?,
@@ -78,7 +98,7 @@ impl FromRow<'_, AnyRow> for Kept {
             account_since: row.try_get("account_since")?,
             groups: json(row, "memberships")?,
             amr: json(row, "amr")?,
-            break_glass: glass.then(|| reason.clone().unwrap_or_default()),
+            break_glass: (kind == Kind::BreakGlass).then(|| reason.clone().unwrap_or_default()),
         };
         let narrowed = Narrowed { uses: row.try_get("uses")?, use_within_ms: row.try_get("use_within")? };
         let (dropped, assertion) = (row.try_get("dropped")?, row.try_get("assertion")?);
@@ -87,16 +107,22 @@ impl FromRow<'_, AnyRow> for Kept {
 }
 
 /// All answers to a ticket, in order.
-async fn answers(db: &mut AnyConnection, ticket: Token) -> Result<Vec<Kept>, StoreError> {
+pub(super) async fn answers(db: &mut AnyConnection, ticket: Token) -> Result<Vec<Kept>, StoreError> {
     let query = sqlx::query_as("SELECT * FROM answers WHERE ticket = $1 ORDER BY at, id");
     Ok(query.bind(ticket.to_string()).fetch_all(&mut *db).await?)
 }
 
+/// What that person has said, where it counts.
+pub(crate) fn own<'a>(answers: &'a [Kept], person: &Person) -> Option<&'a Kept> {
+    answers.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == *person)
+}
+
 /// The answers that count: approvals, and who flagged.
 pub(crate) fn counting(answers: &[Kept]) -> (Vec<Answer>, Vec<Person>) {
-    let of = |kind: Kind| answers.iter().filter(move |kept| kept.kind == kind && kept.dropped.is_none());
-    let approvals = of(Kind::Approve).map(|kept| kept.answer.clone()).collect();
-    (approvals, of(Kind::Flag).map(|kept| kept.answer.person.clone()).collect())
+    let counting = || answers.iter().filter(|kept| kept.dropped.is_none());
+    let approvals = counting().filter(|kept| kept.kind.is_yes()).map(|kept| kept.answer.clone());
+    let flags = counting().filter(|kept| kept.kind == Kind::Flag);
+    (approvals.collect(), flags.map(|kept| kept.answer.person.clone()).collect())
 }
 
 /// How many approvers a ticket still lacks.
@@ -140,7 +166,7 @@ pub(crate) fn opens(gate: &Gate, member: &Member) -> bool {
 /// whoever allows the least.
 pub(crate) fn allowed(ticket: &Ticket, answers: &[Kept]) -> (i64, i64) {
     let terms = &ticket.question.terms;
-    let counting = answers.iter().filter(|kept| kept.kind == Kind::Approve && kept.dropped.is_none());
+    let counting = answers.iter().filter(|kept| kept.kind.is_yes() && kept.dropped.is_none());
     counting.fold((i64::from(terms.uses), terms.use_within_ms), |(uses, within), kept| {
         let Narrowed { uses: fewer, use_within_ms: shorter } = kept.narrowed;
         (fewer.map_or(uses, |fewer| fewer.min(uses)), shorter.map_or(within, |shorter| shorter.min(within)))

@@ -9,6 +9,8 @@ use super::{StoreError, Tx};
 
 /// The most of one kind at a time: above, the oldest go. Strangers can begin to log in.
 const MOST: i64 = 10_000;
+/// The most of one kind of one session: a person begins one after the other.
+const MOST_OF_SESSION: i64 = 8;
 
 /// What a ceremony is for; one of another kind is not it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +46,13 @@ impl Purpose {
 }
 
 impl Tx<'_> {
-    /// Begins a ceremony that whoever has `secret` can end.
+    /// Begins a ceremony that whoever has `secret` can end; `session` is the id of the session that it belongs to, if it
+    /// belongs to one.
     pub(crate) async fn begin_ceremony(
         &mut self,
         purpose: Purpose,
         secret: &str,
+        session: Option<&str>,
         state: &impl Serialize,
     ) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM ceremonies WHERE expires_at <= $1")
@@ -56,14 +60,17 @@ impl Tx<'_> {
             .execute(&mut *self.inner)
             .await?;
         self.make_room(purpose).await?;
-        sqlx::query("INSERT INTO ceremonies (id, kind, state, expires_at) VALUES ($1, $2, $3, $4)")
-            .bind(hashed(secret))
-            .bind(purpose.name())
-            .bind(serde_json::to_string(state)?)
-            .bind(self.now + purpose.lasts())
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+        sqlx::query(
+            "INSERT INTO ceremonies (id, kind, state, expires_at, session) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(hashed(secret))
+        .bind(purpose.name())
+        .bind(serde_json::to_string(state)?)
+        .bind(self.now + purpose.lasts())
+        .bind(session)
+        .execute(&mut *self.inner)
+        .await?;
+        self.keep_few_of(purpose, session).await
     }
 
     /// Ends a ceremony, and returns what was kept of it; `None` when there is none, it is of another kind, was
@@ -79,6 +86,21 @@ impl Tx<'_> {
         let query = query.bind(hashed(secret)).bind(purpose.name()).bind(self.now);
         let state: Option<String> = query.fetch_optional(&mut *self.inner).await?;
         Ok(state.map(|state| serde_json::from_str(&state)).transpose()?)
+    }
+
+    /// Ends the oldest of a session's that are too many.
+    async fn keep_few_of(&mut self, purpose: Purpose, session: Option<&str>) -> Result<(), StoreError> {
+        let Some(session) = session else { return Ok(()) };
+        sqlx::query(
+            "DELETE FROM ceremonies WHERE session = $1 AND kind = $2 AND id NOT IN
+                 (SELECT id FROM ceremonies WHERE session = $1 AND kind = $2 ORDER BY expires_at DESC LIMIT $3)",
+        )
+        .bind(session)
+        .bind(purpose.name())
+        .bind(MOST_OF_SESSION)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
     }
 
     async fn make_room(&mut self, purpose: Purpose) -> Result<(), StoreError> {

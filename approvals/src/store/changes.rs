@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
+use super::accounts::both;
 use super::tickets::json;
 use super::{Store, StoreError, Tx};
 
@@ -25,9 +26,7 @@ pub(crate) struct Change {
 
 impl FromRow<'_, AnyRow> for Change {
     fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
-        let issuer: Option<String> = row.try_get("issuer")?;
-        let subject: Option<String> = row.try_get("subject")?;
-        let by = issuer.zip(subject).map(|(issuer, subject)| Person { issuer, subject });
+        let by = both(row.try_get("issuer")?, row.try_get("subject")?);
         Ok(Self { at: row.try_get("at")?, event: row.try_get("event")?, by, detail: json(row, "detail")? })
     }
 }

@@ -4,18 +4,21 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Any, AnyPool, ConnectOptions as _, Transaction};
+use sqlx::{Any, AnyPool, ConnectOptions as _, Connection as _, Transaction};
 use url::Url;
 
 use super::StoreError;
 
 /// How long to wait for a connection: through a restart of the database, but not for as long as a caller would.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one try to reach the database may take at the start, and how soon the next follows.
+const TRY: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_secs(1);
 /// Any number, the same in all replicas: the lock that makes them take turns to write.
 const TURN: i64 = 0x636f_756e_7465_7273;
 
@@ -71,6 +74,29 @@ impl fmt::Debug for Database {
     }
 }
 
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreachable {
+    /// It was away all the time.
+    #[error("the database `{address}` did not answer for {waited:?}: {error}")]
+    Away {
+        /// Which, without its password.
+        address: String,
+        /// For how long it was tried.
+        waited: Duration,
+        /// What happened the last time.
+        error: sqlx::Error,
+    },
+    /// To wait would not help.
+    #[error("the database `{address}` cannot be used: {error}")]
+    Refused {
+        /// Which, without its password.
+        address: String,
+        /// What it says.
+        error: sqlx::Error,
+    },
+}
+
 /// Connections: one that writes, so that writers queue here, and some that read.
 pub(super) struct Pools {
     pub(super) writer: AnyPool,
@@ -78,6 +104,32 @@ pub(super) struct Pools {
 }
 
 impl Database {
+    /// Returns once the database answers: a machine that starts may have this service before its database.
+    ///
+    /// # Errors
+    /// When it does not for as long as `patience`, or never will: its name or password is wrong, say.
+    pub async fn reached(&self, patience: Duration) -> Result<(), Unreachable> {
+        let Self::Postgres(url) = self else { return Ok(()) };
+        let (begun, address) = (Instant::now(), self.to_string());
+        loop {
+            let error = match tried(url).await {
+                Ok(()) => return Ok(()),
+                Err(error) => StoreError::from(error),
+            };
+            let (away, waited) = (error.is_absence(), begun.elapsed());
+            match error {
+                StoreError::Database(error) if !away => return Err(Unreachable::Refused { address, error }),
+                StoreError::Database(error) if waited >= patience => {
+                    return Err(Unreachable::Away { address, waited: patience, error });
+                }
+                error => {
+                    tracing::warn!(%error, database = address, "the database is away: it is tried again")
+                }
+            }
+            tokio::time::sleep(AGAIN.min(patience.saturating_sub(waited))).await;
+        }
+    }
+
     /// Connects, and makes or upgrades the tables where needed.
     pub(super) async fn open(&self) -> Result<Pools, StoreError> {
         static DRIVERS: Once = Once::new();
@@ -111,6 +163,15 @@ impl Database {
                 Ok(tx)
             }
         }
+    }
+}
+
+/// Whether the server answers.
+async fn tried(url: &str) -> Result<(), sqlx::Error> {
+    let server = PgConnectOptions::from_str(url)?.disable_statement_logging();
+    match tokio::time::timeout(TRY, server.connect()).await {
+        Ok(connected) => connected?.close().await,
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }
 

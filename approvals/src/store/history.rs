@@ -6,6 +6,7 @@ use countersign_protocol::{Token, UnixMillis};
 use serde::Serialize;
 use sqlx::FromRow;
 
+use super::accounts::both;
 use super::{Store, StoreError, Tx};
 
 /// How soon the same is not worth a line again, milliseconds.
@@ -44,8 +45,7 @@ impl Entry {
 
     /// Who did it, when it was a person.
     pub(crate) fn person(&self) -> Option<Person> {
-        let (issuer, subject) = self.issuer.clone().zip(self.subject.clone())?;
-        Some(Person { issuer, subject })
+        both(self.issuer.clone(), self.subject.clone())
     }
 
     pub(crate) fn code(self, code: impl Into<String>) -> Self {

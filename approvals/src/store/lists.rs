@@ -226,7 +226,7 @@ impl Store {
 
     /// Tickets with what a row shows of each.
     pub(super) async fn listed(&self, tickets: Vec<Ticket>) -> Result<Vec<Listed>, StoreError> {
-        let mut answers = self.answers_to(&tickets).await?;
+        let answers = self.answers_to(&tickets).await?;
         let held = self.held(&tickets).await?;
         let listed = |ticket: Ticket| Listed {
             answers: answers.get(&ticket.id).cloned().unwrap_or_default(),

@@ -3,6 +3,7 @@
 use countersign_protocol::approval::{Ack, Outcome, OutcomeEvent, Remedy};
 use countersign_protocol::{Token, UnixMillis};
 
+use super::answers::answers;
 use super::evidence::KeepError;
 use super::gateways::Gateway;
 use super::history::Entry;
@@ -117,17 +118,11 @@ impl Tx<'_> {
 
     /// Drops the answers that do not count; all of them when the gateway names none.
     async fn drop_answers(&mut self, ticket: Token, disbelief: &Disbelief<'_>) -> Result<(), StoreError> {
-        let all = disbelief.answers.is_empty().then_some(None);
-        for id in disbelief.answers.iter().map(|id| Some(id.to_string())).chain(all) {
-            sqlx::query(
-                "UPDATE answers SET dropped = $1 WHERE ticket = $2 AND kind = 'approve' AND dropped IS NULL
-                 AND ($3 IS NULL OR id = $3)",
-            )
-            .bind(disbelief.code)
-            .bind(ticket.to_string())
-            .bind(id)
-            .execute(&mut *self.inner)
-            .await?;
+        let named = |id: &Token| disbelief.answers.is_empty() || disbelief.answers.contains(id);
+        for kept in answers(&mut self.inner, ticket).await? {
+            if kept.kind.is_yes() && kept.dropped.is_none() && named(&kept.answer.id) {
+                self.drop_answer(ticket, &kept.answer, disbelief.code).await?;
+            }
         }
         Ok(())
     }

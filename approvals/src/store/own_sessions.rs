@@ -61,6 +61,7 @@ impl Tx<'_> {
             .bind(&person.subject)
             .execute(&mut *self.inner)
             .await?;
+        self.sessions_ended();
         Ok(())
     }
 
@@ -72,6 +73,7 @@ impl Tx<'_> {
             .bind(hashed(secret))
             .execute(&mut *self.inner)
             .await?;
+        self.sessions_ended();
         Ok(())
     }
 

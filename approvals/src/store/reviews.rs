@@ -5,12 +5,14 @@ use countersign_protocol::{Token, UnixMillis};
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
+use super::accounts::both;
 use super::answers::opens;
 use super::history::Entry;
 use super::readers::may_see;
 use super::tickets::{Ticket, find, parsed};
 use super::{Store, StoreError, Tx};
 use crate::people::{Member, Role};
+use crate::reason::Reason;
 
 /// The most reviews to list: glass is broken rarely, or something else is wrong.
 const MOST_OPEN: i64 = 1000;
@@ -30,10 +32,7 @@ pub(crate) struct Review {
 
 impl FromRow<'_, AnyRow> for Review {
     fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
-        let person = |issuer: Option<String>, subject: Option<String>| {
-            issuer.zip(subject).map(|(issuer, subject)| Person { issuer, subject })
-        };
-        let by = person(row.try_get("by_issuer")?, row.try_get("by_subject")?);
+        let by = both(row.try_get("by_issuer")?, row.try_get("by_subject")?);
         Ok(Self {
             ticket: parsed(row, "ticket")?,
             opener: Person { issuer: row.try_get("issuer")?, subject: row.try_get("subject")? },
@@ -62,8 +61,6 @@ pub(crate) enum NotClosed {
         "somebody else has to look at it: you broke the glass, take part in the request, or do not approve such"
     )]
     NotYours,
-    #[error("say in at most 1000 characters what you found")]
-    BadNote,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -89,10 +86,12 @@ impl Store {
     }
 
     /// Closes a review.
-    pub(crate) async fn close_review(&self, id: Token, member: &Member, note: &str) -> Result<(), NotClosed> {
-        if note.trim().is_empty() || note.chars().count() > 1000 {
-            return Err(NotClosed::BadNote);
-        }
+    pub(crate) async fn close_review(
+        &self,
+        id: Token,
+        member: &Member,
+        note: &Reason,
+    ) -> Result<(), NotClosed> {
         let mut tx = self.write().await?;
         let query = sqlx::query_as("SELECT * FROM reviews WHERE ticket = $1 AND closed_at IS NULL");
         let review: Option<Review> =
@@ -105,7 +104,7 @@ impl Store {
             tx.commit().await?;
             return Err(NotClosed::NotYours);
         }
-        tx.close_review(id, member, note).await?;
+        tx.close_review(id, member, note.as_str()).await?;
         Ok(tx.commit().await?)
     }
 }

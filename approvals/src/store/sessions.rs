@@ -88,6 +88,7 @@ impl Store {
             .bind(hashed(secret))
             .execute(&mut *tx.inner)
             .await?;
+        tx.sessions_ended();
         tx.commit().await
     }
 }
@@ -117,6 +118,11 @@ impl Tx<'_> {
         .execute(&mut *self.inner)
         .await?;
         Ok(expires_at)
+    }
+
+    /// Has live pages, at all replicas, see whether they still have a session.
+    pub(super) fn sessions_ended(&mut self) {
+        self.visible = true;
     }
 
     /// Notes that the second factor was proven in a session.

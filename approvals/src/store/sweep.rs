@@ -57,8 +57,12 @@ impl Tx<'_> {
             .bind(self.now)
             .execute(&mut *self.inner)
             .await?;
+        sqlx::query("DELETE FROM browsers WHERE used_at < $1")
+            .bind(self.now - super::browsers::LASTS)
+            .execute(&mut *self.inner)
+            .await?;
         sqlx::query("DELETE FROM attempts WHERE locked_until < $1")
-            .bind(idle)
+            .bind(self.now - super::attempts::REMEMBERED)
             .execute(&mut *self.inner)
             .await?;
         Ok(())

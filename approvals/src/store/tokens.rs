@@ -68,6 +68,13 @@ impl FromRow<'_, AnyRow> for ApiToken {
     }
 }
 
+impl ApiToken {
+    /// Whether its time is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.expires_at <= self.now
+    }
+}
+
 /// Whether a secret can be a token at all.
 pub(crate) fn is_token(secret: &str) -> bool {
     secret.starts_with(PREFIX)
@@ -161,6 +168,7 @@ impl Tx<'_> {
             .bind(&person.subject)
             .execute(&mut *self.inner)
             .await?;
+        self.sessions_ended();
         Ok(ended.rows_affected() == 1)
     }
 }

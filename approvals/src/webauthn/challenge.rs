@@ -18,8 +18,6 @@ pub(crate) struct Meant {
     pub(crate) digest: Hash,
     /// The hash of the question as it was shown.
     pub(crate) shown: Hash,
-    /// Whether it opens alone what takes others as well.
-    pub(crate) break_glass: bool,
     /// To how many uses it says yes, where to fewer than asked for.
     pub(crate) uses: Option<i64>,
 }
@@ -29,7 +27,7 @@ impl Meant {
     /// `flag`, or `break_glass`), and the number of uses in decimal (nothing for all that were asked for), each preceded
     /// by its length (64 bits, big endian).
     pub(crate) fn challenge(&self, random: &[u8; 32]) -> Hash {
-        let kind = if self.break_glass { "break_glass" } else { self.kind.name() };
+        let kind = self.kind.name();
         let uses = self.uses.map(|uses| uses.to_string()).unwrap_or_default();
         let (ticket, digest, shown) = (&self.ticket.0, &self.digest.0, &self.shown.0);
         let parts: [&[u8]; 7] = [ANSWER, random, ticket, digest, shown, kind.as_bytes(), uses.as_bytes()];
@@ -66,7 +64,6 @@ mod tests {
             ticket: Token([1; 16]),
             digest: Hash([2; 32]),
             shown: Hash([3; 32]),
-            break_glass: false,
             uses: None,
         };
         let all = [
@@ -76,7 +73,7 @@ mod tests {
             Meant { ticket: Token([0; 16]), ..meant }.challenge(&[0; 32]),
             Meant { digest: Hash([0; 32]), ..meant }.challenge(&[0; 32]),
             Meant { shown: Hash([0; 32]), ..meant }.challenge(&[0; 32]),
-            Meant { break_glass: true, ..meant }.challenge(&[0; 32]),
+            Meant { kind: Kind::BreakGlass, ..meant }.challenge(&[0; 32]),
             Meant { uses: Some(1), ..meant }.challenge(&[0; 32]),
         ];
         assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());

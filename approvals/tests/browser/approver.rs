@@ -35,8 +35,8 @@ pub(crate) fn glazed() -> Value {
 impl Browser {
     /// Opens the request that is shown alone, with a passkey.
     pub(crate) async fn break_the_glass(&self, why: &str) {
-        self.click("details:has([name=break_glass]) > summary").await;
-        let form = "form[data-passkey=get]:has([name=break_glass])";
+        self.click("details:has([value=break_glass]) > summary").await;
+        let form = "form[data-passkey=get]:has([value=break_glass])";
         self.fill(&format!("{form} textarea"), why).await;
         self.click(&format!("{form} button")).await;
         self.reads("The glass was broken").await;

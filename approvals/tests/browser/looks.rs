@@ -40,7 +40,14 @@ async fn pages_fit_phones_and_desks_in_both_schemes() {
     picture(&browser, "login").await;
     browser.log_in(&site, "cid", &code(0)).await;
     browser.add_passkey(&site, "a key with a rather long name that says where it is").await;
+    browser.click("section:has(#tokens) summary").await;
+    browser.fill("section:has(#tokens) input[name=name]", "the release pipeline").await;
+    browser.click("input[name=read]").await;
+    browser.click("input[name=answer]").await;
     picture(&browser, "account").await;
+    browser.click("form[action='/account/tokens'] button").await;
+    browser.reads("it is not shown again").await;
+    picture(&browser, "account-token").await;
     site.service.sql("UPDATE sessions SET otp_at = NULL").await;
     browser.goto(&site.at("/account")).await;
     picture(&browser, "account-locked").await;

@@ -1,5 +1,6 @@
 //! Administrators, auditors and what each may change.
 
+use countersign_approvals::GroupChange;
 use serde_json::{Value, json};
 
 use crate::harness::{EDGE, PASSWORD, Service, ask, gate, question, with_gates};
@@ -73,7 +74,7 @@ async fn the_last_administrator_stays() {
 async fn an_auditor_reads_all_and_changes_nothing() {
     let service = Service::start().await;
     let ticket = service.open(question()).await;
-    service.app.place_user("eve", None, &"auditors".parse().unwrap(), true).await.unwrap();
+    service.app.place_user("eve", None, &"auditors".parse().unwrap(), GroupChange::Join).await.unwrap();
     let eve = service.log_in("eve").await;
     for path in [
         "/v1/requests",

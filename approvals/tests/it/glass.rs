@@ -4,6 +4,7 @@ use countersign_protocol::approval::State;
 use serde_json::{Value, json};
 
 use crate::harness::{Reply, Service, ask, claim, gate, with_gates};
+use crate::inbox::browse;
 
 /// Two of sre, or one of dba alone.
 fn glazed() -> Value {
@@ -40,6 +41,8 @@ async fn one_opens_it_alone_and_another_looks_at_it() {
         answer(&service, &dan, &ticket, json!({ "kind": "break_glass", "reason": "The site is down" })).await;
     assert_eq!(broken.status, 200, "{}", broken.body);
     assert_eq!((&broken.body["state"], &broken.body["missing"]), (&json!("approved"), &json!(0)));
+    let said = &broken.body["answers"][0];
+    assert_eq!((&said["kind"], &said["break_glass"]), (&json!("approve"), &json!(true)));
     let grant = service.grant(&service.ask(&first).await["verdict"]);
     assert_eq!(grant.answers[0].break_glass.as_deref(), Some("The site is down"));
     assert_eq!(
@@ -87,6 +90,24 @@ async fn glass_is_not_broken_lightly() {
     let ada = service.proven("ada").await;
     assert_eq!(refused(&ada, &because).await, "not_in_group", "she may not open it alone");
     assert_eq!(service.show(&ticket).await["state"], "pending");
+}
+
+#[tokio::test]
+async fn a_page_breaks_it_with_a_kind_of_its_own() {
+    let service = Service::start().await;
+    let ticket = service.open(glazed()).await;
+    let (dan, path) = (service.proven("dan").await, format!("/inbox/{ticket}"));
+    let page = browse(&service, &dan, &path, None).await;
+    let (csrf, shown) = (page.field("csrf"), page.field("shown"));
+    let form = |words: &str| format!("csrf={csrf}&shown={shown}&reason=An+outage&{words}");
+    let send =
+        async |words: &str| browse(&service, &dan, &format!("{path}/answer"), Some(&form(words))).await;
+    // A page of an earlier version must not be taken for one that approves with others.
+    assert_eq!(send("kind=approve&break_glass=yes").await.status, 422);
+    assert_eq!(send("kind=break_glass").await.status, 303);
+    assert_eq!(service.show(&ticket).await["state"], "approved");
+    let page = browse(&service, &dan, &path, None).await;
+    assert!(page.text.contains("broke the glass") && page.text.contains("You have answered: approve."));
 }
 
 #[tokio::test]

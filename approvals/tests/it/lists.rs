@@ -1,5 +1,6 @@
 //! Lists: a page at a time, of what one person may see, however much else is open.
 
+use countersign_approvals::GroupChange;
 use std::time::Duration;
 
 use countersign_approvals::Limits;
@@ -80,7 +81,7 @@ async fn a_small_group_finds_its_own_below_much_of_others() {
 #[tokio::test]
 async fn those_in_whose_name_it_was_sent_find_it() {
     let service = Service::limited(MANY).await;
-    service.app.place_user("eve", None, &"auditors".parse().unwrap(), true).await.unwrap();
+    service.app.place_user("eve", None, &"auditors".parse().unwrap(), GroupChange::Join).await.unwrap();
     let ticket = service.open(lapsing("dba", 1_000_000)).await;
     for (user, sees) in [("oda", true), ("dan", true), ("ada", false), ("root", true), ("eve", true)] {
         let session = service.log_in(user).await;

@@ -33,11 +33,17 @@ mod limits;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
 mod own_evidence;
+#[cfg(test)]
+mod problems;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
@@ -50,6 +56,8 @@ mod serving;
 mod sessions;
 #[cfg(test)]
 mod standing;
+#[cfg(test)]
+mod starts;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

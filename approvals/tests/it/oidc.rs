@@ -179,7 +179,9 @@ async fn who_was_sent_to_a_request_lands_there_and_nowhere_else() {
         assert!(landing.text.contains(&format!("content=\"0;url={on}\"")), "{}", landing.text);
     }
     // From a link in a chat, a browser keeps the session back: a page of our own has to come between.
-    let link = Request::get(format!("/inbox/{ticket}")).header("sec-fetch-site", "cross-site");
+    let link = Request::get(format!("/inbox/{ticket}"))
+        .header("sec-fetch-site", "cross-site")
+        .header("accept", "text/html");
     let page = load(&service, link.body(Body::empty()).unwrap()).await;
     assert_eq!(page.location(), format!("/login/done?next=/inbox/{ticket}"));
 }

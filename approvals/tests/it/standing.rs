@@ -1,5 +1,6 @@
 //! Answers of people who are removed, replaced or moved before there are enough.
 
+use countersign_approvals::GroupChange;
 use countersign_protocol::approval::State;
 use serde_json::{Value, json};
 
@@ -59,7 +60,7 @@ async fn a_grant_names_only_groups_that_were_kept() {
     let first = ask(with_gates(&[gate("sre", 2)]));
     let ticket = service.ask(&first).await["ticket"].as_str().unwrap().to_owned();
     service.answer(&service.log_in("cid").await, &ticket, "approve").await;
-    service.app.place_user("cid", None, &"dba".parse().unwrap(), false).await.unwrap();
+    service.app.place_user("cid", None, &"dba".parse().unwrap(), GroupChange::Leave).await.unwrap();
     let bob = service.answer(&service.log_in("bob").await, &ticket, "approve").await;
     assert_eq!(state(&bob.body), State::Approved);
     let grant = service.grant(&service.ask(&first).await["verdict"]);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Service, code, gate, question, with_gates};
+use crate::inbox::browse;
 
 async fn token(service: &Service, user: &str, scopes: &[&str]) -> (String, String) {
     let session = service.log_in(user).await;
@@ -131,6 +132,50 @@ async fn a_token_needs_a_name_a_scope_and_an_end() {
     ] {
         assert_eq!(service.post("/v1/tokens", &session, new.clone()).await.status, 422, "{new}");
     }
+}
+
+#[tokio::test]
+async fn a_page_makes_tokens_shows_each_once_and_ends_them() {
+    let service = Service::start().await;
+    let ada = service.log_in("ada").await;
+    let page = browse(&service, &ada, "/account", None).await;
+    let csrf = page.field("csrf");
+    assert!(!page.text.contains("Make a token") && page.text.contains("Prove a second factor above"));
+    let new = format!("csrf={csrf}&name=+a+pipeline+&days=30&read=yes&answer=yes");
+    let make = async |form: &str| browse(&service, &ada, "/account/tokens", Some(form)).await;
+    let early = make(&new).await;
+    assert_eq!(early.status, 403);
+    assert!(early.text.contains("prove a second factor"), "{}", early.text);
+    service.post("/v1/sessions/totp", &ada, json!({ "totp": code(0) })).await;
+    let page = browse(&service, &ada, "/account", None).await;
+    assert!(page.text.contains("name=\"answer\"") && !page.text.contains("name=\"admin\""), "she is none");
+    for (form, status) in [
+        (new.replace(&csrf, "0"), 403),
+        (new.replace("read=yes&answer=yes", ""), 422),
+        (new.replace("days=30", "days=367"), 422),
+        (new.replace("+a+pipeline+", "+"), 422),
+        (new.replace("answer", "everything"), 422),
+    ] {
+        assert_eq!(make(&form).await.status, status, "{form}");
+    }
+    let made = make(&new).await;
+    assert_eq!((made.status.as_u16(), &made.headers["cache-control"]), (201, &"no-store".parse().unwrap()));
+    let (_, rest) = made.text.split_once("countersign_").unwrap();
+    let secret = format!("countersign_{}", rest.split('<').next().unwrap());
+    let me = service.get("/v1/me", &secret).await.body;
+    assert_eq!((&me["person"]["subject"], &me["scopes"]), (&json!("ada"), &json!(["read", "answer"])));
+    let page = browse(&service, &ada, "/account", None).await;
+    assert!(page.text.contains("<b>a pipeline</b>") && !page.text.contains(&secret));
+    let (_, rest) = page.text.split_once("action=\"/account/tokens/end\"").unwrap();
+    let id = rest.split("name=\"id\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let bob = service.log_in("bob").await;
+    let his = browse(&service, &bob, "/account", None).await.field("csrf");
+    for (who, csrf, status) in [(&bob, &his, 404), (&ada, &his, 403), (&ada, &csrf, 303)] {
+        let form = format!("csrf={csrf}&id={id}");
+        assert_eq!(browse(&service, who, "/account/tokens/end", Some(&form)).await.status, status);
+    }
+    assert_eq!(service.get("/v1/me", &secret).await.status, 401);
+    assert!(!browse(&service, &ada, "/account", None).await.text.contains("a pipeline"));
 }
 
 #[tokio::test]

@@ -7,27 +7,24 @@ use countersign_protocol::quorum::{Ineligible, eligible};
 use countersign_protocol::{Hash, Token, UnixMillis};
 use serde_json::value::RawValue;
 
-use super::{Kept, Kind, Narrowed, allowed, asked, counting, lacking, may_stop};
+use super::{Kept, Kind, Narrowed, allowed, asked, counting, lacking, may_stop, own};
+use crate::code::Code;
 use crate::people::{Member, PASSKEY};
 use crate::random;
+use crate::reason::Reason;
 use crate::signer::Signer;
 use crate::store::history::Entry;
 use crate::store::tickets::{Ticket, find, state_name};
 use crate::store::{Store, StoreError, Tx};
 
-/// The longest reason, characters.
-pub(crate) const LONGEST_REASON: usize = 1000;
-
 /// An answer that somebody gives.
 pub(crate) struct Given {
     pub(crate) kind: Kind,
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<Reason>,
     /// The hash of the question as it was shown to them.
     pub(crate) shown: Hash,
     /// How they proved who they are (RFC 8176).
     pub(crate) amr: Vec<String>,
-    /// Whether they open alone what takes others as well; the reason says why.
-    pub(crate) break_glass: bool,
     /// To how much less they say yes than was asked for.
     pub(crate) narrowed: Narrowed,
     /// A passkey's assertion over this very answer, JSON.
@@ -39,11 +36,9 @@ pub(crate) struct Given {
 pub(crate) enum Refused {
     #[error("there is no such request")]
     Unknown,
-    #[error("this needs a reason of at most {LONGEST_REASON} characters")]
-    BadReason,
-    #[error(
-        "only a yes can break glass or be for less, for 1 to as many uses and 1 second to as long as was asked for"
-    )]
+    #[error("this needs a reason")]
+    NoReason,
+    #[error("only a yes can be for less, for 1 to as many uses and 1 second to as long as was asked for")]
     BadTerms,
     #[error("the request is not the one that was shown")]
     OtherShown,
@@ -55,6 +50,45 @@ pub(crate) enum Refused {
     Ineligible(Ineligible),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Refused {
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Unknown => Code::NotFound,
+            Self::NoReason => Code::BadReason,
+            Self::BadTerms => Code::BadTerms,
+            Self::OtherShown => Code::OtherShown,
+            Self::AlreadyAnswered => Code::AlreadyAnswered,
+            Self::Closed(state) => already(*state),
+            Self::Ineligible(why) => barred(*why),
+            Self::Store(_) => Code::Internal,
+        }
+    }
+}
+
+fn already(state: State) -> Code {
+    match state {
+        State::Pending => Code::AlreadyPending,
+        State::Approved => Code::AlreadyApproved,
+        State::Consumed => Code::AlreadyConsumed,
+        State::Rejected => Code::AlreadyRejected,
+        State::Expired => Code::AlreadyExpired,
+        State::Revoked => Code::AlreadyRevoked,
+        State::Cancelled => Code::AlreadyCancelled,
+        State::Unknown => Code::AlreadyUnknown,
+    }
+}
+
+fn barred(why: Ineligible) -> Code {
+    match why {
+        Ineligible::SelfApproval => Code::SelfApproval,
+        Ineligible::NotComparable => Code::NotComparable,
+        Ineligible::AccountTooYoung => Code::AccountTooYoung,
+        Ineligible::BreakGlassNeedsReason => Code::GlassNeedsReason,
+        Ineligible::SecondFactorMissing => Code::SecondFactorMissing,
+        Ineligible::NotInGroup => Code::NotInGroup,
+    }
 }
 
 impl From<sqlx::Error> for Refused {
@@ -80,7 +114,7 @@ impl Store {
         &self,
         id: Token,
         member: &Member,
-        code: &str,
+        code: Code,
         what: &str,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
@@ -102,7 +136,7 @@ impl Store {
     }
 
     /// Takes a yes back before it is used.
-    pub(crate) async fn revoke(&self, id: Token, member: &Member, reason: &str) -> Result<(), Refused> {
+    pub(crate) async fn revoke(&self, id: Token, member: &Member, reason: &Reason) -> Result<(), Refused> {
         let mut tx = self.write().await?;
         let taken = tx.revoke(id, member, reason).await;
         tx.conclude(id, member, "revoke", taken).await
@@ -120,28 +154,27 @@ impl Tx<'_> {
     ) -> Result<(), Refused> {
         match &taken {
             Err(Refused::Unknown | Refused::Store(_)) => return taken,
-            Err(refused) => self.refuse(id, member, &crate::api::problem::code(refused), what).await?,
+            Err(refused) => self.refuse(id, member, refused.code(), what).await?,
             Ok(()) => {}
         }
         self.commit().await?;
         taken
     }
 
-    async fn refuse(&mut self, id: Token, member: &Member, code: &str, what: &str) -> Result<(), StoreError> {
-        let entry = Entry::event("refused").by(&member.person).code(code);
+    async fn refuse(&mut self, id: Token, member: &Member, code: Code, what: &str) -> Result<(), StoreError> {
+        let entry = Entry::event("refused").by(&member.person).code(code.name());
         self.record(id, entry.detail(Some(what.into()))).await
     }
 
-    async fn revoke(&mut self, id: Token, member: &Member, reason: &str) -> Result<(), Refused> {
+    async fn revoke(&mut self, id: Token, member: &Member, reason: &Reason) -> Result<(), Refused> {
         let ticket = find(&mut self.inner, id).await?.ok_or(Refused::Unknown)?;
-        sound(reason)?;
         if !may_stop(&ticket, member) {
             return Err(Refused::Ineligible(Ineligible::NotInGroup));
         }
-        if !self.settle(&ticket, State::Approved, "revoked", Some(reason)).await? {
+        if !self.settle(&ticket, State::Approved, "revoked", Some(reason.as_str())).await? {
             return Err(Refused::Closed(ticket.state));
         }
-        let entry = Entry::event("revoked").by(&member.person).detail(Some(reason.into()));
+        let entry = Entry::event("revoked").by(&member.person).detail(Some(reason.as_str().into()));
         self.record(id, entry).await?;
         Ok(self.tell(id).await?)
     }
@@ -155,31 +188,30 @@ impl Tx<'_> {
     ) -> Result<(), Refused> {
         let ticket = find(&mut self.inner, id).await?.ok_or(Refused::Unknown)?;
         let id_of_it = random::token().map_err(StoreError::from)?;
-        let break_glass = given.break_glass.then(|| given.reason.clone().unwrap_or_default());
+        let alone = given.kind == Kind::BreakGlass;
+        let reason = given.reason.as_ref().map(|reason| reason.as_str().to_owned());
+        let break_glass = alone.then(|| reason.clone().unwrap_or_default());
         let mut amr = member.amr_for(&given.amr, ticket.asked_at);
         amr.extend(given.assertion.as_ref().map(|_| PASSKEY.to_owned()));
         let answer = Answer { break_glass, ..member.answer(id_of_it, self.now, amr) };
         let before = self.standing(&ticket).await?;
-        let standing =
-            before.iter().find(|kept| kept.dropped.is_none() && kept.answer.person == answer.person);
+        let standing = own(&before, &answer.person);
         check(&ticket, member, given, &answer, standing)?;
         match standing {
             // What somebody approved with others they may still open alone.
-            Some(kept) if goes_further(kept, given) => {
-                self.drop_answer(&ticket, &kept.answer, "replaced").await?
-            }
+            Some(kept) if goes_further(kept, given) => self.drop_answer(id, &kept.answer, "replaced").await?,
             Some(_) => return Ok(()),
             None => {}
         }
         self.keep_answer(id, given, &answer).await?;
-        let event = if given.break_glass { "broke_glass" } else { given.kind.name() };
-        let entry = Entry::event(event).by(&answer.person).detail(given.reason.clone());
+        let event = if alone { "broke_glass" } else { given.kind.name() };
+        let entry = Entry::event(event).by(&answer.person).detail(reason.clone());
         let members = given.members(&ticket, &answer, entry.members(id))?;
         self.record_as(id, entry, members).await?;
         match given.kind {
-            Kind::Approve => self.approve_if_enough(&ticket, signer).await?,
+            Kind::Approve | Kind::BreakGlass => self.approve_if_enough(&ticket, signer).await?,
             Kind::Reject => {
-                self.settle(&ticket, State::Pending, "rejected", given.reason.as_deref()).await?;
+                self.settle(&ticket, State::Pending, "rejected", reason.as_deref()).await?;
                 self.tell(id).await?;
             }
             Kind::Flag => {}
@@ -188,6 +220,7 @@ impl Tx<'_> {
     }
 
     async fn keep_answer(&mut self, ticket: Token, given: &Given, answer: &Answer) -> Result<(), StoreError> {
+        let (kind, break_glass) = given.kind.marked();
         sqlx::query(
             "INSERT INTO answers (id, ticket, kind, issuer, subject, at, reason, shown, account_since,
                  memberships, amr, break_glass, uses, use_within, assertion)
@@ -195,16 +228,16 @@ impl Tx<'_> {
         )
         .bind(answer.id.to_string())
         .bind(ticket.to_string())
-        .bind(given.kind.name())
+        .bind(kind)
         .bind(&answer.person.issuer)
         .bind(&answer.person.subject)
         .bind(answer.at)
-        .bind(&given.reason)
+        .bind(given.reason.as_ref().map(|reason| reason.as_str().to_owned()))
         .bind(given.shown.to_string())
         .bind(answer.account_since)
         .bind(serde_json::to_string(&answer.groups)?)
         .bind(serde_json::to_string(&answer.amr)?)
-        .bind(i64::from(given.break_glass))
+        .bind(i64::from(break_glass))
         .bind(given.narrowed.uses)
         .bind(given.narrowed.use_within_ms)
         .bind(&given.assertion)
@@ -275,9 +308,8 @@ fn check(
     answer: &Answer,
     standing: Option<&Kept>,
 ) -> Result<(), Refused> {
-    match &given.reason {
-        None if given.kind == Kind::Approve && !given.break_glass => {}
-        reason => sound(reason.as_deref().unwrap_or_default())?,
+    if given.reason.is_none() && given.kind != Kind::Approve {
+        return Err(Refused::NoReason);
     }
     in_terms(ticket, given)?;
     if given.shown != ticket.shown {
@@ -285,11 +317,11 @@ fn check(
     }
     match standing {
         Some(kept) if goes_further(kept, given) => {}
-        Some(kept) if kept.kind == given.kind => return Ok(()),
+        Some(kept) if kept.kind == given.kind || kept.kind.is_yes() && given.kind.is_yes() => return Ok(()),
         Some(_) => return Err(Refused::AlreadyAnswered),
         None => {}
     }
-    if given.kind == Kind::Approve {
+    if given.kind.is_yes() {
         eligible(answer, asked(ticket)).map_err(Refused::Ineligible)?;
     } else if !may_stop(ticket, member) {
         return Err(Refused::Ineligible(Ineligible::NotInGroup));
@@ -299,7 +331,7 @@ fn check(
 
 /// Whether a yes opens alone what a yes before it opened with others.
 fn goes_further(kept: &Kept, given: &Given) -> bool {
-    given.break_glass && kept.kind == Kind::Approve && kept.answer.break_glass.is_none()
+    given.kind == Kind::BreakGlass && kept.kind == Kind::Approve
 }
 
 fn in_terms(ticket: &Ticket, given: &Given) -> Result<(), Refused> {
@@ -307,14 +339,8 @@ fn in_terms(ticket: &Ticket, given: &Given) -> Result<(), Refused> {
     let fits = uses.is_none_or(|uses| (1..=i64::from(terms.uses)).contains(&uses))
         && use_within_ms
             .is_none_or(|within| (1000.min(terms.use_within_ms)..=terms.use_within_ms).contains(&within));
-    let plain = uses.is_none() && use_within_ms.is_none() && !given.break_glass;
-    if fits && (plain || given.kind == Kind::Approve) { Ok(()) } else { Err(Refused::BadTerms) }
-}
-
-fn sound(reason: &str) -> Result<(), Refused> {
-    let fits =
-        !reason.trim().is_empty() && !reason.contains('\0') && reason.chars().count() <= LONGEST_REASON;
-    fits.then_some(()).ok_or(Refused::BadReason)
+    let plain = uses.is_none() && use_within_ms.is_none();
+    if fits && (plain || given.kind.is_yes()) { Ok(()) } else { Err(Refused::BadTerms) }
 }
 
 fn grant(

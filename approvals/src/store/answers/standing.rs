@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use countersign_protocol::Token;
 use countersign_protocol::approval::State;
 use countersign_protocol::grant::{Answer, Membership};
 use countersign_protocol::person::Person;
 use countersign_protocol::quorum::eligible;
 
-use super::{Kept, Kind, answers, asked};
+use super::{Kept, answers, asked};
 use crate::people::Member;
 use crate::store::accounts::members;
 use crate::store::history::Entry;
@@ -24,7 +25,7 @@ pub(super) fn recheck(ticket: &Ticket, answers: &mut [Kept], members: &BTreeMap<
     if ticket.state != State::Pending {
         return;
     }
-    for kept in answers.iter_mut().filter(|kept| kept.kind == Kind::Approve && kept.dropped.is_none()) {
+    for kept in answers.iter_mut().filter(|kept| kept.kind.is_yes() && kept.dropped.is_none()) {
         let Some(groups) = groups_kept(&kept.answer, members.get(&kept.answer.person)) else {
             kept.dropped = Some(ACCOUNT_GONE.into());
             continue;
@@ -56,15 +57,16 @@ impl Tx<'_> {
         recheck(ticket, &mut after, &members);
         for (was, is) in before.iter().zip(&after) {
             if let (None, Some(code)) = (&was.dropped, &is.dropped) {
-                self.drop_answer(ticket, &is.answer, code).await?;
+                self.drop_answer(ticket.id, &is.answer, code).await?;
             }
         }
         Ok(after)
     }
 
-    pub(super) async fn drop_answer(
+    /// Writes down that an approval counts no more, and why.
+    pub(in crate::store) async fn drop_answer(
         &mut self,
-        ticket: &Ticket,
+        ticket: Token,
         answer: &Answer,
         code: &str,
     ) -> Result<(), StoreError> {
@@ -73,6 +75,6 @@ impl Tx<'_> {
             .bind(answer.id.to_string())
             .execute(&mut *self.inner)
             .await?;
-        self.record(ticket.id, Entry::event("dropped").by(&answer.person).code(code)).await
+        self.record(ticket, Entry::event("dropped").by(&answer.person).code(code)).await
     }
 }

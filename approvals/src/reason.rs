@@ -1,0 +1,63 @@
+//! Why somebody does something, in their words.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// The longest reason, characters.
+const LONGEST: usize = 1000;
+
+/// Something that can be read, of at most 1,000 characters; untrusted text all the same.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(pattern = "[!-~]", max_length = 1000)]
+pub(crate) struct Reason(String);
+
+/// A reason that says nothing, or too much.
+#[derive(Debug, thiserror::Error)]
+#[error("a reason has something to read in it, and at most {LONGEST} characters")]
+pub(crate) struct BadReason;
+
+impl TryFrom<String> for Reason {
+    type Error = BadReason;
+
+    /// Text with U+0000 is none: PostgreSQL would not keep it.
+    fn try_from(text: String) -> Result<Self, BadReason> {
+        let fits = !text.trim().is_empty() && !text.contains('\0') && text.chars().count() <= LONGEST;
+        if fits { Ok(Self(text)) } else { Err(BadReason) }
+    }
+}
+
+impl Reason {
+    /// What a form's field says; nothing where it was left empty.
+    pub(crate) fn in_field(text: String) -> Result<Option<Self>, BadReason> {
+        if text.trim().is_empty() { Ok(None) } else { Self::try_from(text).map(Some) }
+    }
+
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        reason.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_says_something_and_not_too_much() {
+        for good in ["x", " not now\n", &"ü".repeat(LONGEST)] {
+            assert_eq!(Reason::try_from(good.to_owned()).unwrap().as_str(), good);
+        }
+        for bad in ["", " \n\t", "a\0b", &"x".repeat(LONGEST + 1)] {
+            assert!(Reason::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+        assert!(matches!(Reason::in_field("  ".into()), Ok(None)));
+        assert!(Reason::in_field("a\0b".into()).is_err());
+    }
+}
