@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::authenticator::{HOST, Passkey, form};
 use crate::harness::{
-    EDGE, EDGE_2, OTHER, Service, ask, claim, gate, question, record, send, token, with_gates,
+    EDGE, EDGE_2, OTHER, Service, ask, claim, gate, question, record, send, shown as shown_of, token,
+    with_gates,
 };
 use crate::inbox::browse;
 use crate::proof::verify;
@@ -98,7 +99,7 @@ async fn a_tickets_whole_life_is_one_chain_and_each_answer_is_in_it() {
     assert_eq!(kinds, life.map(|event| format!("ticket_{event}")));
     let given = &lines[2];
     assert_eq!(given["answer"], json!(grant.answers[0]), "as the grant has it");
-    assert_eq!(given["shown"], json!(Hash::of(first["question"].to_string().as_bytes())));
+    assert_eq!(given["shown"], json!(shown_of(&first["question"])));
     assert_eq!(given["digest"], first["digest"]);
     assert_eq!(given["assertion"], shown["answers"][0]["assertion"]);
     verify(given, &given["assertion"], "approve", HOST);
