@@ -24,9 +24,12 @@ function count() {
   }
 }
 
-// What somebody has begun to type or opened stays as it is.
+// What somebody has begun to fill in or opened stays as it is, and what says the same as before.
 function busy(part) {
-  return [...part.querySelectorAll("textarea, input:not([type=hidden])")].some((field) => field.value !== field.defaultValue);
+  const fields = [...part.querySelectorAll("textarea, input:not([type=hidden]), select")];
+  const begun = (field) => field.type === "radio" || field.type === "checkbox"
+    ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+  return fields.some(begun) || part.contains(document.activeElement) || part.querySelector("details.say[open]") !== null;
 }
 
 // Replaces the parts that changed. A part in use is replaced only once the request is closed.
@@ -39,9 +42,11 @@ async function refresh() {
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = page.querySelector(`[data-live="${part.dataset.live}"]`);
     if (!fresh || busy(part) && fresh.querySelector("form")) continue;
+    if (fresh.dataset.version && fresh.dataset.version === part.dataset.version) continue;
     const same = (element) => element.innerHTML.replaceAll(/<time[^]*?<\/time>/g, "");
     const was = document.activeElement?.closest?.(".row a")?.getAttribute("href");
     if (same(part) !== same(fresh)) part.innerHTML = fresh.innerHTML;
+    if (fresh.dataset.version) part.dataset.version = fresh.dataset.version;
     if (was) document.querySelector(`.row a[href="${was}"]`)?.focus();
   }
   document.title = page.title;
@@ -77,9 +82,27 @@ function reach(key) {
   field.scrollIntoView({ block: "nearest" });
 }
 
+// Letters by themselves do something only while somebody wants them to (WCAG 2.1.4).
+const OFF = "shortcuts-off";
+function toggle(button) {
+  const off = localStorage.getItem(OFF) !== null;
+  button.textContent = off ? "Turn keys on" : "Turn keys off";
+  document.body.classList.toggle(OFF, off);
+}
+for (const button of document.querySelectorAll("[data-toggle=shortcuts]")) {
+  button.hidden = false;
+  toggle(button);
+  button.addEventListener("click", () => {
+    if (localStorage.getItem(OFF) === null) localStorage.setItem(OFF, "yes");
+    else localStorage.removeItem(OFF);
+    toggle(button);
+  });
+}
+
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea");
+  const typing = event.target.closest("input:not([type=radio], [type=checkbox]), textarea, select");
   if (event.key === "Escape" && typing) return typing.blur();
+  if (localStorage.getItem(OFF) !== null) return;
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const page = document.body.dataset.page;
   if (page === "queue" && event.key === "j") move(1);

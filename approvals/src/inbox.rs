@@ -2,17 +2,20 @@
 
 mod account;
 mod assets;
+mod bulk;
 mod forms;
 pub(crate) mod live;
 mod login;
 mod next;
 mod page;
+mod past;
 mod provider;
 mod queue;
 pub(crate) mod reference;
 mod request;
+mod rows;
+mod sought;
 mod text;
-mod tree;
 mod words;
 
 use std::sync::Arc;
@@ -47,6 +50,9 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .merge(account::router())
         .route("/inbox", get(queue::show))
         .route("/inbox/changes", get(live::changes))
+        .route("/inbox/history", get(past::history))
+        .route("/inbox/mine", get(past::mine))
+        .route("/inbox/reject", post(bulk::reject))
         .route("/inbox/{ticket}", get(request::show))
         .route("/inbox/{ticket}/answer", post(forms::answer))
         .route("/inbox/{ticket}/passkey", post(forms::ask_passkey))

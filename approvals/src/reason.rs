@@ -1,5 +1,6 @@
 //! Why somebody does something, in their words.
 
+use countersign_view::visible::{Lines, Piece, pieces};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -9,7 +10,7 @@ const LONGEST: usize = 1000;
 /// Something that can be read, of at most 1,000 characters; untrusted text all the same.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
-#[schema(pattern = "[!-~]", max_length = 1000)]
+#[schema(pattern = "\\S", max_length = 1000)]
 pub(crate) struct Reason(String);
 
 /// A reason that says nothing, or too much.
@@ -22,7 +23,9 @@ impl TryFrom<String> for Reason {
 
     /// Text with U+0000 is none: PostgreSQL would not keep it.
     fn try_from(text: String) -> Result<Self, BadReason> {
-        let fits = !text.trim().is_empty() && !text.contains('\0') && text.chars().count() <= LONGEST;
+        let seen = |piece| matches!(piece, Piece::Text(text) if !text.trim().is_empty());
+        let fits =
+            pieces(&text, Lines::One).any(seen) && !text.contains('\0') && text.chars().count() <= LONGEST;
         if fits { Ok(Self(text)) } else { Err(BadReason) }
     }
 }
@@ -54,7 +57,7 @@ mod tests {
         for good in ["x", " not now\n", &"ü".repeat(LONGEST)] {
             assert_eq!(Reason::try_from(good.to_owned()).unwrap().as_str(), good);
         }
-        for bad in ["", " \n\t", "a\0b", &"x".repeat(LONGEST + 1)] {
+        for bad in ["", " \n\t", "\u{200b}\u{2800}", "a\0b", &"x".repeat(LONGEST + 1)] {
             assert!(Reason::try_from(bad.to_owned()).is_err(), "{bad}");
         }
         assert!(matches!(Reason::in_field("  ".into()), Ok(None)));

@@ -48,6 +48,9 @@ enum Command {
     Show {
         /// The ticket, or enough of its beginning
         ticket: String,
+        /// Print what is no text, too, in base64
+        #[arg(long)]
+        full: bool,
     },
     /// Render a question again, as everybody was shown it, with the hash that answers name; asks no service
     Render {
@@ -83,6 +86,9 @@ struct Approve {
     /// Open it alone, where the gate's policy lets you: with a reason and a second factor; somebody else reviews it
     #[arg(long, requires = "reason")]
     break_glass: bool,
+    /// Print what is no text, too, in base64: without it such a request is not approved
+    #[arg(long)]
+    full: bool,
     /// The hash that `show` printed: approves what was shown then, without asking again
     #[arg(long, value_name = "HASH")]
     shown: Option<String>,
@@ -113,7 +119,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Login { user } => commands::log_in(&client, user),
         Command::Logout => commands::log_out(&client),
         Command::Ls { state } => commands::list(&client, state, arguments.json),
-        Command::Show { ticket } => commands::show(&client, ticket, arguments.json),
+        Command::Show { ticket, full } => commands::show(&client, ticket, *full, arguments.json),
         Command::Render { question } => commands::render(question),
         Command::Approve(approve) => commands::approve(&client, approve, arguments.json),
         Command::Reject(answer) => commands::answer(&client, "reject", answer, arguments.json),

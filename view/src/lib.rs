@@ -175,6 +175,12 @@ impl View {
         Hash::of(self.to_string().as_bytes())
     }
 
+    /// Whether something of it is no text, and so only described: nobody has seen it before they looked at its bytes.
+    #[must_use]
+    pub fn has_bytes(&self) -> bool {
+        self.parts.iter().flat_map(|part| &part.rows).any(|row| matches!(row.value, Value::Bytes(_)))
+    }
+
     /// One part, where there is something in it.
     #[must_use]
     pub fn part(&self, topic: Topic) -> Option<&Part> {
@@ -189,7 +195,8 @@ impl Value {
         match self {
             Self::Line(text) | Self::Lines(text) => text.len(),
             Self::Tree(node, raw) => raw.as_ref().map_or_else(|| weight(node), String::len),
-            Self::Bytes(_) | Self::Redacted { .. } | Self::Nothing => 0,
+            Self::Bytes(bytes) => bytes.base64.len(),
+            Self::Redacted { .. } | Self::Nothing => 0,
         }
     }
 }

@@ -49,7 +49,7 @@ FROM tickets CROSS JOIN clock;
 CREATE VIEW outlines AS
 SELECT id, capability, audience, principal, digest, coalesce(outline, question) AS question, shown, asked_at,
     answer_by, use_by, uses, used, outcomes_unknown, state, state_now, reason, grant_jws, lapses_at, now, severity,
-    action, search, settled_at
+    action, search, settled_at, CASE WHEN jti IS NULL THEN 0 ELSE 1 END AS approved
 FROM current;
 CREATE INDEX tickets_deadline ON tickets (state, lapses_at, id) WHERE lapses_at IS NOT NULL;
 DROP INDEX tickets_age;
@@ -89,3 +89,6 @@ EXECUTE FUNCTION ticket_closed();
 ALTER TABLE waiters ADD COLUMN name TEXT;
 UPDATE waiters SET name = id;
 CREATE UNIQUE INDEX waiters_name ON waiters (gateway, name);
+
+-- What happened to one ticket, among all that is kept.
+CREATE INDEX evidence_ticket ON evidence (ticket) WHERE ticket IS NOT NULL;

@@ -199,7 +199,7 @@ pub(crate) struct Detail {
     #[serde(flatten)]
     summary: Summary,
     digest: Hash,
-    /// Hash of the question; an answer has to name it.
+    /// SHA-256 of the text that people are shown of it; an answer has to name it.
     shown: Hash,
     /// The question, byte for byte as the gateway sent it.
     #[schema(value_type = Question)]
@@ -249,6 +249,21 @@ pub(crate) async fn seen_to(
         return Err(Problem::not_found());
     }
     Ok(ticket)
+}
+
+/// What somebody said to a request; that it could not be understood is kept as an attempt of theirs.
+pub(crate) async fn heard<T>(
+    app: &App,
+    session: &Session,
+    id: Token,
+    (what, said): (&str, Result<T, Problem>),
+) -> Result<T, Problem> {
+    if let Err(problem) = &said
+        && problem.status.is_client_error()
+    {
+        app.store.note_refusal(id, &session.member, problem.code, what).await?;
+    }
+    said
 }
 
 async fn detail(app: &App, ticket: Ticket) -> Result<Detail, Problem> {
@@ -323,9 +338,11 @@ pub(crate) async fn answer(
     AppState(app): AppState<Arc<App>>,
     Answerer(session): Answerer,
     Path(id): Path<Token>,
-    Body(new): Body<NewAnswer>,
+    new: Result<Body<NewAnswer>, Problem>,
 ) -> Result<Json<Detail>, Problem> {
-    seen_to_answer(&app, &session, id, new.kind()).await?;
+    let kind = new.as_ref().map_or("answer", |Body(new)| new.kind().name());
+    seen_to(&app, &session, id, kind).await?;
+    let Body(new) = heard(&app, &session, id, (kind, new)).await?;
     let given = new.given(session.amr.clone());
     give(&app, session.clone(), id, given).await?;
     let ticket = seen(&app, &session, id).await?;
@@ -339,9 +356,10 @@ pub(crate) async fn revoke(
     AppState(app): AppState<Arc<App>>,
     Answerer(session): Answerer,
     Path(id): Path<Token>,
-    Body(revocation): Body<Revocation>,
+    revocation: Result<Body<Revocation>, Problem>,
 ) -> Result<Json<Detail>, Problem> {
     seen_to(&app, &session, id, "revoke").await?;
+    let Body(revocation) = heard(&app, &session, id, ("revoke", revocation)).await?;
     take_back(&app, session.clone(), id, revocation.reason).await?;
     let ticket = seen(&app, &session, id).await?;
     Ok(Json(detail(&app, ticket).await?))

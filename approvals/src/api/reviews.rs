@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::callers::{Answerer, Reader};
 use super::extract::{Body, Path};
-use super::people::seen_to;
+use super::people::{heard, seen_to};
 use super::problem::{Failed, Problem};
 use crate::app::App;
 use crate::reason::Reason;
@@ -73,9 +73,10 @@ pub(crate) async fn close(
     State(app): State<Arc<App>>,
     Answerer(session): Answerer,
     Path(id): Path<Token>,
-    Body(finding): Body<Finding>,
+    finding: Result<Body<Finding>, Problem>,
 ) -> Result<StatusCode, Problem> {
     seen_to(&app, &session, id, "review").await?;
+    let Body(finding) = heard(&app, &session, id, ("review", finding)).await?;
     app.store.close_review(id, &session.member, &finding.note).await?;
     Ok(StatusCode::NO_CONTENT)
 }

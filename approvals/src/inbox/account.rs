@@ -118,7 +118,7 @@ async fn page(app: &App, session: &Session, news: News) -> Result<Response, Trou
         News::Token(token) => (StatusCode::CREATED, None, Some(token)),
     };
     let page = AccountPage {
-        viewer: Viewer::of(session),
+        viewer: Viewer::of(session, "/account"),
         problem,
         made,
         subject: member.person.subject.clone(),

@@ -13,7 +13,7 @@ use super::page::{LoggedIn, Trouble};
 use super::request::{self, Extent};
 use crate::api::callers::InPerson;
 use crate::api::extract::{Body, Form, Path};
-use crate::api::people::{give, seen, seen_to, seen_to_answer, take_back};
+use crate::api::people::{give, heard, seen, seen_to, seen_to_answer, take_back};
 use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
@@ -33,6 +33,9 @@ pub(super) struct AnswerForm {
     kind: Kind,
     #[serde(default)]
     reason: String,
+    /// One of [`request::PRESETS`], before what they say in their own words.
+    #[serde(default)]
+    preset: String,
     shown: Hash,
     /// A one-time code, where the request needs one and the session has none.
     #[serde(default)]
@@ -81,6 +84,13 @@ pub(super) async fn ask_passkey(
     Ok(Json(app.auth.ask_answer(&session, proving.meant(&ticket), ticket.asked_at).await?))
 }
 
+/// What somebody picked, and what they say in their own words.
+pub(super) fn reason(preset: String, own: &str) -> Result<Option<Reason>, Problem> {
+    let own = own.trim();
+    let both = if preset.is_empty() || own.is_empty() { preset + own } else { format!("{preset}: {own}") };
+    Ok(Reason::in_field(both)?)
+}
+
 /// Whether a form comes from a page that this session was given.
 pub(super) fn genuine(session: &Session, csrf: &str) -> Result<(), Problem> {
     let same = bool::from(session.csrf().as_bytes().ct_eq(csrf.as_bytes()));
@@ -99,20 +109,14 @@ pub(super) async fn answer(
     let saw_all = form.saw_all == session.saw_all(id, ticket.shown);
     let extent = if saw_all { Extent::Full } else { Extent::Folded };
     let ready = match kind {
-        kind if kind.is_yes() && request::is_folded(&ticket.question, extent) => {
+        kind if kind.is_yes() && request::is_folded(&ticket, extent) => {
             Err(Problem::new(Code::NotShownInFull, "look at all of it before you approve it"))
         }
         _ => proven(&app, &session, &ticket, form).await,
     };
-    let answered = match ready {
+    let answered = match heard(&app, &session, id, (kind.name(), ready)).await {
         Ok((proven, given)) => give(&app, proven, id, given).await,
-        Err(problem) => {
-            // What went wrong here is no attempt of theirs.
-            if problem.status.is_client_error() {
-                app.store.note_refusal(id, &session.member, problem.code, kind.name()).await?;
-            }
-            Err(problem)
-        }
+        Err(problem) => Err(problem),
     };
     done(&app, &session, id, extent, answered).await
 }
@@ -151,7 +155,7 @@ async fn proven(
         let stepped = app.auth.session(&session.secret).await?;
         session = stepped.ok_or_else(|| Problem::unauthorized("log in first"))?;
     }
-    let reason = Reason::in_field(form.reason)?;
+    let reason = reason(form.preset, &form.reason)?;
     let given = Given {
         kind: form.kind,
         reason,
@@ -173,7 +177,7 @@ pub(super) async fn revoke(
     seen_to(&app, &session, id, "revoke").await?;
     let taken = match Reason::try_from(form.reason) {
         Ok(reason) => take_back(&app, session.clone(), id, reason).await,
-        Err(error) => Err(error.into()),
+        Err(error) => heard(&app, &session, id, ("revoke", Err(error.into()))).await,
     };
     done(&app, &session, id, Extent::Folded, taken).await
 }
@@ -194,7 +198,7 @@ pub(super) async fn review(
     seen_to(&app, &session, id, "review").await?;
     let closed = match Reason::try_from(form.note) {
         Ok(note) => app.store.close_review(id, &session.member, &note).await.map_err(Problem::from),
-        Err(error) => Err(error.into()),
+        Err(error) => heard(&app, &session, id, ("review", Err(error.into()))).await,
     };
     done(&app, &session, id, Extent::Folded, closed).await
 }

@@ -18,13 +18,15 @@ use crate::auth::Session;
 /// Who looks at a page.
 pub(super) struct Viewer {
     pub(super) name: String,
+    /// The address of the page among those that the bar names.
+    pub(super) at: &'static str,
     /// What their forms must carry.
     pub(super) csrf: String,
 }
 
 impl Viewer {
-    pub(super) fn of(session: &Session) -> Self {
-        Self { name: session.member.display_name().to_owned(), csrf: session.csrf() }
+    pub(super) fn of(session: &Session, at: &'static str) -> Self {
+        Self { name: session.member.display_name().to_owned(), at, csrf: session.csrf() }
     }
 }
 

@@ -8,18 +8,22 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_protocol::approval::State;
 use countersign_protocol::{Token, UnixMillis};
+use countersign_view::words::Named;
 use serde::Deserialize;
 
 use super::html;
 use super::page::{LoggedIn, Trouble, Viewer};
+use super::request::PRESETS;
+use super::rows::{List, Row};
+use super::sought::Sought;
 use super::text::Visible;
-use super::words::{self, Deadline, Named};
+use super::words;
 use crate::api::extract::Query;
 use crate::app::App;
 use crate::auth::Session;
 use crate::store::StoreError;
-use crate::store::answers::{asked, counting, lacking, needed};
-use crate::store::lists::{Filter, Listed, Page, Place, Which};
+use crate::store::answers::asked;
+use crate::store::lists::{Page, Place, Which};
 use crate::store::reviews::{Review, may_close};
 use crate::store::tickets::Ticket;
 
@@ -33,6 +37,8 @@ const CLOSED: u32 = 50;
 struct QueuePage {
     viewer: Viewer,
     now: UnixMillis,
+    notice: Option<String>,
+    sought: Sought,
     /// What somebody opened alone and nobody has looked at.
     glass: Vec<Broken>,
     /// Whether this is all there is to see, or the next page of one list.
@@ -44,25 +50,6 @@ struct QueuePage {
     /// What was approved and is not used yet.
     approved: List,
     closed: List,
-}
-
-/// Some rows of a list, and where it goes on.
-#[derive(Default)]
-struct List {
-    rows: Vec<Row>,
-    next: Option<String>,
-}
-
-impl List {
-    /// How many there are, `+` where that is not all.
-    fn count(&self) -> String {
-        let more = if self.next.is_some() { "+" } else { "" };
-        format!("{}{more}", self.rows.len())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.next.is_none()
-    }
 }
 
 /// Which list to go on with.
@@ -80,6 +67,24 @@ enum Name {
 pub(super) struct Wanted {
     list: Option<Name>,
     after: Option<Place>,
+    #[serde(flatten)]
+    sought: Sought,
+    /// How many a bulk rejection has rejected, and how many it could not.
+    rejected: Option<u32>,
+    failed: Option<u32>,
+}
+
+impl Wanted {
+    /// What became of a bulk rejection.
+    fn notice(&self) -> Option<String> {
+        let (rejected, failed) = (self.rejected?, self.failed.unwrap_or(0));
+        let rest = if failed > 0 {
+            format!(" {failed} could not be: somebody was faster, or they are not yours to stop.")
+        } else {
+            String::new()
+        };
+        Some(format!("{rejected} rejected.{rest}"))
+    }
 }
 
 /// A request that somebody opened alone.
@@ -92,41 +97,22 @@ struct Broken {
     yours: bool,
 }
 
-/// One request in a list.
-struct Row {
-    ticket: Token,
-    who: Named,
-    action: Named,
-    resource: Named,
-    method: String,
-    target: String,
-    severity: &'static str,
-    deadline: Option<Deadline>,
-    state: &'static str,
-    asked: String,
-    have: usize,
-    need: usize,
-    held: bool,
-    /// How many people asked for one more to look at it.
-    flags: usize,
-    /// Whether nobody knows what became of a use.
-    open_end: bool,
-}
-
 pub(super) async fn show(
     AppState(app): AppState<Arc<App>>,
     LoggedIn(session): LoggedIn,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Trouble> {
     let mut page = QueuePage {
-        viewer: Viewer::of(&session),
+        viewer: Viewer::of(&session, "/inbox"),
         now: app.store.now().await?,
+        notice: wanted.notice(),
         glass: if wanted.list.is_none() { broken(&app, &session).await? } else { Vec::new() },
         whole: wanted.list.is_none(),
         yours: List::default(),
         others: List::default(),
         approved: List::default(),
         closed: List::default(),
+        sought: wanted.sought,
     };
     for name in [Name::Yours, Name::Others, Name::Approved, Name::Closed] {
         if wanted.list.is_none_or(|list| list == name) {
@@ -152,7 +138,7 @@ impl QueuePage {
             Name::Closed => (Which::Closed, CLOSED),
         };
         let Page { items, next } =
-            app.store.list(&session.member, which, &Filter::default(), (after, most)).await?;
+            app.store.list(&session.member, which, &self.sought.filter(), (after, most)).await?;
         for listed in items {
             // They are in the group, and would not count all the same: for want of a second factor, say.
             let name = if name == Name::Yours && !could_approve(&listed.ticket, session) {
@@ -195,28 +181,4 @@ fn could_approve(ticket: &Ticket, session: &Session) -> bool {
     let factors = session.member.factors_for(ticket.asked_at);
     let answer = session.member.answer(ticket.id, ticket.now, factors);
     countersign_protocol::quorum::eligible(&answer, asked(ticket)).is_ok()
-}
-
-impl Row {
-    fn of(Listed { ticket, answers, held }: &Listed) -> Self {
-        let (question, need) = (&ticket.question, needed(ticket, answers));
-        let request = &question.request;
-        Self {
-            ticket: ticket.id,
-            who: Named::of(&question.cedar.principal),
-            action: Named::of(&question.cedar.action),
-            resource: Named::of(&question.cedar.resource),
-            method: request.method.clone(),
-            target: format!("{}{}", request.authority, request.path),
-            severity: words::severity(question.terms.severity),
-            deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
-            state: words::state(ticket.state),
-            asked: words::utc(ticket.asked_at),
-            have: need.saturating_sub(lacking(ticket, answers)),
-            need,
-            flags: counting(answers).1.len(),
-            held: *held,
-            open_end: ticket.outcomes_unknown > 0,
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! One request, with all that is bound, and what the viewer can do about it.
 
+mod before;
 mod choice;
 mod exact;
 mod told;
@@ -10,14 +11,16 @@ use askama::Template;
 use axum::extract::State as AppState;
 use axum::http::StatusCode;
 use axum::response::Response;
-use countersign_protocol::request::{Gate, Question, Severity, Shown};
+use countersign_protocol::request::{Question, Severity};
 use countersign_protocol::{Token, UnixMillis};
+use countersign_view::words::{Named, lasting, severity};
+use countersign_view::{Label, Topic, Value, visible};
 use serde::Deserialize;
 
 use super::html;
 use super::page::{LoggedIn, Trouble, Viewer};
-use super::text::Visible;
-use super::words::{self, Deadline, Named};
+use super::text::{Tree, Visible};
+use super::words::{self, Deadline};
 use crate::api::extract::{Path, Query};
 use crate::api::people::seen;
 use crate::api::problem::Problem;
@@ -27,10 +30,11 @@ use crate::store::answers::{Kind, lacking, may_stop, needed};
 use crate::store::history::Entry;
 use crate::store::tickets::Ticket;
 use crate::store::waiters::Waiting;
+use before::{Before, Other, before};
 use choice::{Choice, Means, choose, glass_by};
 pub(super) use exact::is_folded;
-use exact::{Body, Context, Exact};
-use told::{Glass, Happened, Involvement, Said, Used, glass, happened, involvements, said, used};
+use exact::{Shown, shown, view};
+use told::{Glass, Happened, Said, Used, glass, happened, said, used};
 
 #[derive(Template)]
 #[template(path = "request.html")]
@@ -41,7 +45,6 @@ struct RequestPage {
     who: Named,
     action: Named,
     resource: Named,
-    involved: Vec<Involvement>,
     have: usize,
     need: usize,
     deadline: Option<Deadline>,
@@ -58,8 +61,24 @@ struct RequestPage {
     /// How the viewer may open it alone, if they may.
     glass_by: Option<Means>,
     glass: Option<Glass>,
-    exact: Exact,
+    /// The request itself, as everybody is shown it.
+    parts: Vec<Shown>,
+    /// What is different from the last like it.
+    before: Option<Before>,
+    /// What else its principal asked for.
+    lately: Vec<Other>,
 }
+
+/// Why people reject, ready to pick.
+pub(super) const PRESETS: [&str; 4] = [
+    "I did not expect this now",
+    "It is for the wrong target",
+    "Talk to us first",
+    "It looks like a mistake",
+];
+
+/// The most of a path that stands in the headline, bytes.
+const LONGEST_PATH: usize = 300;
 
 /// How much of a request to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,13 +123,13 @@ pub(super) async fn page(
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let need = needed(&ticket, &answers);
     let question = &ticket.question;
+    let view = view(&ticket);
     let page = RequestPage {
-        viewer: Viewer::of(session),
+        viewer: Viewer::of(session, ""),
         problem: problem.map(|problem| problem.detail),
         who: Named::of(&question.cedar.principal),
         action: Named::of(&question.cedar.action),
         resource: Named::of(&question.cedar.resource),
-        involved: involvements(question),
         have: need.saturating_sub(lacking(&ticket, &answers)),
         need,
         deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
@@ -122,13 +141,15 @@ pub(super) async fn page(
             Extent::Full => session.saw_all(id, ticket.shown),
             Extent::Folded => String::new(),
         },
-        glass_by: glass_by(&ticket, &answers, session).filter(|_| !is_folded(question, extent)),
+        glass_by: glass_by(&ticket, &answers, session).filter(|_| !is_folded(&ticket, extent)),
         glass: review.map(|review| glass(&names, &ticket, review, session)),
         answers: answers.iter().map(|kept| said(&names, kept)).collect(),
         uses: app.store.uses(id).await?.iter().map(used).collect(),
         open_end: words::open_end(&ticket),
         history: history.into_iter().map(|entry| happened(&names, entry)).collect(),
-        exact: Exact::of(question, extent),
+        parts: shown(&view, extent),
+        before: before(app, &ticket, &view, session).await?,
+        lately: app.store.lately(&ticket, &session.member).await?.iter().map(Other::of).collect(),
         ticket,
     };
     Ok(html(status, &page))
@@ -139,8 +160,16 @@ impl RequestPage {
         &self.ticket.question
     }
 
-    fn gates(&self) -> &[Gate] {
-        &self.question().gates
+    /// What a tab or a window is called: there is no markup in it.
+    fn title(&self) -> String {
+        let plain = |named: &Named| visible::Visible(&named.id, visible::Lines::One).to_string();
+        format!("{} asks for {} on {}", plain(&self.who), plain(&self.action), plain(&self.resource))
+    }
+
+    /// The path, or the beginning of a long one: all of it stands below.
+    fn short_path(&self) -> &str {
+        let path = &self.question().request.path;
+        path.get(..path.floor_char_boundary(LONGEST_PATH)).unwrap_or_default()
     }
 
     fn state(&self) -> &'static str {
@@ -148,7 +177,7 @@ impl RequestPage {
     }
 
     fn severity(&self) -> &'static str {
-        words::severity(self.question().terms.severity)
+        severity(self.question().terms.severity)
     }
 
     fn needs_otp(&self) -> bool {
@@ -168,6 +197,6 @@ impl RequestPage {
     }
 
     fn use_within(&self) -> String {
-        words::lasting(self.question().terms.use_within_ms)
+        lasting(self.question().terms.use_within_ms)
     }
 }

@@ -1,25 +1,27 @@
-//! Untrusted text on a page: escaped, and with every character made visible that could hide or reorder others.
+//! Untrusted text and trees of it on a page: escaped, and with every character named that could hide or reorder others.
 
 use std::fmt::{self, Write as _};
 
 use askama::filters::HtmlSafe;
+use countersign_view::Node;
+use countersign_view::visible::{Lines, Piece, pieces};
 
 /// Text from outside, as markup that shows all of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Visible<'a> {
     text: &'a str,
-    lines: bool,
+    lines: Lines,
 }
 
 impl<'a> Visible<'a> {
     /// Text on one line: a line feed is marked like any other control character.
     pub(super) fn line(text: &'a str) -> Self {
-        Self { text, lines: false }
+        Self { text, lines: Lines::One }
     }
 
     /// Text with lines: line feeds and tabs are what they are.
     pub(super) fn lines(text: &'a str) -> Self {
-        Self { text, lines: true }
+        Self { text, lines: Lines::Many }
     }
 }
 
@@ -28,35 +30,67 @@ impl HtmlSafe for Visible<'_> {}
 
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text.chars().try_for_each(|c| match c {
-            '\n' | '\t' if self.lines => f.write_char(c),
-            '&' => f.write_str("&amp;"),
-            '<' => f.write_str("&lt;"),
-            '>' => f.write_str("&gt;"),
-            '"' => f.write_str("&#34;"),
-            '\'' => f.write_str("&#39;"),
-            c if hides(c) => {
+        pieces(self.text, self.lines).try_for_each(|piece| match piece {
+            Piece::Text(text) => escaped(f, text),
+            Piece::Unseen(c) => {
                 write!(
                     f,
                     "<span class=\"unseen\" title=\"a character that cannot be seen\">U+{:04X}</span>",
                     u32::from(c)
                 )
             }
-            c => f.write_char(c),
         })
     }
 }
 
-/// Whether a character is invisible, changes the order of others or looks like a plain space (Unicode 16:
-/// controls, format characters, fillers, separators, variation selectors, tags).
-fn hides(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{a0}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{1680}'
-            | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2000}'..='\u{200f}'
-            | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{2800}' | '\u{3000}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    text.chars().try_for_each(|c| match c {
+        '&' => f.write_str("&amp;"),
+        '<' => f.write_str("&lt;"),
+        '>' => f.write_str("&gt;"),
+        '"' => f.write_str("&#34;"),
+        '\'' => f.write_str("&#39;"),
+        c => f.write_char(c),
+    })
+}
+
+/// JSON as lists within lists.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tree<'a>(pub(super) &'a Node);
+
+impl Tree<'_> {
+    fn row(self, f: &mut fmt::Formatter<'_>, name: &dyn fmt::Display) -> fmt::Result {
+        let (count, what) = match self.0 {
+            Node::Leaf(raw) => return write!(f, "<li>{name} <code>{}</code></li>", Visible::line(raw)),
+            Node::Object(members) => (members.len(), if members.len() == 1 { "member" } else { "members" }),
+            Node::Array(items) => (items.len(), if items.len() == 1 { "item" } else { "items" }),
+        };
+        let head = format_args!("{name} <small>{count} {what}</small>");
+        if count == 0 {
+            return write!(f, "<li>{head}</li>");
+        }
+        write!(f, "<li><details open><summary>{head}</summary>{self}</details></li>")
+    }
+}
+
+/// It escapes by itself.
+impl HtmlSafe for Tree<'_> {}
+
+impl fmt::Display for Tree<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<ul>")?;
+        match self.0 {
+            Node::Object(members) => members.iter().try_for_each(|(name, node)| {
+                Tree(node).row(f, &format_args!("<b>{}</b>", Visible::line(name)))
+            })?,
+            Node::Array(items) => {
+                let mut items = items.iter().enumerate();
+                items.try_for_each(|(n, node)| Tree(node).row(f, &format_args!("<i>{n}</i>")))?;
+            }
+            Node::Leaf(raw) => write!(f, "<li><code>{}</code></li>", Visible::line(raw))?,
+        }
+        f.write_str("</ul>")
+    }
 }
 
 #[cfg(test)]
@@ -72,13 +106,22 @@ mod tests {
 
     #[test]
     fn what_hides_or_reorders_is_named() {
-        for c in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{7}', '\u{e0041}', '\r', '\u{ad}'] {
+        for c in ['\u{202e}', '\u{200b}', '\r'] {
             let shown = Visible::lines(&format!("a{c}b")).to_string();
             assert!(!shown.contains(c), "{shown}");
             assert!(shown.contains(&format!(">U+{:04X}</span>", u32::from(c))), "{shown}");
         }
         assert_eq!(Visible::lines("a\n\tb").to_string(), "a\n\tb");
-        assert!(Visible::line("a\nb").to_string().contains("U+000A"));
-        assert_eq!(Visible::line("grüße 日本 שלום").to_string(), "grüße 日本 שלום");
+    }
+
+    #[test]
+    fn every_member_is_there_and_none_is_markup() {
+        let tree =
+            Node::parse(r#" {"a":1, "a":12345678901234567890123, "b":[{"<i>":"\u202e"}],"c":{}} "#).unwrap();
+        let shown = Tree(&tree).to_string();
+        assert_eq!(shown.matches("<b>a</b>").count(), 2);
+        assert!(shown.contains("<code>12345678901234567890123</code>"));
+        assert!(shown.contains("<b>&lt;i&gt;</b> <code>&#34;\\u202e&#34;</code>"), "{shown}");
+        assert!(shown.contains("<b>c</b> <small>0 members</small></li>"), "{shown}");
     }
 }

@@ -2,32 +2,14 @@
 
 use countersign_protocol::UnixMillis;
 use countersign_protocol::approval::State;
-use countersign_protocol::person::Role;
 use countersign_protocol::quorum::Ineligible;
-use countersign_protocol::request::Severity;
+use countersign_view::words::{lasting, left};
 use jiff::Timestamp;
 
 use crate::people::{OTP, PASSKEY};
 use crate::store::answers::Narrowed;
 use crate::store::claims::uses::{Known, Use};
 use crate::store::tickets::Ticket;
-
-/// The name of a Cedar entity, taken apart: `Agent::"deployer"` is a `deployer` of type `Agent`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) id: String,
-    pub(super) kind: String,
-}
-
-impl Named {
-    pub(super) fn of(entity: &str) -> Self {
-        let parts = entity.split_once("::\"").and_then(|(kind, id)| Some((kind, id.strip_suffix('"')?)));
-        match parts {
-            Some((kind, id)) if !id.is_empty() => Self { id: id.into(), kind: kind.into() },
-            _ => Self { id: entity.into(), kind: String::new() },
-        }
-    }
-}
 
 /// A deadline: absolute for those without a script, counted down for those with one.
 #[derive(Debug, Clone)]
@@ -47,25 +29,6 @@ impl Deadline {
 pub(super) fn utc(at: UnixMillis) -> String {
     let at = Timestamp::from_millisecond(at).ok();
     at.map_or_else(|| "an unknown time".into(), |at| at.strftime("%-d %b %Y, %H:%M:%S UTC").to_string())
-}
-
-/// How much time is left, in at most two units.
-pub(super) fn left(ms: i64) -> String {
-    let seconds = ms.max(0) / 1000;
-    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
-    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
-    match () {
-        () if days > 0 => format!("{days} d {hours} h"),
-        () if hours > 0 => format!("{hours} h {minutes} min"),
-        () if minutes > 0 => format!("{minutes} min {rest} s"),
-        () => format!("{rest} s"),
-    }
-}
-
-/// How long something lasts: as [`left`], without a unit that is nothing.
-pub(super) fn lasting(ms: i64) -> String {
-    let text = left(ms);
-    text.split_once(" 0 ").map_or(text.clone(), |(whole, _)| whole.to_owned())
 }
 
 /// What is known of a use, said to people.
@@ -108,23 +71,6 @@ pub(super) fn state(state: State) -> &'static str {
         State::Revoked => "taken back",
         State::Cancelled => "cancelled: nobody waits for it any more",
         State::Unknown => "unknown",
-    }
-}
-
-pub(super) fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-    }
-}
-
-pub(super) fn role(role: Role) -> &'static str {
-    match role {
-        Role::Requester => "sent it",
-        Role::Agent => "sent it, a program",
-        Role::Owner => "owns the agent",
-        Role::Delegate => "is in the delegation chain",
     }
 }
 
@@ -188,19 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entities_are_taken_apart() {
-        let named = |id: &str, kind: &str| Named { id: id.into(), kind: kind.into() };
-        assert_eq!(Named::of("Agent::\"deployer\""), named("deployer", "Agent"));
-        assert_eq!(Named::of("Deploy::Action::\"create\""), named("create", "Deploy::Action"));
-        assert_eq!(Named::of("A::\"x::\\\"y\""), named("x::\\\"y", "A"));
-        assert_eq!(Named::of("no entity"), named("no entity", ""));
-    }
-
-    #[test]
-    fn time_left_has_two_units() {
-        let said: Vec<_> = [-5, 59_999, 60_000, 3_600_000, 90_000_000].into_iter().map(left).collect();
-        assert_eq!(said, ["0 s", "59 s", "1 min 0 s", "1 h 0 min", "1 d 1 h"]);
-        assert_eq!([lasting(600_000), lasting(90_000)], ["10 min", "1 min 30 s"]);
+    fn moments_are_in_utc() {
         assert_eq!(utc(1_700_000_000_000), "14 Nov 2023, 22:13:20 UTC");
     }
 }

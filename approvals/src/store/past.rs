@@ -43,14 +43,18 @@ impl Store {
         member: &Member,
     ) -> Result<Option<Ticket>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT * FROM current WHERE audience = $1 AND action = $2 AND id <> $3 AND asked_at <= $4
-             AND jti IS NOT NULL AND state IN ('approved', 'consumed')
-             ORDER BY CASE WHEN principal = $5 THEN 0 ELSE 1 END, settled_at DESC LIMIT $6",
+            "SELECT * FROM outlines WHERE audience = $1 AND action = $2 AND id <> $3 AND asked_at <= $4
+             AND approved = 1 ORDER BY settled_at DESC LIMIT $5",
         );
         let query = query.bind(&ticket.audience).bind(&ticket.question.cedar.action);
-        let query = query.bind(ticket.id.to_string()).bind(ticket.asked_at).bind(&ticket.principal);
-        let others: Vec<Ticket> = query.bind(LOOKED_AT).fetch_all(&self.reader).await?;
-        Ok(others.into_iter().find(|other| may_see(other, member)))
+        let query = query.bind(ticket.id.to_string()).bind(ticket.asked_at);
+        let mut others: Vec<Ticket> = query.bind(LOOKED_AT).fetch_all(&self.reader).await?;
+        others.retain(|other| may_see(other, member));
+        let own = others.iter().find(|other| other.principal == ticket.principal);
+        match own.or(others.first()) {
+            Some(last) => self.ticket(last.id).await,
+            None => Ok(None),
+        }
     }
 
     /// What somebody answered, the latest first, at most `most` behind a place in the list; and where it goes on.
@@ -81,7 +85,9 @@ impl Store {
         let next =
             given.last().filter(|_| more).map(|(_, kept)| Place { at: kept.answer.at, id: kept.answer.id });
         let ids: Vec<_> = given.iter().map(|(ticket, _)| *ticket).collect();
-        let tickets = self.outlines(&ids).await?;
+        let mut tickets = self.outlines(&ids).await?;
+        // Whoever has left a group does not see any more what it is asked, not even what they answered.
+        tickets.retain(|_, ticket| may_see(ticket, member));
         let mut decisions = Vec::with_capacity(given.len());
         let with_ticket = |(ticket, kept)| Some((tickets.get(&ticket)?.clone(), kept));
         let (tickets, given): (Vec<_>, Vec<_>) = given.into_iter().filter_map(with_ticket).unzip();

@@ -111,12 +111,13 @@ fn lines(items: &[Summary]) -> Result<String, Failure> {
     Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
 
-pub(super) fn show(client: &Client, ticket: &str, json: bool) -> Result<(), Failure> {
+pub(super) fn show(client: &Client, ticket: &str, full: bool, json: bool) -> Result<(), Failure> {
     let (detail, raw) = find(client, ticket)?;
     if json {
         output::print_json(&(raw.get().to_owned() + "\n"))
     } else {
-        output::print(&show::request(&detail)?)
+        output::print(&show::request(&detail)?)?;
+        if full { output::print(&show::bytes(&detail)?) } else { Ok(()) }
     }
 }
 
@@ -134,6 +135,7 @@ pub(super) fn approve(client: &Client, approve: &Approve, json: bool) -> Result<
         Some(hash) => hash.parse().map_err(|error| Failure::Usage(format!("`--shown`: {error}")))?,
         None => {
             output::print(&show::request(&detail)?)?;
+            show::seen(&detail, approve.full)?;
             confirmed("Approve exactly this? [y/N] ")?;
             detail.shown
         }

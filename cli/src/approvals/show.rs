@@ -3,7 +3,7 @@
 use std::fmt;
 
 use countersign_protocol::request::Question;
-use countersign_view::View;
+use countersign_view::{Value, View};
 
 use super::commands::{Detail, Summary};
 use crate::failure::Failure;
@@ -51,6 +51,29 @@ pub(super) fn request(detail: &Detail) -> Result<String, Failure> {
         )));
     }
     Ok(format!("{out}\n{view}\nshown {hash}\n"))
+}
+
+/// What of a request is no text, in base64, each under its name.
+pub(super) fn bytes(detail: &Detail) -> Result<String, Failure> {
+    let view = view(detail.question.get())?;
+    let rows = view.parts.iter().flat_map(|part| &part.rows);
+    let bytes = rows.filter_map(|row| match &row.value {
+        Value::Bytes(bytes) => Some(format!("{} in base64: {}\n", row.label, bytes.base64)),
+        _ => None,
+    });
+    Ok(bytes.collect())
+}
+
+/// Prints what is no text where that is asked for, and lets nobody approve such a request unseen.
+pub(super) fn seen(detail: &Detail, full: bool) -> Result<(), Failure> {
+    if full {
+        return crate::output::print(&bytes(detail)?);
+    }
+    if view(detail.question.get())?.has_bytes() {
+        let what = "what is no text was not shown in full: add `--full`, or approve it in the inbox";
+        return Err(Failure::Other(what.to_owned()));
+    }
+    Ok(())
 }
 
 /// A question as everybody is shown it.

@@ -75,7 +75,7 @@ fn page(session: &Session, codes: NewCodes, wrong: bool) -> Response {
     let letters: Vec<char> = codes.base32.chars().collect();
     let groups: Vec<String> = letters.chunks(4).map(|four| four.iter().collect()).collect();
     let page = CodesPage {
-        viewer: Viewer::of(session),
+        viewer: Viewer::of(session, "/account"),
         wrong,
         ceremony: codes.ceremony,
         secret: groups.join(" "),

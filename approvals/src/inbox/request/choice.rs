@@ -38,6 +38,20 @@ pub(super) enum Means {
     Either,
 }
 
+impl Choice {
+    /// Which it is, to tell whether an open page has to change.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::ApproveWith(_) => "approve-with",
+            Self::Unseen => "unseen",
+            Self::Answered(_) => "answered",
+            Self::Barred(_) => "barred",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 impl Means {
     fn of(member: &Member, asked_at: UnixMillis) -> Option<Self> {
         match (member.has_codes(asked_at), member.has_passkey(asked_at)) {
@@ -60,7 +74,7 @@ impl Means {
 pub(super) fn choose(ticket: &Ticket, answers: &[Kept], session: &Session, extent: Extent) -> Choice {
     match (ticket.state, own(answers, &session.member.person)) {
         (_, Some(kept)) => Choice::Answered(kept.kind),
-        (State::Pending, None) if is_folded(&ticket.question, extent) => Choice::Unseen,
+        (State::Pending, None) if is_folded(ticket, extent) => Choice::Unseen,
         (State::Pending, None) => open(ticket, session),
         _ => Choice::Closed,
     }

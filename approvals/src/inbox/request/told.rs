@@ -1,24 +1,16 @@
-//! Who takes part in a request, what was answered, used and has happened: in words.
+//! What was answered, used and has happened: in words.
 
 use std::collections::BTreeMap;
 
 use countersign_protocol::person::Person;
-use countersign_protocol::request::Question;
 
 use crate::auth::Session;
-use crate::inbox::words::{self, Named};
+use crate::inbox::words;
 use crate::store::answers::{Kept, Kind};
 use crate::store::claims::uses::{Known, Use};
 use crate::store::history::Entry;
 use crate::store::reviews::{Review, may_close};
 use crate::store::tickets::Ticket;
-
-/// Somebody who takes part.
-pub(super) struct Involvement {
-    pub(super) named: Named,
-    pub(super) part: &'static str,
-    pub(super) names: String,
-}
 
 /// An answer, in words.
 pub(super) struct Said {
@@ -80,18 +72,6 @@ pub(super) fn glass(names: &Names, ticket: &Ticket, review: Review, session: &Se
         closed: review.closed.map(closed),
         yours,
     }
-}
-
-pub(super) fn involvements(question: &Question) -> Vec<Involvement> {
-    let names = |names: &[Person]| {
-        names.iter().map(|name| format!("{} at {}", name.subject, name.issuer)).collect::<Vec<_>>().join(", ")
-    };
-    let one = |one: &countersign_protocol::person::Involved| Involvement {
-        named: Named::of(&one.entity),
-        part: words::role(one.role),
-        names: names(&one.names),
-    };
-    question.involved.iter().map(one).collect()
 }
 
 fn called(names: &Names, person: &Person) -> String {

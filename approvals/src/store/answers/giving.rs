@@ -208,6 +208,10 @@ impl Tx<'_> {
         let entry = Entry::event(event).by(&answer.person).detail(reason.clone());
         let members = given.members(&ticket, &answer, entry.members(id))?;
         self.record_as(id, entry, members).await?;
+        if alone {
+            // Whatever becomes of the request: somebody has tried.
+            self.open_review(&ticket, &answer.person).await?;
+        }
         match given.kind {
             Kind::Approve | Kind::BreakGlass => self.approve_if_enough(&ticket, signer).await?,
             Kind::Reject => {

@@ -1,0 +1,75 @@
+//! What happened before a request: how it differs from the last like it, and what else its principal asked for.
+
+use countersign_protocol::Token;
+use countersign_view::words::Named;
+use countersign_view::{Change, View, changes};
+
+use super::exact::view;
+use crate::app::App;
+use crate::auth::Session;
+use crate::inbox::words;
+use crate::store::StoreError;
+use crate::store::tickets::Ticket;
+
+/// The most differences to show.
+const MOST_CHANGES: usize = 50;
+/// The most of one value to show in a comparison, bytes: all of what is now stands in the request itself.
+const LONGEST: usize = 200;
+
+/// How a request differs from the last approved one like it.
+pub(super) struct Before {
+    pub(super) ticket: Token,
+    pub(super) who: String,
+    pub(super) at: String,
+    pub(super) changes: Vec<Change>,
+    /// How many more there are.
+    pub(super) more: usize,
+}
+
+/// Another request of the same principal.
+pub(super) struct Other {
+    pub(super) ticket: Token,
+    pub(super) action: Named,
+    pub(super) resource: Named,
+    pub(super) state: &'static str,
+    pub(super) at: String,
+}
+
+impl Other {
+    pub(super) fn of(ticket: &Ticket) -> Self {
+        Self {
+            ticket: ticket.id,
+            action: Named::of(&ticket.question.cedar.action),
+            resource: Named::of(&ticket.question.cedar.resource),
+            state: words::state(ticket.state),
+            at: words::utc(ticket.asked_at),
+        }
+    }
+}
+
+/// The differences from the last request like it that was approved and that the viewer may see.
+pub(super) async fn before(
+    app: &App,
+    ticket: &Ticket,
+    now: &View,
+    session: &Session,
+) -> Result<Option<Before>, StoreError> {
+    let Some(last) = app.store.last_like(ticket, &session.member).await? else { return Ok(None) };
+    let mut changes = changes(&view(&last), now);
+    let more = changes.len().saturating_sub(MOST_CHANGES);
+    changes.truncate(MOST_CHANGES);
+    for change in &mut changes {
+        for value in [&mut change.before, &mut change.now].into_iter().flatten() {
+            shorten(value);
+        }
+    }
+    let who = Named::of(&last.principal).id;
+    Ok(Some(Before { ticket: last.id, who, at: words::utc(last.asked_at), changes, more }))
+}
+
+fn shorten(value: &mut String) {
+    if value.len() > LONGEST {
+        value.truncate(value.floor_char_boundary(LONGEST));
+        value.push('…');
+    }
+}
