@@ -37,6 +37,7 @@ pub struct Alone {
     pub gateway: String,
     /// The administrator's API token, for everything.
     pub token: String,
+    root: Login,
     http: Client,
     process: Process,
 }
@@ -68,12 +69,22 @@ impl Alone {
         let serve = [&["--listen", "127.0.0.1:0"], &UNLIMITED[..], options].concat();
         let (process, ready) = Process::ready("approvals", command(&serve).into(), folder).await?;
         let (url, http) = (format!("http://{}", text(&ready, "listening")?), Client::new());
-        let mut alone = Self { url, gateway, token: String::new(), http, process };
-        let log_in = json!({ "user": "root", "password": root.password, "totp": root.code(0)? });
-        let session = text(&alone.post("/v1/sessions", "", &log_in).await?, "session")?;
+        let mut alone = Self { url, gateway, token: String::new(), root, http, process };
+        let session = alone.session(0).await?;
         let scopes = json!({ "name": "all", "scopes": ["read", "answer", "audit", "admin"], "days": 1 });
         alone.token = text(&alone.post("/v1/tokens", &session, &scopes).await?, "token")?;
         Ok(alone)
+    }
+
+    /// A session of the administrator's, whose second factor was proven with the code of that many seconds from now: each
+    /// code counts once, and only one that is later than the last.
+    ///
+    /// # Errors
+    /// When the service does not let them in.
+    pub async fn session(&self, ahead: i64) -> Result<String> {
+        let Self { root, .. } = self;
+        let log_in = json!({ "user": "root", "password": root.password, "totp": root.code(ahead)? });
+        text(&self.post("/v1/sessions", "", &log_in).await?, "session")
     }
 
     /// Asks for what takes `quorum` of sre, through a waiter; gives the ticket and the hash of what is shown.

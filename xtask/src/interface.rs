@@ -32,7 +32,10 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     let service = runtime.block_on(Alone::start(&binary, folder.path(), None, &OPTIONS))?;
     let (ticket, _) = runtime.block_on(service.ask(1, 1, 2))?;
     let config = folder.path().join("schemathesis.toml");
-    std::fs::write(&config, format!("[parameters]\n\"path.ticket\" = \"{}\"\n", ticket))?;
+    // There is such a request, and there are such people until somebody removes them.
+    let parameters = [("ticket", ticket.as_str()), ("subject", "ada"), ("group", "sre")];
+    let parameters = parameters.map(|(name, value)| format!("\"path.{name}\" = \"{value}\"\n"));
+    std::fs::write(&config, format!("[parameters]\n{}", parameters.concat()))?;
     let check = |credential: &str, words: &[&str]| {
         let mut check = Command::new(&tool);
         check.arg("--config-file").arg(&config).arg("run").arg(format!("{}/v1/openapi.json", service.url));
@@ -47,7 +50,11 @@ pub fn test(workspace: &Workspace) -> Result<()> {
         ["--include-tag", "gateways", "--exclude-path", "/v1/evidence", "--exclude-checks", checks];
     check(&service.gateway, &gateways)?;
     // What changes until nobody hears of it is no reply.
-    check(&service.token, &["--exclude-tag", "gateways", "--exclude-path", "/v1/live"])
+    let people = ["--exclude-tag", "gateways", "--exclude-path", "/v1/live"];
+    check(&service.token, &people)?;
+    // Somebody in person, who has proven a second factor, does more than any token; who has logged out does not.
+    let session = runtime.block_on(service.session(30))?;
+    check(&session, &[&people[..], &["--exclude-operation-id", "log_out"]].concat())
 }
 
 fn install(workspace: &Workspace) -> Result<PathBuf> {

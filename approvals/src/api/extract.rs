@@ -9,12 +9,17 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use countersign_protocol::approval::EVIDENCE;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 use tokio::time::timeout;
 
 use super::LONGEST_BODY;
 use super::problem::Problem;
 use crate::code::Code;
 
+/// From here on not every whole number is a float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 /// How long somebody may take to send a body.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -40,6 +45,23 @@ pub(crate) struct Body<T>(pub(crate) T);
 #[derive(FromRequest)]
 #[from_request(via(axum::Form), rejection(Problem))]
 pub(crate) struct Form<T>(pub(crate) T);
+
+/// A whole number as JSON Schema understands it (2020-12, validation, section 6.1.1): `1.0` is one, too.
+pub(crate) fn whole_number<'de, D: Deserializer<'de>, T: TryFrom<i64>>(from: D) -> Result<T, D::Error> {
+    let number = Number::deserialize(from)?;
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT);
+    let whole = number.as_i64().or_else(|| format!("{:.0}", float()?).parse().ok());
+    whole
+        .and_then(|whole| whole.try_into().ok())
+        .ok_or_else(|| D::Error::custom(format!("`{number}` is no such number")))
+}
+
+/// The same where there may be none.
+pub(crate) fn maybe_whole_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Whole(#[serde(deserialize_with = "whole_number")] i64);
+    Ok(Option::<Whole>::deserialize(from)?.map(|Whole(number)| number))
+}
 
 /// Lines of evidence.
 pub(crate) struct Lines(pub(crate) Vec<String>);

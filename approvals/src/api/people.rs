@@ -47,7 +47,7 @@ pub(crate) struct Wanted {
     /// Only those with all of these words in who, what, to what, method or address; four at most count.
     words: Option<String>,
     /// Only those that come behind this place: `next` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9]{1,18}-[0-9a-f]{32}$")]
     after: Option<String>,
     /// The most requests; 100 when absent.
     #[param(minimum = 1, maximum = 500)]

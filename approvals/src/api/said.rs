@@ -4,6 +4,7 @@ use countersign_protocol::Hash;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::extract::maybe_whole_number;
 use crate::reason::Reason;
 use crate::store::answers::giving::Given;
 use crate::store::answers::{Kind, Narrowed};
@@ -17,9 +18,9 @@ pub(crate) enum NewAnswer {
         #[serde(default)]
         reason: Option<Reason>,
         shown: Hash,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "maybe_whole_number")]
         uses: Option<i64>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "maybe_whole_number")]
         use_within_ms: Option<i64>,
     },
     /// Yes, and no others are needed: for those whom a gate's policy names, with a second factor. Somebody else
@@ -27,9 +28,9 @@ pub(crate) enum NewAnswer {
     BreakGlass {
         reason: Reason,
         shown: Hash,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "maybe_whole_number")]
         uses: Option<i64>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "maybe_whole_number")]
         use_within_ms: Option<i64>,
     },
     /// No, for good; the caller sees the reason.

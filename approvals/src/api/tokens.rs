@@ -7,12 +7,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use countersign_protocol::Token;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::callers::InPerson;
-use super::extract::{Body, Path};
+use super::extract::{Body, Path, whole_number};
 use super::problem::{Failed, Problem};
 use crate::app::App;
 use crate::auth::Session;
@@ -31,10 +32,19 @@ pub(crate) struct NewToken {
     #[schema(min_length = 1, max_length = 100)]
     pub(crate) name: String,
     #[schema(min_items = 1)]
+    #[serde(deserialize_with = "each_once")]
     pub(crate) scopes: BTreeSet<Scope>,
     /// For how many days it lasts.
     #[schema(minimum = 1, maximum = 366)]
+    #[serde(deserialize_with = "whole_number")]
     pub(crate) days: u16,
+}
+
+/// A set: nothing in it twice.
+fn each_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<Scope>, D::Error> {
+    let scopes = Vec::<Scope>::deserialize(from)?;
+    let set: BTreeSet<_> = scopes.iter().copied().collect();
+    if set.len() == scopes.len() { Ok(set) } else { Err(D::Error::custom("a scope is there twice")) }
 }
 
 /// A token that was just made.

@@ -121,14 +121,19 @@ async fn nothing_keeps_a_token_but_its_hash() {
 async fn a_token_needs_a_name_a_scope_and_an_end() {
     let service = Service::start().await;
     let session = service.log_in("ada").await;
-    let good = json!({ "name": "x", "scopes": ["read"], "days": 1 });
-    assert_eq!(service.post("/v1/tokens", &session, good).await.body["code"], "second_factor_missing");
+    for days in [json!(1), json!(1.0)] {
+        let good = json!({ "name": "x", "scopes": ["read"], "days": days });
+        assert_eq!(service.post("/v1/tokens", &session, good).await.body["code"], "second_factor_missing");
+    }
     for new in [
         json!({ "name": " ", "scopes": ["read"], "days": 1 }),
         json!({ "name": "x", "scopes": [], "days": 1 }),
         json!({ "name": "x", "scopes": ["read"], "days": 0 }),
         json!({ "name": "x", "scopes": ["read"], "days": 367 }),
         json!({ "name": "x", "scopes": ["everything"], "days": 1 }),
+        json!({ "name": "x", "scopes": ["read", "read"], "days": 1 }),
+        json!({ "name": "x", "scopes": ["read"], "days": 1.5 }),
+        json!({ "name": "x", "scopes": ["read"], "days": 1e300 }),
     ] {
         assert_eq!(service.post("/v1/tokens", &session, new.clone()).await.status, 422, "{new}");
     }
