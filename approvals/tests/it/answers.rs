@@ -92,7 +92,7 @@ async fn who_may_not_approve_is_refused_and_that_is_kept() {
     // Who has nothing to do with it does not even learn that it exists.
     let eve = service.log_in("eve").await;
     assert_eq!(service.get(&format!("/v1/requests/{ticket}"), &eve).await.status, 404);
-    assert_eq!(service.answer(&eve, &ticket, "approve").await.status, 422);
+    assert_eq!(service.answer(&eve, &ticket, "approve").await.status, 404);
 }
 
 #[tokio::test]

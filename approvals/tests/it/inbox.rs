@@ -169,9 +169,9 @@ async fn what_is_no_text_is_named_by_type_size_and_hash() {
         asked["request"]["headers"][0]["value"]["text"] = json!("image/<png>");
         let ticket = service.open(asked).await;
         let page = browse(&service, &ada, &format!("/inbox/{ticket}"), None).await;
-        let size = format!("<dt>size</dt><dd>{} bytes</dd>", (base64.len() - 4) / 4 * 3 + 2);
+        let size = format!("<span class=\"tag\">no text</span> {} bytes", (base64.len() - 4) / 4 * 3 + 2);
         assert!(page.text.contains(&size) && page.text.contains("image/&lt;png&gt;"), "{}", page.text);
-        assert!(page.text.contains("<dt>SHA-256</dt>"));
+        assert!(page.text.contains(", SHA-256 <code>"));
         assert_eq!(page.text.contains(&base64), shown);
         assert_eq!(
             page.text.contains("value=\"approve\""),

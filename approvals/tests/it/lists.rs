@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_approvals::Limits;
 use serde_json::{Value, json};
 
-use crate::harness::{Service, gate, with_gates};
+use crate::harness::{Service, gate, question, with_gates};
 use crate::inbox::browse;
 
 const MANY: Limits = Limits {
@@ -113,4 +113,111 @@ async fn the_queue_goes_on_on_another_page() {
     let next = next.find(|link| link.starts_with("/inbox?list=yours")).unwrap();
     let second = browse(&service, &ada, &next.replace("&amp;", "&"), None).await.text;
     assert_eq!(second.matches("class=\"row ").count(), 3, "{second}");
+}
+
+/// The same question of another severity or for another host.
+fn about(severity: &str, host: &str) -> Value {
+    let mut question = lapsing("sre", 1_000_000);
+    question["terms"]["severity"] = json!(severity);
+    question["request"]["authority"] = json!(host);
+    question
+}
+
+#[tokio::test]
+async fn lists_are_narrowed_by_severity_and_words() {
+    let service = Service::limited(MANY).await;
+    let low = service.open(about("low", "a_b.example")).await;
+    let medium = service.open(about("medium", "aXb.example")).await;
+    let high = service.open(about("high", "100%.Example")).await;
+    let ada = service.log_in("ada").await;
+    for (query, expected) in [
+        ("", vec![&low, &medium, &high]),
+        ("&severity=high", vec![&high]),
+        ("&words=a_b", vec![&low]),
+        ("&words=AXB", vec![&medium]),
+        ("&words=100%25.example", vec![&high]),
+        ("&words=deployer+production+axb", vec![&medium]),
+        ("&words=deployer&severity=low", vec![&low]),
+        ("&words=nothing", vec![]),
+        ("&words=%5C", vec![]),
+    ] {
+        for state in ["&state=pending", ""] {
+            let mut found = pages(&service, &ada, &format!("{state}{query}"), 2).await.concat();
+            let mut expected: Vec<_> = expected.iter().map(|ticket| (*ticket).clone()).collect();
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{state}{query}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_says_what_came_before_it() {
+    let service = Service::start().await;
+    let ada = service.log_in("ada").await;
+    let mut before = question();
+    before["request"]["body"]["text"] = json!("{\"build\":41,\"canary\":true}");
+    let before = service.open(before).await;
+    service.answer(&ada, &before, "approve").await;
+    let now = service.open(question()).await;
+    let page = browse(&service, &ada, &format!("/inbox/{now}"), None).await.text;
+    let row = |field: &str, was: &str, is: &str| {
+        format!("<th scope=\"row\"><code>Body: body.{field}</code></th><td>{was}</td><td>{is}</td>")
+    };
+    let build = row("build", "<del><code>41</code></del>", "<ins><code>42</code></ins>");
+    let canary = row("canary", "<del><code>true</code></del>", "<span class=\"quiet\">not there</span>");
+    assert!(page.contains(&build) && page.contains(&canary), "{page}");
+    assert!(page.contains(&format!("<a href=\"/inbox/{before}\"><b>create</b>")), "what else it did: {page}");
+    // Whoever may not see the one before learns nothing of it.
+    let mut other = with_gates(&[gate("dba", 1)]);
+    other["request"]["body"]["text"] = json!("{\"build\":43}");
+    let other = service.open(other).await;
+    let page = browse(&service, &service.log_in("dan").await, &format!("/inbox/{other}"), None).await.text;
+    assert!(!page.contains("<del>") && !page.contains(&before), "{page}");
+}
+
+#[tokio::test]
+async fn many_are_rejected_at_once_and_each_by_who_may() {
+    let service = Service::start().await;
+    let (ada, dan) = (service.log_in("ada").await, service.log_in("dan").await);
+    let (one, two) =
+        (service.open(lapsing("sre", 1_000_000)).await, service.open(lapsing("sre", 1_000_000)).await);
+    let other = service.open(lapsing("dba", 1_000_000)).await;
+    let page = browse(&service, &ada, "/inbox", None).await;
+    let csrf = page.field("csrf");
+    let chosen = async |ticket: &str| {
+        format!("&request={ticket}%3A{}", service.show(ticket).await["shown"].as_str().unwrap())
+    };
+    let form = format!(
+        "csrf={csrf}&preset=Talk+to+us+first&reason=please{}{}{}",
+        chosen(&one).await,
+        chosen(&two).await,
+        chosen(&other).await
+    );
+    let sent = browse(&service, &ada, "/inbox/reject", Some(&form)).await;
+    assert_eq!((sent.status.as_u16(), sent.location()), (303, "/inbox?rejected=2&failed=1"));
+    for ticket in [&one, &two] {
+        let shown = service.show(ticket).await;
+        assert_eq!(
+            (&shown["state"], &shown["answers"][0]["reason"]),
+            (&json!("rejected"), &json!("Talk to us first: please"))
+        );
+    }
+    assert_eq!(service.show(&other).await["state"], "pending");
+    let page = browse(&service, &ada, sent.location(), None).await.text;
+    assert!(page.contains("2 rejected. 1 could not be"), "{page}");
+    for (bad, status) in [
+        (form.replace(&csrf, "x"), 403),
+        (format!("csrf={csrf}&reason=x"), 400),
+        (format!("csrf={csrf}&reason=x&request=1"), 400),
+        (format!("csrf={csrf}&reason=+{}", chosen(&other).await), 422),
+        (format!("csrf={csrf}&reason=x&kind=approve{}", chosen(&other).await), 400),
+    ] {
+        assert_eq!(browse(&service, &ada, "/inbox/reject", Some(&bad)).await.status, status, "{bad}");
+    }
+    let mine = browse(&service, &ada, "/inbox/mine", None).await.text;
+    assert_eq!(mine.matches("<b>rejected</b>").count(), 2, "{mine}");
+    let history = browse(&service, &ada, "/inbox/history?words=production&severity=", None).await.text;
+    assert_eq!(history.matches("class=\"row ").count(), 2, "{history}");
+    assert!(!browse(&service, &dan, "/inbox/history", None).await.text.contains("class=\"row "));
 }

@@ -1,6 +1,6 @@
 //! The request as it is rendered for everybody, and what of it a page leaves out until it is asked for.
 
-use countersign_view::{Label, Part, Row, Topic, Value, View};
+use countersign_view::{Bytes, Label, Part, Row, Topic, Value, View};
 
 use super::Extent;
 use crate::store::tickets::Ticket;
@@ -87,7 +87,8 @@ fn cut(row: &Row, room: usize) -> Option<Row> {
     let value = match &row.value {
         Value::Line(text) => Value::Line(start(text)),
         Value::Lines(text) | Value::Tree(_, Some(text)) => Value::Lines(start(text)),
-        Value::Tree(_, None) | Value::Bytes(_) | Value::Redacted { .. } | Value::Nothing => return None,
+        Value::Bytes(bytes) => Value::Bytes(Bytes { base64: String::new(), ..bytes.clone() }),
+        Value::Tree(_, None) | Value::Redacted { .. } | Value::Nothing => return None,
     };
     Some(Row { value, ..row.clone() })
 }
