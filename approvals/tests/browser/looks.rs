@@ -1,4 +1,5 @@
-//! Pictures of the pages, below `target/screenshots`, for people to look at; and that nothing is wider than a phone.
+//! Pictures of the pages, below `target/screenshots`, for people to look at; that nothing is wider than a phone, and
+//! that axe finds nothing that some people could not use.
 
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::approver::{glazed, high};
 use crate::chromium::Browser;
 use crate::harness::{code, question};
-use crate::site::Site;
+use crate::site::{Site, installed};
 
 async fn picture(browser: &Browser, name: &str) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../screenshots");
@@ -24,11 +25,21 @@ async fn picture(browser: &Browser, name: &str) {
             let shot = browser.chromium("Page.captureScreenshot", whole).await;
             let bytes = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
             std::fs::write(folder.join(format!("{name}-{width}-{scheme}.png")), bytes).unwrap();
+            is_usable_by_all(browser, &format!("{name}, {width} wide, {scheme}")).await;
         }
         let wide = browser.run("return document.documentElement.scrollWidth;", vec![]).await;
-        assert_eq!(wide, json!(width), "{name} scrolls sideways");
+        assert!(wide.as_i64().unwrap() <= width, "{name} scrolls sideways: {wide}");
     }
     browser.is_clean().await;
+}
+
+/// Holds a page against the rules of axe-core: WCAG 2.2, levels A and AA, and its best practices.
+async fn is_usable_by_all(browser: &Browser, name: &str) {
+    let axe = std::fs::read_to_string(installed().join("node_modules/axe-core/axe.min.js")).unwrap();
+    let run = "return axe.run(document).then(found => found.violations.map(one =>
+        [one.id, one.help, one.nodes.map(node => node.html.slice(0, 200) + ' ' + node.failureSummary)]));";
+    let found = browser.run(&format!("{axe}; {run}"), vec![]).await;
+    assert_eq!(found, json!([]), "{name}: {found:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,6 +71,7 @@ async fn pages_fit_phones_and_desks_in_both_schemes() {
     picture(&browser, "glass").await;
     browser.goto(&site.at("/inbox")).await;
     picture(&browser, "queue").await;
+    requests(&site, &browser).await;
     browser.goto(&site.at("/v1/openapi")).await;
     picture(&browser, "interface").await;
     site.service.sql("UPDATE accounts SET totp = NULL, totp_since = NULL WHERE subject = 'dan'").await;
@@ -71,4 +83,45 @@ async fn pages_fit_phones_and_desks_in_both_schemes() {
     browser.click("form[action='/account/codes'] button").await;
     browser.find(".secret").await;
     picture(&browser, "codes").await;
+}
+
+/// Requests of all kinds, and what is left of them.
+async fn requests(site: &Site, browser: &Browser) {
+    let cid = site.service.log_in("cid").await;
+    let before = site.service.open(question()).await;
+    site.service.answer(&cid, &before, "approve").await;
+    let mut hostile = question();
+    hostile["request"]["authority"] = json!("dеploy.example");
+    hostile["request"]["path"] = json!("/deployments?env=prod\u{202e}tset&x=<b>*bold*</b>");
+    hostile["request"]["body"] =
+        json!({ "text": "{\"build\":43,\"build\":44,\"note\":\"<!channel> \u{200b}\"}" });
+    hostile["request"]["headers"] = json!([
+        { "name": "authorization", "value": { "redacted": { "bytes": 812 } }, "bound": false },
+        { "name": "x-signature", "value": { "base64": "iVBORw0KGgoAAAANSUhEUg==" }, "bound": true },
+    ]);
+    let hostile = site.service.open(hostile).await;
+    browser.goto(&site.at(&format!("/inbox/{hostile}"))).await;
+    picture(browser, "hostile").await;
+    let mut tool = question();
+    let call = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {
+        "name": "delete_branch", "arguments": { "repository": "web", "branch": "main", "force": true } } });
+    tool["request"]["authority"] = json!("mcp.example");
+    tool["request"]["path"] = json!("/mcp");
+    tool["request"]["body"] = json!({ "text": call.to_string() });
+    let tool = site.service.open(tool).await;
+    browser.goto(&site.at(&format!("/inbox/{tool}"))).await;
+    browser.click("details.say:has(summary.reject) summary").await;
+    picture(browser, "tool").await;
+    site.service.answer(&cid, &tool, "reject").await;
+    site.service.answer(&cid, &hostile, "flag").await;
+    for _ in 0..4 {
+        site.service.open(question()).await;
+    }
+    browser.goto(&site.at("/inbox")).await;
+    browser.click("details.bulk summary").await;
+    picture(browser, "queue-full").await;
+    browser.goto(&site.at("/inbox/history?words=production")).await;
+    picture(browser, "history").await;
+    browser.goto(&site.at("/inbox/mine")).await;
+    picture(browser, "mine").await;
 }

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use crate::databases::fresh;
 use crate::harness::{Service, open_at, prepare};
 
-/// The provider's package, as the registry has it.
-const PACKAGE: &str = "oidc-provider@9.13.3";
+/// The provider, and what finds pages that some people cannot use, as the registry has them.
+const PACKAGES: [&str; 2] = ["oidc-provider@9.13.3", "axe-core@4.14.1"];
 
 /// A service that a browser reaches.
 pub(crate) struct Site {
@@ -39,18 +39,26 @@ impl Drop for Provider {
     }
 }
 
-/// The folder where the package is.
-fn installed() -> &'static PathBuf {
+/// The folder where the packages are.
+pub(crate) fn installed() -> &'static PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("oidc-provider");
         std::fs::create_dir_all(&folder).unwrap();
         let marker = folder.join("installed");
-        if std::fs::read_to_string(&marker).unwrap_or_default() != PACKAGE {
+        if std::fs::read_to_string(&marker).unwrap_or_default() != PACKAGES.join(" ") {
             std::fs::write(folder.join("package.json"), "{\"private\":true,\"type\":\"module\"}").unwrap();
-            let words = ["install", "--silent", "--no-audit", "--no-fund", PACKAGE];
-            assert!(Command::new("npm").args(words).current_dir(&folder).status().unwrap().success());
-            std::fs::write(&marker, PACKAGE).unwrap();
+            let words = ["install", "--silent", "--no-audit", "--no-fund"];
+            assert!(
+                Command::new("npm")
+                    .args(words)
+                    .args(PACKAGES)
+                    .current_dir(&folder)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            std::fs::write(&marker, PACKAGES.join(" ")).unwrap();
         }
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/provider.mjs");
         std::fs::copy(program, folder.join("provider.mjs")).unwrap();
