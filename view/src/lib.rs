@@ -35,16 +35,16 @@ pub enum Topic {
     Asked,
     /// Which gates are shut, and why.
     Why,
-    /// Who takes part.
-    People,
     /// What the caller says about it.
     Said,
-    /// What a yes covers.
-    Terms,
     /// Method, address, query.
     Sent,
     /// The body, or the tool call that it is.
     Body,
+    /// Who takes part.
+    People,
+    /// What a yes covers.
+    Terms,
     /// Header and trailer fields.
     Headers,
     /// What the policy saw.

@@ -13,11 +13,11 @@ pub(crate) fn of(question: &Question) -> Vec<Part> {
     let parts = [
         (Topic::Asked, asked(question)),
         (Topic::Why, question.gates.iter().flat_map(gate).collect()),
-        (Topic::People, people(question)),
         (Topic::Said, said(question)),
-        (Topic::Terms, terms(&question.terms)),
         (Topic::Sent, sent(&question.request)),
         (Topic::Body, body(&question.request)),
+        (Topic::People, people(question)),
+        (Topic::Terms, terms(&question.terms)),
         (Topic::Headers, headers(&question.request)),
         (Topic::Facts, facts(question)),
     ];
