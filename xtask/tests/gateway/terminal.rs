@@ -76,10 +76,10 @@ async fn answered(world: &World) -> Result<()> {
     ensure!(ben.said(&["ls"], "").await?.contains(request.path()), "it is not listed");
     let shown = ben.said(&["show", short], "").await?;
     ensure!(
-        shown.contains("by-hand is due") && shown.contains("(not bound)"),
+        shown.contains("by-hand is due") && shown.contains("! not bound"),
         "it is not shown whole: {shown}"
     );
-    let hash = shown.lines().last().and_then(|line| line.strip_prefix("shown     ")).context("no hash")?;
+    let hash = shown.lines().last().and_then(|line| line.strip_prefix("shown ")).context("no hash")?;
     let asked = ben.refused(&["approve", short]).await?;
     ensure!(asked.contains("--shown"), "nobody is there to say yes: {asked}");
     let other = ben.refused(&["approve", short, "--shown", &"0".repeat(64)]).await?;
