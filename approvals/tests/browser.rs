@@ -29,3 +29,6 @@ mod proof;
 #[cfg(test)]
 #[path = "browser/site.rs"]
 mod site;
+#[cfg(test)]
+#[path = "browser/speed.rs"]
+mod speed;

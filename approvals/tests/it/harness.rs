@@ -64,7 +64,15 @@ pub(crate) async fn open_at(
     url: &str,
     login: LoginSettings,
 ) -> Arc<App> {
-    let limits = Limits { asked_per_minute: u32::MAX, open_per_principal: 10_000, ..Limits::default() };
+    const MANY: u32 = 20_000;
+    let limits = Limits {
+        open: MANY,
+        open_per_audience: MANY,
+        open_per_principal: MANY,
+        open_per_gate: MANY,
+        asked_per_minute: u32::MAX,
+        ..Limits::default()
+    };
     open_with(folder, database, (url, login), limits).await
 }
 
