@@ -8,6 +8,7 @@ pub(crate) mod totp;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_protocol::person::Person;
 use countersign_protocol::{Hash, Token, UnixMillis};
@@ -15,8 +16,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
-use crate::people::Name;
-use crate::people::{Member, OTP};
+use crate::people::{Member, Name, OTP};
 use crate::random;
 use crate::store::sessions::By;
 use crate::store::tokens::Scope;
@@ -30,8 +30,10 @@ const PASSWORD: &str = "pwd";
 /// How long a proven second factor counts, milliseconds.
 const OTP_LASTS: UnixMillis = 15 * 60 * 1000;
 
-/// The most log-ins at a time: what two cores hash in about half a second.
-const MOST_AT_ONCE: usize = 16;
+/// The most who wait at an entrance: what two cores hash in about ten seconds.
+const MOST_WAITING: usize = 512;
+/// How long somebody waits there.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What somebody logs in with.
 #[derive(Deserialize, ToSchema)]
@@ -114,22 +116,43 @@ pub(crate) struct Auth {
     site: RelyingParty,
     /// Whether passwords are taken.
     passwords: bool,
-    /// Who waits to log in, or does; all others are sent away at once.
-    entrance: Semaphore,
-    /// A password hash takes 19 MiB and a core: two at a time, whoever asks. Whoever may hash may also write
-    /// that they try, so a flood of strangers leaves the one writer to others.
+    /// For browsers that somebody has logged in with before: what strangers do at theirs holds up nobody here.
+    known: Entrance,
+    strangers: Entrance,
+}
+
+/// Where people wait to have their password hashed, which takes 19 MiB and a core.
+struct Entrance {
+    /// Who waits, or is there; all others are sent away at once.
+    places: Semaphore,
+    /// Whoever may hash may also write that they try, so a flood leaves the one writer to others.
     hashing: Arc<Semaphore>,
+}
+
+impl Entrance {
+    fn new(at_once: usize) -> Self {
+        Self { places: Semaphore::new(MOST_WAITING), hashing: Arc::new(Semaphore::new(at_once)) }
+    }
+
+    /// Waits for one's turn, in the order of coming.
+    async fn enter(&self) -> Result<OwnedSemaphorePermit, LoginError> {
+        let _place = self.places.try_acquire().map_err(|_| LoginError::Busy)?;
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.hashing).acquire_owned()).await;
+        turn.ok().and_then(Result::ok).ok_or(LoginError::Busy)
+    }
+}
+
+/// What a guess counts as.
+enum Attempt {
+    /// One from a browser that the account's owner has logged in with.
+    Known(String),
+    /// One at the name.
+    Stranger(String),
 }
 
 impl Auth {
     pub(crate) fn new(store: Arc<Store>, site: RelyingParty, passwords: bool) -> Self {
-        Self {
-            store,
-            site,
-            passwords,
-            entrance: Semaphore::new(MOST_AT_ONCE),
-            hashing: Arc::new(Semaphore::new(2)),
-        }
+        Self { store, site, passwords, known: Entrance::new(1), strangers: Entrance::new(2) }
     }
 
     /// Whether there is a log-in by password.
@@ -146,11 +169,13 @@ impl Auth {
         if !self.passwords {
             return Err(LoginError::NoPasswords);
         }
-        let _entered = self.entrance.try_acquire().map_err(|_| LoginError::Busy)?;
-        let permit = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| LoginError::Busy)?;
         // A name that cannot be one is nobody's: PostgreSQL would not even look for it.
         let person = credentials.user.parse::<Name>().ok().map(|name| self.store.local(name.as_str()));
-        let attempt = self.attempt(&credentials.user, person.as_ref(), browser).await?;
+        let (entrance, attempt) = match self.attempt(&credentials.user, person.as_ref(), browser).await? {
+            Attempt::Known(attempt) => (&self.known, attempt),
+            Attempt::Stranger(attempt) => (&self.strangers, attempt),
+        };
+        let permit = entrance.enter().await?;
         self.begin(&attempt).await?;
         let member = self.recognise(permit, person.as_ref(), credentials.password).await?;
         let code = credentials.totp.filter(|code| !code.trim().is_empty());
@@ -166,19 +191,19 @@ impl Auth {
         Ok(Entered { session, browser })
     }
 
-    /// What a guess counts as: one at the name, or one from a browser that its owner has logged in with. So whoever
-    /// guesses elsewhere keeps nobody from their own browser. Names that nobody has count like others.
+    /// What a guess counts as. Whoever guesses elsewhere keeps nobody from their own browser. Names that nobody has
+    /// count like others.
     async fn attempt(
         &self,
         user: &str,
         person: Option<&Person>,
         browser: Option<&str>,
-    ) -> Result<String, StoreError> {
+    ) -> Result<Attempt, StoreError> {
         Ok(match (person, browser) {
             (Some(person), Some(browser)) if self.store.knows_browser(person, browser).await? => {
-                format!("browser {browser} {user}")
+                Attempt::Known(format!("browser {browser} {user}"))
             }
-            _ => format!("password {user}"),
+            _ => Attempt::Stranger(format!("password {user}")),
         })
     }
 

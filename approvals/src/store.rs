@@ -25,6 +25,7 @@ pub(crate) mod own_sessions;
 pub(crate) mod passkeys;
 pub(crate) mod past;
 pub(crate) mod readers;
+mod rendered;
 pub(crate) mod reviews;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
@@ -134,7 +135,9 @@ impl Store {
         let Pools { writer, reader } = database.open().await?;
         let (bells, changes) = (Bells::default(), watch::Sender::new(0));
         let closing = watch::Sender::new(false);
-        Ok(Self { closing, database, issuer: issuer.into(), limits, writer, reader, bells, changes })
+        let store = Self { closing, database, issuer: issuer.into(), limits, writer, reader, bells, changes };
+        store.render_again().await?;
+        Ok(store)
     }
 
     /// Begins to write.

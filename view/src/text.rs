@@ -38,9 +38,10 @@ impl fmt::Display for Row {
         write!(f, "  {}:", self.label)?;
         match &self.value {
             Value::Line(text) => writeln!(f, " {}", Visible(text, Lines::One))?,
-            Value::Redacted { bytes } => writeln!(f, " [redacted at the gateway, {bytes} bytes]")?,
-            Value::Nothing => writeln!(f, " [nothing]")?,
-            Value::Bytes(bytes) => writeln!(f, " [{bytes}]")?,
+            // No text of the request's has this bracket: it is always named there.
+            Value::Redacted { bytes } => writeln!(f, " ⟨redacted at the gateway, {bytes} bytes⟩")?,
+            Value::Nothing => writeln!(f, " ⟨nothing⟩")?,
+            Value::Bytes(bytes) => writeln!(f, " ⟨{bytes}⟩")?,
             Value::Lines(text) => {
                 writeln!(f)?;
                 // Each line has a mark of its own, so that none passes for one of the rendering's.

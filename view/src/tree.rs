@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 
 use crate::visible::{Lines, Visible};
 
+/// The longest text that is taken apart, bytes; what is longer is shown as it was sent.
+const LONGEST: usize = 256 * 1024;
 /// How deep a tree goes; what lies deeper is shown as it was sent.
 const DEEPEST: usize = 32;
 
@@ -51,10 +53,12 @@ impl<'de> Visitor<'de> for MembersVisitor {
 }
 
 impl Node {
-    /// The tree of `text`, when it is a JSON object or array.
+    /// The tree of `text`, when it is a JSON object or array and not too long for one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let node = Self::nested(text.trim(), DEEPEST)?;
+        // What JSON takes for white space (RFC 8259, section 2): other spaces are no part of it.
+        let inner = text.trim_matches([' ', '\t', '\r', '\n']);
+        let node = (inner.len() <= LONGEST).then(|| Self::nested(inner, DEEPEST)).flatten()?;
         (!matches!(node, Self::Leaf(_))).then_some(node)
     }
 
@@ -168,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_object_has_no_tree() {
-        for text in ["", "1", "\"a\"", "{\"a\":1} x", "{'a':1}", "a=1"] {
+        for text in ["", "1", "\"a\"", "\u{a0}{}", "{}\u{3000}", "{\"a\":1} x", "{'a':1}", "a=1"] {
             assert!(Node::parse(text).is_none(), "{text}");
         }
     }

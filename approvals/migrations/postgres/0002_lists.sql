@@ -22,6 +22,8 @@ FROM tickets, json_array_elements(replace(question, '\u0000', '\ufffd')::json ->
 ALTER TABLE tickets ADD COLUMN severity TEXT NOT NULL DEFAULT 'medium';
 ALTER TABLE tickets ADD COLUMN action TEXT NOT NULL DEFAULT '';
 ALTER TABLE tickets ADD COLUMN search TEXT NOT NULL DEFAULT '';
+-- The version of the rendering that `shown` is the hash of.
+ALTER TABLE tickets ADD COLUMN rendering BIGINT NOT NULL DEFAULT 0;
 UPDATE tickets SET severity = coalesce(asked.it -> 'terms' ->> 'severity', 'medium'),
     action = coalesce(asked.it -> 'cedar' ->> 'action', ''),
     search = lower(concat_ws(' ', asked.it -> 'cedar' ->> 'principal', asked.it -> 'cedar' ->> 'action',

@@ -21,6 +21,8 @@ FROM tickets, json_each(tickets.question, '$.involved') AS one, json_each(one.va
 ALTER TABLE tickets ADD COLUMN severity TEXT NOT NULL DEFAULT 'medium';
 ALTER TABLE tickets ADD COLUMN action TEXT NOT NULL DEFAULT '';
 ALTER TABLE tickets ADD COLUMN search TEXT NOT NULL DEFAULT '';
+-- The version of the rendering that `shown` is the hash of.
+ALTER TABLE tickets ADD COLUMN rendering INTEGER NOT NULL DEFAULT 0;
 UPDATE tickets SET severity = coalesce(question ->> '$.terms.severity', 'medium'),
     action = coalesce(question ->> '$.cedar.action', ''),
     search = lower(concat_ws(' ', question ->> '$.cedar.principal', question ->> '$.cedar.action',

@@ -25,7 +25,7 @@ pub(crate) const COOKIE: &str = "__Host-countersign_session";
 pub(crate) const BROWSER: &str = "__Host-countersign_browser";
 
 /// What an open page sends that fetches itself again.
-const REFRESH: &str = "countersign-refresh";
+pub(crate) const REFRESH: &str = "countersign-refresh";
 
 /// The gateway whose token came along, or whose certificate the connection has.
 pub(crate) struct Caller(pub(crate) Arc<Gateway>);

@@ -14,9 +14,13 @@ use crate::app::App;
 use crate::code::Code;
 use crate::store::evidence::{Break, Filter, LINES};
 
+/// The header that names the producer which the service itself is.
+const PRODUCER: &str = "countersign-producer";
+
 /// Read evidence: the lines as they were made, each lane in order
 #[utoipa::path(get, path = "/v1/evidence", tag = "auditors", params(Filter),
-    responses((status = 200, description = "Records, one a line", body = String, content_type = "application/x-ndjson"), Failed))]
+    responses((status = 200, description = "Records, one a line", body = String, content_type = "application/x-ndjson",
+        headers(("countersign-producer" = String, description = "The producer that the service itself is"))), Failed))]
 pub(crate) async fn lines(
     State(app): State<Arc<App>>,
     _: Auditor,
@@ -31,7 +35,8 @@ pub(crate) async fn lines(
     if !text.is_empty() {
         text.push('\n');
     }
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text))
+    let own = app.store.own_producer().await?.unwrap_or_default();
+    Ok(([(header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()), (PRODUCER, own)], text))
 }
 
 /// List where evidence does not hold together

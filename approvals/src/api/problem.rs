@@ -153,7 +153,7 @@ impl From<tokio::task::JoinError> for Problem {
 impl From<KeepError> for Problem {
     fn from(error: KeepError) -> Self {
         let code = match error {
-            KeepError::Malformed(_) => Code::MalformedEvidence,
+            KeepError::Malformed(_) | KeepError::OwnKind(_) => Code::MalformedEvidence,
             KeepError::Foreign(_) => Code::ForeignProducer,
             KeepError::Conflict(_) => Code::EvidenceConflict,
             KeepError::Store(error) => return error.into(),

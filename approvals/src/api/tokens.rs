@@ -80,6 +80,10 @@ pub(crate) async fn made(app: &App, session: &Session, new: NewToken) -> Result<
         return Err(Problem::new(Code::BadToken, detail));
     }
     app.auth.must_change(session).await?;
+    if new.scopes.contains(&Scope::Admin) && !app.auth.is_proven(session).await? {
+        let detail = "a token for administration is made with a second factor, proven lately";
+        return Err(Problem::new(Code::SecondFactorMissing, detail));
+    }
     let (person, lasts) = (&session.member.person, i64::from(new.days) * 24 * 60 * 60 * 1000);
     let mut tx = app.store.write().await?;
     let (token, about) = tx.make_token(person, name, new.scopes, lasts).await?;

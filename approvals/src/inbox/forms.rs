@@ -131,7 +131,7 @@ async fn done(
 ) -> Result<Response, Trouble> {
     match done {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(problem) => request::page(app, session, id, extent, Some(problem)).await,
+        Err(problem) => request::page(app, session, id, extent, problem).await,
     }
 }
 

@@ -9,28 +9,31 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State as AppState;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use countersign_protocol::request::{Question, Severity};
 use countersign_protocol::{Token, UnixMillis};
 use countersign_view::words::{Named, lasting, severity};
-use countersign_view::{Label, Topic, Value, visible};
+use countersign_view::{Label, Topic, Value, View as Rendering, visible};
 use serde::Deserialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::html;
 use super::page::{LoggedIn, Trouble, Viewer};
 use super::text::{Tree, Visible};
 use super::words::{self, Deadline};
+use crate::api::callers::REFRESH;
 use crate::api::extract::{Path, Query};
 use crate::api::people::seen;
 use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
+use crate::store::StoreError;
 use crate::store::answers::{Kind, lacking, may_stop, needed};
 use crate::store::history::Entry;
 use crate::store::tickets::Ticket;
 use crate::store::waiters::Waiting;
-use before::{Before, Other, before};
+use before::{Before, Other};
 use choice::{Choice, Means, choose, glass_by};
 pub(super) use exact::is_folded;
 use exact::{Shown, shown, view};
@@ -77,6 +80,9 @@ pub(super) const PRESETS: [&str; 4] = [
     "It looks like a mistake",
 ];
 
+/// How long a question is at least that is rendered in turn with others, bytes.
+const LONG_FROM: usize = 64 * 1024;
+
 /// The most of a path that stands in the headline, bytes.
 const LONGEST_PATH: usize = 300;
 
@@ -99,9 +105,15 @@ pub(super) async fn show(
     LoggedIn(session): LoggedIn,
     Path(id): Path<Token>,
     Query(view): Query<View>,
+    headers: HeaderMap,
 ) -> Result<Response, Trouble> {
     let extent = if view.full.is_some() { Extent::Full } else { Extent::Folded };
-    page(&app, &session, id, extent, None).await
+    let mut page = read(&app, &session, id, extent).await?;
+    // An open page fetches itself again for what has changed since; what is bound never does.
+    if !headers.contains_key(REFRESH) {
+        page.with_request(&app, &session, extent).await?;
+    }
+    write(StatusCode::OK, page).await
 }
 
 /// The page, with what went wrong when somebody just tried to answer.
@@ -110,8 +122,16 @@ pub(super) async fn page(
     session: &Session,
     id: Token,
     extent: Extent,
-    problem: Option<Problem>,
+    problem: Problem,
 ) -> Result<Response, Trouble> {
+    let mut page = read(app, session, id, extent).await?;
+    page.with_request(app, session, extent).await?;
+    page.problem = Some(problem.detail);
+    write(problem.status, page).await
+}
+
+/// All of a page but the request itself.
+async fn read(app: &App, session: &Session, id: Token, extent: Extent) -> Result<RequestPage, Problem> {
     let ticket = seen(app, session, id).await?;
     let answers = app.store.answers(&ticket).await?;
     let history = app.store.history(id).await?;
@@ -120,16 +140,14 @@ pub(super) async fn page(
     let names = app.store.names(people).await?;
     let review = app.store.review(id).await?;
     let waiting = app.store.waiting(id).await?;
-    let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let need = needed(&ticket, &answers);
-    let question = &ticket.question;
-    let view = view(&ticket);
-    let page = RequestPage {
+    let cedar = &ticket.question.cedar;
+    Ok(RequestPage {
         viewer: Viewer::of(session, ""),
-        problem: problem.map(|problem| problem.detail),
-        who: Named::of(&question.cedar.principal),
-        action: Named::of(&question.cedar.action),
-        resource: Named::of(&question.cedar.resource),
+        problem: None,
+        who: Named::of(&cedar.principal),
+        action: Named::of(&cedar.action),
+        resource: Named::of(&cedar.resource),
         have: need.saturating_sub(lacking(&ticket, &answers)),
         need,
         deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
@@ -147,15 +165,49 @@ pub(super) async fn page(
         uses: app.store.uses(id).await?.iter().map(used).collect(),
         open_end: words::open_end(&ticket),
         history: history.into_iter().map(|entry| happened(&names, entry)).collect(),
-        parts: shown(&view, extent),
-        before: before(app, &ticket, &view, session).await?,
-        lately: app.store.lately(&ticket, &session.member).await?.iter().map(Other::of).collect(),
+        parts: Vec::new(),
+        before: None,
+        lately: Vec::new(),
         ticket,
-    };
-    Ok(html(status, &page))
+    })
+}
+
+/// The request as everybody is shown it.
+async fn rendered(ticket: &Ticket) -> Result<Rendering, StoreError> {
+    let _turn = turn(ticket).await;
+    let ticket = ticket.clone();
+    Ok(tokio::task::spawn_blocking(move || view(&ticket)).await?)
+}
+
+/// Writes a page where it holds up nobody, and few long ones at a time: some are of many megabytes.
+async fn write(status: StatusCode, page: RequestPage) -> Result<Response, Trouble> {
+    let _turn = turn(&page.ticket).await;
+    Ok(tokio::task::spawn_blocking(move || html(status, &page)).await.map_err(StoreError::from)?)
+}
+
+/// Waits until what is long may be rendered.
+async fn turn(ticket: &Ticket) -> Option<SemaphorePermit<'static>> {
+    static LONG: Semaphore = Semaphore::const_new(1);
+    if ticket.raw.len() <= LONG_FROM {
+        return None;
+    }
+    // It is never closed.
+    LONG.acquire().await.ok()
 }
 
 impl RequestPage {
+    /// Adds the request as everybody is shown it, and what came before it.
+    async fn with_request(&mut self, app: &App, session: &Session, extent: Extent) -> Result<(), StoreError> {
+        let now = rendered(&self.ticket).await?;
+        self.parts = shown(&now, &self.ticket, extent);
+        self.lately = app.store.lately(&self.ticket, &session.member).await?.iter().map(Other::of).collect();
+        self.before = match app.store.last_like(&self.ticket, &session.member).await? {
+            Some(last) => Some(Before::of(&last, &rendered(&last).await?, &now)),
+            None => None,
+        };
+        Ok(())
+    }
+
     fn question(&self) -> &Question {
         &self.ticket.question
     }

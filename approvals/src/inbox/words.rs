@@ -121,6 +121,7 @@ pub(super) fn event(event: &str, more: Option<&str>) -> &'static str {
         ("expired", _) => "expired",
         ("cancelled", _) => "cancelled, nobody waited any more",
         ("claimed", _) => "approval used",
+        ("claim_refused", _) => "a gateway tried to use it and was refused",
         ("forwarded", Some("unknown")) => "sent on, the upstream gave no answer",
         ("forwarded", _) => "sent on, the upstream answered",
         ("outcome_unknown", _) => "what became of it is not known, the gateway did not report",

@@ -9,8 +9,8 @@ use countersign_protocol::grant::Answer;
 use countersign_protocol::quorum::{Asked, eligible, missing};
 use countersign_protocol::request::{Gate, Question, Terms};
 use countersign_protocol::{Hash, Token};
-use countersign_view::View;
 use countersign_view::words::severity;
+use countersign_view::{VERSION, View};
 
 use super::evidence::KeepError;
 use super::gateways::Gateway;
@@ -77,7 +77,7 @@ struct Read {
 
 fn read(ask: Ask) -> (Token, Result<Read, Refusal>) {
     let read = match serde_json::from_str::<Question>(&ask.raw) {
-        Ok(question) => in_range(&question).map(|()| question),
+        Ok(question) => in_range(&question).and_then(|()| writable(&question, &ask.raw)).map(|()| question),
         Err(error) => Err(Refusal("malformed_question", error.to_string())),
     };
     let read = read.map(|question| {
@@ -252,8 +252,8 @@ impl Tx<'_> {
         let terms = &question.terms;
         sqlx::query(
             "INSERT INTO tickets (id, capability, audience, principal, digest, question, outline, shown,
-                 asked_at, answer_by, use_within, uses, severity, action, search)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                 asked_at, answer_by, use_within, uses, severity, action, search, rendering)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(id.to_string())
         .bind(random::token()?.to_string())
@@ -270,6 +270,7 @@ impl Tx<'_> {
         .bind(severity(terms.severity))
         .bind(&question.cedar.action)
         .bind(searched(question))
+        .bind(i64::from(VERSION))
         .execute(&mut *self.inner)
         .await?;
         self.note_gates(id, gateway, question).await?;
@@ -304,6 +305,24 @@ fn asks_others(known: &Question, asked: &Question) -> bool {
         let others = |asked: &Gate| asked.group != known.group || asked.break_glass != known.break_glass;
         asked.gates.iter().any(|asked| asked.gate.id == known.gate.id && others(asked))
     })
+}
+
+/// Refuses what a database does not take: a part of it would fail the whole batch. PostgreSQL keeps no U+0000, and
+/// reads no JSON with half of a surrogate pair in it, not even where nobody looks.
+fn writable(question: &Question, raw: &str) -> Result<(), Refusal> {
+    let groups = question.gates.iter().flat_map(|gate| [&gate.gate.id, &gate.group.issuer, &gate.group.id]);
+    let people =
+        question.involved.iter().flat_map(|one| &one.names).flat_map(|one| [&one.issuer, &one.subject]);
+    let glass = question.gates.iter().filter_map(|gate| gate.break_glass.as_ref());
+    let glass = glass.flat_map(|glass| [&glass.group.issuer, &glass.group.id]);
+    let mut words = groups.chain(people).chain(glass).map(String::as_str);
+    if words.any(|word| word.contains('\0')) || searched(question).contains('\0') {
+        return Err(refusal("malformed_question", "names, paths and hosts hold no U+0000"));
+    }
+    match serde_json::from_str::<serde_json::Value>(raw) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Refusal("malformed_question", error.to_string())),
+    }
 }
 
 /// Refuses what no policy can have asked for.

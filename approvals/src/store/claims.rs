@@ -10,7 +10,7 @@ use sqlx::Row as _;
 use super::evidence::KeepError;
 use super::gateways::Gateway;
 use super::history::Entry;
-use super::tickets::{parsed, state_name, state_named};
+use super::tickets::{parsed, state_named};
 use super::{Store, StoreError, Tx};
 use crate::signer::Signer;
 use uses::REPORT_WITHIN;
@@ -130,8 +130,12 @@ impl Tx<'_> {
                 .bind(&gateway.audience)
                 .fetch_optional(&mut *self.inner)
                 .await?;
-        let state = state_named(state.as_deref().unwrap_or(state_name(State::Unknown)));
-        Ok(ClaimResult::Lost { state })
+        let Some(state) = state else { return Ok(ClaimResult::Lost { state: State::Unknown }) };
+        // Who tries with other bytes, or again, leaves a trace.
+        let code = if state == "approved" { "other_claim".to_owned() } else { format!("already_{state}") };
+        let entry = Entry::event("claim_refused").detail(Some(gateway.name.clone())).code(code);
+        self.record(claim.ticket, entry).await?;
+        Ok(ClaimResult::Lost { state: state_named(&state) })
     }
 
     fn receipt(&self, gateway: &Gateway, claim: &Claim, signer: &Signer) -> Receipt {

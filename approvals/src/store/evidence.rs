@@ -18,6 +18,8 @@ pub(crate) use ends::Break;
 pub(crate) enum KeepError {
     #[error("{0}")]
     Malformed(#[from] RecordError),
+    #[error("kinds that begin with `{OWN_KINDS}` are the service's own: `{0}` is one")]
+    OwnKind(String),
     #[error("producer `{0}` belongs to another gateway")]
     Foreign(Token),
     #[error("record {} of producer `{}` is kept with other bytes", .0.envelope.seq, .0.envelope.producer)]
@@ -31,6 +33,9 @@ impl From<sqlx::Error> for KeepError {
         Self::Store(error.into())
     }
 }
+
+/// How the kinds of the service's own records begin.
+const OWN_KINDS: &str = "ticket_";
 
 /// The most lines in one reply: where nothing is said, and where more are asked for.
 pub(crate) const LINES: (u32, u32) = (10_000, 1_000_000);
@@ -98,6 +103,12 @@ impl Store {
         tx.commit().await
     }
 
+    /// Which producer the service itself is; none before anything has happened.
+    pub(crate) async fn own_producer(&self) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT id FROM producers WHERE own = 1");
+        Ok(query.fetch_optional(&self.reader).await?)
+    }
+
     /// The lines that are kept, each lane in order.
     pub(crate) async fn evidence(&self, filter: &Filter) -> Result<Vec<String>, StoreError> {
         let query = sqlx::query_scalar(
@@ -124,6 +135,9 @@ impl Tx<'_> {
         let mut lanes = BTreeMap::new();
         for line in lines {
             let record = Record::parse(line)?;
+            if record.envelope.kind.starts_with(OWN_KINDS) {
+                return Err(KeepError::OwnKind(record.envelope.kind));
+            }
             let (lane, seq) = ((record.envelope.producer, record.envelope.lane), record.envelope.seq);
             match lanes.get_mut(&lane) {
                 Some(first) => *first = seq.min(*first),

@@ -71,7 +71,7 @@ impl Tx<'_> {
         entry: Entry,
         members: Members,
     ) -> Result<(), StoreError> {
-        if matches!(&*entry.event, "joined" | "refused" | "client_left")
+        if matches!(&*entry.event, "joined" | "refused" | "client_left" | "claim_refused")
             && self.just_said(ticket, &entry).await?
         {
             return Ok(());

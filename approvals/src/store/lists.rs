@@ -98,7 +98,8 @@ pub(crate) struct Filter {
 impl Filter {
     /// Each word as a pattern of SQL, the rest `%`: everything.
     fn patterns(&self) -> [String; WORDS] {
-        let words = self.words.to_lowercase();
+        let words: String = self.words.chars().take(LONGEST_WORDS).collect();
+        let words = words.to_lowercase();
         let mut words = words.split_whitespace().map(|word| {
             let plain = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
             format!("%{plain}%")
@@ -109,6 +110,8 @@ impl Filter {
 
 /// The most words that are looked for; more narrow no further.
 const WORDS: usize = 4;
+/// The most of what is looked for that counts, characters.
+const LONGEST_WORDS: usize = 200;
 /// The most of a request's words that are kept, characters.
 const SEARCHED: usize = 1000;
 

@@ -6,9 +6,10 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
-use crate::harness::{PASSWORD, Reply, Service};
+use crate::harness::{PASSWORD, Reply, Service, send};
 
 /// Logs in with a browser that holds `browser`.
 async fn log_in(router: &axum::Router, user: &str, password: &str, browser: &str) -> Reply {
@@ -133,4 +134,29 @@ async fn a_session_begins_few_ceremonies_at_a_time() {
     let form = format!("csrf={csrf}&ceremony={first}&totp=000000");
     let over = crate::inbox::browse(&service, &sessions[1], "/account/codes/set", Some(&form)).await;
     assert_eq!(over.status, 409, "the first is over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_flood_of_log_ins_waits_and_stops_nobody_whose_browser_is_known() {
+    let service = Service::start().await;
+    let browser = held(&log_in(&service.router, "ada", PASSWORD, "").await);
+    let mut flood = JoinSet::new();
+    for number in 0..600 {
+        let (router, user) = (service.router.clone(), format!("nobody-{number}"));
+        let body = json!({ "user": user, "password": "wrong" });
+        flood.spawn(async move { send(router, "POST", "/v1/sessions", "", Some(body)).await });
+    }
+    // The first of them is through, and the others wait.
+    let mut replies = vec![flood.join_next().await.unwrap().unwrap()];
+    service.open(crate::harness::question()).await;
+    assert_eq!(log_in(&service.router, "ada", PASSWORD, &browser).await.status, 201);
+    assert!(!flood.is_empty(), "they are still there");
+    replies.extend(flood.join_all().await);
+    let tried = replies.iter().filter(|reply| reply.status == 401).count();
+    for reply in replies.iter().filter(|reply| reply.status != 401) {
+        assert_eq!((reply.status.as_u16(), &reply.body["code"]), (429, &json!("busy")));
+        assert_eq!(reply.headers["retry-after"], "1");
+    }
+    assert!((16..=512).contains(&tried), "{tried}");
+    service.log_in("ada").await;
 }

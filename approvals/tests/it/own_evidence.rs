@@ -153,10 +153,12 @@ async fn no_gateway_speaks_for_the_service() {
     // What a gateway is told who names the producer of another one.
     let others = token();
     service.post("/v1/evidence", EDGE_2, json!(said(others, "held", (0, Hash::ZERO), "claim"))).await;
-    for (lane, place, kind) in [
-        ("held", end, "ticket_approve"),
-        ("held", (0, Hash::ZERO), "ticket_asked"),
-        ("plain", (0, Hash::ZERO), "stop"),
+    let (own_kind, foreign) = ((422, "malformed_evidence"), (403, "foreign_producer"));
+    for (lane, place, kind, (status, code)) in [
+        ("held", end, "ticket_approve", own_kind),
+        ("held", (0, Hash::ZERO), "ticket_asked", own_kind),
+        ("held", end, "claim", foreign),
+        ("plain", (0, Hash::ZERO), "stop", foreign),
     ] {
         for gateway in [EDGE, OTHER] {
             let (mine, theirs) = (said(producer, lane, place, kind), said(others, lane, place, kind));
@@ -167,7 +169,7 @@ async fn no_gateway_speaks_for_the_service() {
                 ("/v1/outcomes", json!({ "evidence": [mine], "items": [] })),
             ] {
                 let reply = service.post(path, gateway, evidence).await;
-                assert_eq!((reply.status.as_u16(), &reply.body["code"]), (403, &json!("foreign_producer")));
+                assert_eq!((reply.status.as_u16(), &reply.body["code"]), (status, &json!(code)));
                 let other = service.post("/v1/evidence", gateway, json!(theirs)).await.body.to_string();
                 assert_eq!(reply.body.to_string(), other.replace(&others.to_string(), &producer.to_string()));
             }
@@ -178,7 +180,13 @@ async fn no_gateway_speaks_for_the_service() {
     (borrowed["evidence"], borrowed["items"][0]["record"]) = (json!([]), json!(last.hash));
     let reply = service.post("/v1/claims", EDGE, borrowed).await.body;
     assert_eq!(reply["items"][0]["result"], "lost", "{reply}");
-    assert_eq!(own(&service).await, before);
+    let after = own(&service).await;
+    let (old, new) = after.split_at(before.len());
+    let kinds: Vec<_> = new.iter().map(|record| record.envelope.kind.as_str()).collect();
+    assert_eq!((old, &kinds[..]), (&before[..], &["ticket_claim_refused"][..]), "that it tried is kept");
+    // No gateway has a producer of its own that speaks so, either.
+    let forged = said(token(), "held", (0, Hash::ZERO), "ticket_approve");
+    assert_eq!(service.post("/v1/evidence", EDGE, json!(forged)).await.status, 422);
     let aside = "SELECT (SELECT count(*) FROM evidence_conflicts) + (SELECT count(*) FROM lanes)
                  + (SELECT count(*) FROM producers WHERE stopped_at IS NOT NULL)";
     assert_eq!(service.count(aside).await, 2, "a lane of each producer");

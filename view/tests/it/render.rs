@@ -100,11 +100,11 @@ fn forms_and_bytes() {
     );
     let bytes = text(&json!({ "body": { "base64": "iVBORw0KGgoAAAANSUhEUg==" } }));
     assert!(
-        bytes.contains("  body: [16 bytes that are no text, it begins like image/png, SHA-256 "),
+        bytes.contains("  body: ⟨16 bytes that are no text, it begins like image/png, SHA-256 "),
         "{bytes}"
     );
     let redacted = text(&json!({ "body": { "redacted": { "bytes": 9 } } }));
-    assert!(redacted.contains("  body: [redacted at the gateway, 9 bytes]\n"), "{redacted}");
+    assert!(redacted.contains("  body: ⟨redacted at the gateway, 9 bytes⟩\n"), "{redacted}");
 }
 
 #[test]

@@ -4,11 +4,7 @@ use countersign_protocol::Token;
 use countersign_view::words::Named;
 use countersign_view::{Change, View, changes};
 
-use super::exact::view;
-use crate::app::App;
-use crate::auth::Session;
 use crate::inbox::words;
-use crate::store::StoreError;
 use crate::store::tickets::Ticket;
 
 /// The most differences to show.
@@ -47,24 +43,20 @@ impl Other {
     }
 }
 
-/// The differences from the last request like it that was approved and that the viewer may see.
-pub(super) async fn before(
-    app: &App,
-    ticket: &Ticket,
-    now: &View,
-    session: &Session,
-) -> Result<Option<Before>, StoreError> {
-    let Some(last) = app.store.last_like(ticket, &session.member).await? else { return Ok(None) };
-    let mut changes = changes(&view(&last), now);
-    let more = changes.len().saturating_sub(MOST_CHANGES);
-    changes.truncate(MOST_CHANGES);
-    for change in &mut changes {
-        for value in [&mut change.before, &mut change.now].into_iter().flatten() {
-            shorten(value);
+impl Before {
+    /// What is different now.
+    pub(super) fn of(last: &Ticket, then: &View, now: &View) -> Self {
+        let mut changes = changes(then, now);
+        let more = changes.len().saturating_sub(MOST_CHANGES);
+        changes.truncate(MOST_CHANGES);
+        for change in &mut changes {
+            for value in [&mut change.before, &mut change.now].into_iter().flatten() {
+                shorten(value);
+            }
         }
+        let who = Named::of(&last.principal).id;
+        Self { ticket: last.id, who, at: words::utc(last.asked_at), changes, more }
     }
-    let who = Named::of(&last.principal).id;
-    Ok(Some(Before { ticket: last.id, who, at: words::utc(last.asked_at), changes, more }))
 }
 
 fn shorten(value: &mut String) {

@@ -5,9 +5,9 @@ use countersign_view::{Bytes, Label, Part, Row, Topic, Value, View};
 use super::Extent;
 use crate::store::tickets::Ticket;
 
-/// The longest that a part of a request is shown without being asked for, bytes.
+/// The longest request that is shown as a whole without being asked for, bytes.
 const SHOWN_AT_ONCE: usize = 64 * 1024;
-/// How much is shown of a part that is longer, bytes.
+/// How much is shown of each part of one that is longer, bytes.
 const BEGINNING: usize = SHOWN_AT_ONCE / 16;
 
 /// A part of a request, or the beginning of it.
@@ -41,22 +41,18 @@ pub(super) fn view(ticket: &Ticket) -> View {
 }
 
 /// The parts of a page.
-pub(super) fn shown(view: &View, extent: Extent) -> Vec<Shown> {
-    let of = |part: &Part| match extent {
-        Extent::Folded if is_long(part) => beginning(part),
-        Extent::Folded | Extent::Full => Shown { topic: part.topic, rows: part.rows.clone(), of: None },
+pub(super) fn shown(view: &View, ticket: &Ticket, extent: Extent) -> Vec<Shown> {
+    let folded = is_folded(ticket, extent);
+    let of = |part: &Part| match part.rows.iter().map(size).sum() {
+        size if folded && size > BEGINNING => beginning(part, size),
+        _ => Shown { topic: part.topic, rows: part.rows.clone(), of: None },
     };
     view.parts.iter().map(of).collect()
 }
 
 /// Whether a page shows less than all of it: what is not shown in full cannot be approved.
 pub(in crate::inbox) fn is_folded(ticket: &Ticket, extent: Extent) -> bool {
-    // What is short as a whole has no long part; so most questions are not rendered for this.
-    extent == Extent::Folded && ticket.raw.len() > SHOWN_AT_ONCE && view(ticket).parts.iter().any(is_long)
-}
-
-fn is_long(part: &Part) -> bool {
-    part.rows.iter().map(size).sum::<usize>() > SHOWN_AT_ONCE
+    extent == Extent::Folded && ticket.raw.len() > SHOWN_AT_ONCE
 }
 
 /// How much longer a page gets by it, bytes.
@@ -68,7 +64,7 @@ fn size(row: &Row) -> usize {
     label + row.value.size()
 }
 
-fn beginning(part: &Part) -> Shown {
+fn beginning(part: &Part, size_of_all: usize) -> Shown {
     let (mut rows, mut room) = (Vec::new(), BEGINNING);
     for row in &part.rows {
         if size(row) > room {
@@ -78,7 +74,7 @@ fn beginning(part: &Part) -> Shown {
         room -= size(row);
         rows.push(row.clone());
     }
-    Shown { topic: part.topic, rows, of: Some(part.rows.iter().map(size).sum()) }
+    Shown { topic: part.topic, rows, of: Some(size_of_all) }
 }
 
 /// The beginning of a row, where it has one that can be read by itself.

@@ -4,7 +4,7 @@ use countersign_protocol::evidence::{Chain, Lane, Members};
 use countersign_protocol::{Hash, Token};
 use sqlx::Row as _;
 
-use super::name;
+use super::{OWN_KINDS, name};
 use crate::random;
 use crate::store::history::Entry;
 use crate::store::tickets::parsed;
@@ -16,7 +16,7 @@ const LANE: Lane = Lane::Held;
 impl Entry {
     /// What a record of it is called: never what a filter calls one of its own.
     fn kind(&self) -> String {
-        format!("ticket_{}", self.event)
+        format!("{OWN_KINDS}{}", self.event)
     }
 
     /// What a record of it says.

@@ -165,7 +165,9 @@ impl Race {
                 async move { caller.get(path, &self.players.root).await.unwrap() }
             });
             let (here, there) = (here.await, there.await);
-            let last = here["history"].as_array().unwrap().last().unwrap()["event"].as_str().unwrap();
+            let events =
+                here["history"].as_array().unwrap().iter().map(|entry| entry["event"].as_str().unwrap());
+            let last = events.filter(|event| *event != "claim_refused").last().unwrap();
             if !["pending", "approved"].contains(&here["state"].as_str().unwrap()) && here == there {
                 let written = ["expired", "revoked", "claimed", "reject", "refused"].contains(&last);
                 assert!(written || since.elapsed() < PATIENCE, "{here}");
@@ -197,7 +199,7 @@ fn check(race: &Race, said: &Said, shown: &Value) {
         let (event, at) = (entry["event"].as_str().unwrap(), entry["at"].as_i64().unwrap());
         state = match (state, event) {
             ("", "asked") => "pending",
-            (same, "refused") => same,
+            (same, "refused" | "claim_refused") => same,
             ("pending", "approve") => {
                 assert!(!yes.contains(&&entry["subject"]), "nobody counts twice: {shown}");
                 yes.push(&entry["subject"]);
@@ -279,6 +281,10 @@ async fn approvals_rejections_deadlines_claims_and_revocations_race() {
     let counts = ["consumed", "expired", "rejected", "revoked"].map(|state| (state, count(state)));
     println!("{} races: {counts:?}", ends.len());
     assert_eq!(counts.iter().map(|(_, count)| count).sum::<usize>(), rounds());
-    assert!(counts.iter().all(|(_, count)| *count > 0), "each of them wins some races: {counts:?}");
+    // One in twenty-five is used up: of fifty there may be none.
+    assert!(
+        rounds() < 1000 || counts.iter().all(|(_, count)| *count > 0),
+        "each wins some races: {counts:?}"
+    );
     assert!(!site.log().contains("ERROR"), "{}", site.log());
 }
