@@ -67,10 +67,12 @@ struct RequestPage {
     before: Option<Before>,
     /// What else its principal asked for.
     lately: Vec<Other>,
+    /// Whether no channel reached anybody about it.
+    unreached: bool,
 }
 
 /// Why people reject, ready to pick.
-pub(super) const PRESETS: [&str; 4] = [
+pub(crate) const PRESETS: [&str; 4] = [
     "I did not expect this now",
     "It is for the wrong target",
     "Talk to us first",
@@ -150,6 +152,7 @@ pub(super) async fn page(
         parts: shown(&view, extent),
         before: before(app, &ticket, &view, session).await?,
         lately: app.store.lately(&ticket, &session.member).await?.iter().map(Other::of).collect(),
+        unreached: app.store.unreached(&[id]).await?.contains(&id),
         ticket,
     };
     Ok(html(status, &page))
