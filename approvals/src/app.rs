@@ -79,8 +79,6 @@ enum Cause {
     Name(BadName),
     #[error(transparent)]
     Provider(#[from] BadProvider),
-    #[error("cannot read whom the system trusts: {0}")]
-    Trust(std::io::Error),
 }
 
 impl From<KeyError> for OpenError {
@@ -137,7 +135,7 @@ impl App {
         let origin = site.origin.clone();
         let auth = Auth::new(Arc::clone(&store), site, !login.no_passwords);
         let metrics = Metrics::new();
-        let deliveries = Deliveries::new(channels).map_err(|error| OpenError(Cause::Trust(error)))?;
+        let deliveries = Deliveries::new(channels);
         Ok(Arc::new(Self { store, auth, signer, metrics, origin, provider, silent_after, deliveries }))
     }
 

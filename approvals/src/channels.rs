@@ -20,7 +20,7 @@ pub use config::BadChannels;
 pub(crate) use deliver::Deliveries;
 use routes::Routes;
 
-pub(crate) use crate::oidc::http::Http;
+use crate::oidc::http::Http;
 use crate::setup::clock;
 use crate::store::outbox::settling::{Post, Tried};
 use message::Message;
@@ -79,11 +79,11 @@ impl Kind {
     }
 
     /// Tries once to deliver; `post` is where the message about the request stands already.
-    async fn deliver(&self, http: &Http, message: &Message, post: Option<Post>) -> Tried {
+    async fn deliver(&self, message: &Message, post: Option<Post>) -> Tried {
         match self {
-            Self::Slack(slack) => slack.deliver(http, message, post).await,
-            Self::Teams(teams) => teams.deliver(http, message).await,
-            Self::Webhook(webhook) => webhook.deliver(http, message).await,
+            Self::Slack(slack) => slack.deliver(message, post).await,
+            Self::Teams(teams) => teams.deliver(message).await,
+            Self::Webhook(webhook) => webhook.deliver(message).await,
             Self::Mail(mail) => mail.deliver(message).await,
         }
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::person::GroupId;
 
 use super::routes::{Escalation, Routes, Serves};
-use super::{Channel, Channels};
+use super::{Channel, Channels, Http};
 use raw::{Raw, RawChannel, RawEscalation, RawGroup, RawTo};
 
 /// What is wrong with the file, where in it, and what to do.
@@ -48,13 +48,17 @@ fn parse(text: &str, folder: &Path, issuer: &str) -> Result<Channels, String> {
     if raw.channels.is_empty() {
         return Err("it names no channel: write `[channels.<name>]`".into());
     }
+    let http = Http::new().map_err(|error| format!("cannot read whom the system trusts: {error}"))?;
     let mut routes = Routes::default();
     let mut channels = BTreeMap::new();
     for (name, raw) in &raw.channels {
         let key = format!("channels.{name}");
         named(name).map_err(|what| wrong(&key, what))?;
         routes.channels.insert(name.clone(), serves(&key, name, raw, issuer)?);
-        channels.insert(name.clone(), Channel { name: name.clone(), kind: kinds::kind(&key, raw, folder)? });
+        channels.insert(
+            name.clone(),
+            Channel { name: name.clone(), kind: kinds::kind(&key, raw, (folder, &http))? },
+        );
     }
     let general = raw.escalation.as_ref();
     routes.escalation = general.map(|to| escalation("escalation", to, &routes, issuer)).transpose()?;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::message::Message;
-use super::{Channel, Channels, Http};
+use super::{Channel, Channels};
 use crate::app::App;
 use crate::store::outbox::Due;
 use crate::store::outbox::settling::Tried;
@@ -28,7 +28,6 @@ const LAST: Duration = Duration::from_secs(5);
 /// The channels of this replica, and how many of them are at work.
 pub(crate) struct Deliveries {
     pub(crate) channels: Channels,
-    pub(crate) http: Http,
     at_work: watch::Sender<usize>,
 }
 
@@ -42,8 +41,8 @@ struct Worker {
 }
 
 impl Deliveries {
-    pub(crate) fn new(channels: Channels) -> Result<Self, std::io::Error> {
-        Ok(Self { channels, http: Http::new()?, at_work: watch::Sender::new(0) })
+    pub(crate) fn new(channels: Channels) -> Self {
+        Self { channels, at_work: watch::Sender::new(0) }
     }
 
     /// Delivers until the replica is about to end.
@@ -167,7 +166,7 @@ async fn deliver(app: &App, channel: &Channel, due: &Due) -> Tried {
     let message = Message::of(&app.store, &app.origin, due).await;
     let post = app.store.post(&channel.name, due.ticket).await;
     match (message, post) {
-        (Ok(Some(message)), Ok(post)) => channel.kind.deliver(&app.deliveries.http, &message, post).await,
+        (Ok(Some(message)), Ok(post)) => channel.kind.deliver(&message, post).await,
         (Ok(None), _) => Tried::Refused("the request is not there any more".into()),
         (Err(error), _) | (_, Err(error)) => Tried::Failed(error.to_string()),
     }

@@ -79,6 +79,7 @@ impl Message {
     pub(crate) fn standing(&self) -> &'static str {
         match self.ticket.state {
             _ if self.review => "Glass was broken: somebody else has to look at it",
+            State::Pending if self.event.event == "escalated" => "Approval needed, and nobody has answered",
             State::Pending if self.flags() > 0 => "Approval needed, and one more because it was flagged",
             State::Pending => "Approval needed",
             State::Approved => "Approved, not used up yet",

@@ -25,6 +25,7 @@ const NO_MESSAGE: [&str; 3] = ["message_not_found", "cant_update_message", "edit
 /// A channel of a workspace, and the app that is in it.
 #[derive(Clone)]
 pub(crate) struct Slack {
+    pub(super) http: Http,
     /// The address that methods are below.
     pub(super) api: String,
     /// The channel's id.
@@ -43,20 +44,20 @@ impl std::fmt::Debug for Slack {
 }
 
 impl Slack {
-    pub(super) async fn deliver(&self, http: &Http, message: &Message, post: Option<Post>) -> Tried {
+    pub(super) async fn deliver(&self, message: &Message, post: Option<Post>) -> Tried {
         let content = blocks::message(message);
         let hash = Hash::of(content.to_string().as_bytes()).to_string();
         let post = match post {
             Some(post) if post.hash == hash => return Tried::Sent(None),
-            None if message.attempts > 1 => match self.posted_before(http, message).await {
+            None if message.attempts > 1 => match self.posted_before(message).await {
                 Ok(post) => post,
                 Err(not_done) => return not_done.into(),
             },
             post => post,
         };
         let done = match &post {
-            Some(post) => self.update(http, post, &content).await,
-            None => self.post(http, message, &content).await,
+            Some(post) => self.update(post, &content).await,
+            None => self.post(message, &content).await,
         };
         let done = match done {
             Err(NotDone::Refused(code)) if post.is_some() && NO_MESSAGE.contains(&code.as_str()) => {
@@ -64,7 +65,7 @@ impl Slack {
                 if !message.is_open() {
                     return Tried::Sent(None);
                 }
-                self.post(http, message, &content).await
+                self.post(message, &content).await
             }
             done => done,
         };
@@ -74,29 +75,24 @@ impl Slack {
         }
     }
 
-    async fn post(
-        &self,
-        http: &Http,
-        message: &Message,
-        content: &Value,
-    ) -> Result<(String, String), NotDone> {
+    async fn post(&self, message: &Message, content: &Value) -> Result<(String, String), NotDone> {
         let mut body = json!({
             "channel": self.place, "mrkdwn": false, "parse": "none", "link_names": false,
             "unfurl_links": false, "unfurl_media": false,
             "metadata": { "event_type": EVENT_TYPE, "event_payload": { "ticket": message.ticket.id } },
         });
         with(&mut body, content);
-        placed(&self.call(http, "chat.postMessage", &body).await?)
+        placed(&self.call("chat.postMessage", &body).await?)
     }
 
-    async fn update(&self, http: &Http, post: &Post, content: &Value) -> Result<(String, String), NotDone> {
+    async fn update(&self, post: &Post, content: &Value) -> Result<(String, String), NotDone> {
         let mut body = json!({ "channel": post.place, "ts": post.ts, "parse": "none", "link_names": false });
         with(&mut body, content);
-        placed(&self.call(http, "chat.update", &body).await?)
+        placed(&self.call("chat.update", &body).await?)
     }
 
     /// The message of a try whose end nobody wrote down. Slack has no other way to say a thing only once.
-    async fn posted_before(&self, http: &Http, message: &Message) -> Result<Option<Post>, NotDone> {
+    async fn posted_before(&self, message: &Message) -> Result<Option<Post>, NotDone> {
         let oldest = (message.ticket.asked_at / 1000 - 60).to_string();
         let query = [
             ("channel", self.place.as_str()),
@@ -104,7 +100,7 @@ impl Slack {
             ("include_all_metadata", "true"),
             ("limit", "200"),
         ];
-        let found = match self.read(http, "conversations.history", &query).await {
+        let found = match self.read("conversations.history", &query).await {
             Ok(found) => found,
             // The app may not read there, so it cannot know: rather twice than not at all.
             Err(NotDone::Refused(_)) => return Ok(None),
@@ -124,10 +120,10 @@ impl Slack {
     }
 
     /// Says something that only one person sees.
-    async fn tell(&self, http: &Http, place: &str, user: &str, content: &Value) -> Result<(), NotDone> {
+    async fn tell(&self, place: &str, user: &str, content: &Value) -> Result<(), NotDone> {
         let mut body = json!({ "channel": place, "user": user, "parse": "none", "link_names": false });
         with(&mut body, content);
-        self.call(http, "chat.postEphemeral", &body).await.map(drop)
+        self.call("chat.postEphemeral", &body).await.map(drop)
     }
 }
 

@@ -14,6 +14,7 @@ const LONGEST: usize = 20 * 1024;
 /// Where a workflow waits. Whoever knows the address can post.
 #[derive(Clone)]
 pub(crate) struct Teams {
+    pub(super) http: Http,
     pub(super) workflow: Url,
 }
 
@@ -25,7 +26,7 @@ impl std::fmt::Debug for Teams {
 }
 
 impl Teams {
-    pub(super) async fn deliver(&self, http: &Http, message: &Message) -> Tried {
+    pub(super) async fn deliver(&self, message: &Message) -> Tried {
         let mut body = envelope(card(message, message.facts())).to_string();
         if body.len() > LONGEST {
             body = envelope(card(message, Vec::new())).to_string();
@@ -37,7 +38,7 @@ impl Teams {
             .header(header::USER_AGENT, AGENT)
             .body(body.into_bytes());
         let Ok(request) = request else { return Tried::Refused("the address cannot be called".into()) };
-        match http.call(request).await {
+        match self.http.call(request).await {
             Ok(reply) if reply.status().is_success() => Tried::Sent(None),
             Ok(reply) => {
                 let status = reply.status().as_u16();

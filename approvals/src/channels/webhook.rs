@@ -23,10 +23,17 @@ const PREFIX: &str = "whsec_";
 const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// Where to send to, and what to sign with: the newest first, all that a receiver may still know.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Webhook {
+    pub(super) http: Http,
     pub(super) url: Url,
     pub(super) keys: Vec<SigningKey>,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Webhook({})", self.url)
+    }
 }
 
 /// A key that sender and receiver share.
@@ -84,7 +91,7 @@ struct Data<'a> {
 }
 
 impl Webhook {
-    pub(super) async fn deliver(&self, http: &Http, message: &Message) -> Tried {
+    pub(super) async fn deliver(&self, message: &Message) -> Tried {
         let Ok(body) = serde_json::to_vec(&sent(message)) else {
             return Tried::Refused("the message cannot be written".into());
         };
@@ -101,7 +108,7 @@ impl Webhook {
             .header("webhook-signature", signatures.join(" "))
             .body(body);
         let Ok(request) = request else { return Tried::Refused("the address cannot be called".into()) };
-        match http.call(request).await {
+        match self.http.call(request).await {
             Ok(reply) if reply.status().is_success() => Tried::Sent(None),
             Ok(reply) if reply.status() == StatusCode::GONE => {
                 Tried::Refused("the receiver wants no more of them (410)".into())

@@ -6,12 +6,12 @@ use url::{Host, Url};
 
 use super::raw::{RawChannel, RawKind, RawTls};
 use super::wrong;
-use crate::channels::Kind;
 use crate::channels::mail::{Mail, Security, Server};
 use crate::channels::secrets::Secret;
 use crate::channels::slack::Slack;
 use crate::channels::teams::Teams;
 use crate::channels::webhook::{SigningKey, Webhook};
+use crate::channels::{Http, Kind};
 
 /// Where Slack's methods are.
 const SLACK_API: &str = "https://slack.com/api";
@@ -51,7 +51,7 @@ fn taken(kind: RawKind) -> (&'static str, &'static [&'static str]) {
 }
 
 /// The checked channel.
-pub(super) fn kind(key: &str, raw: &RawChannel, folder: &Path) -> Result<Kind, String> {
+pub(super) fn kind(key: &str, raw: &RawChannel, (folder, http): (&Path, &Http)) -> Result<Kind, String> {
     let (name, keys) = taken(raw.kind);
     let strange = given(raw).into_iter().find(|(given, is)| *is && !keys.contains(given));
     if let Some((strange, _)) = strange {
@@ -60,7 +60,7 @@ pub(super) fn kind(key: &str, raw: &RawChannel, folder: &Path) -> Result<Kind, S
             format!("a channel of kind `{name}` has no such key"),
         ));
     }
-    let reader = Reader { key, folder };
+    let reader = Reader { key, folder, http };
     match raw.kind {
         RawKind::Slack => reader.slack(raw).map(Kind::Slack),
         RawKind::Teams => reader.teams(raw).map(Kind::Teams),
@@ -72,6 +72,7 @@ pub(super) fn kind(key: &str, raw: &RawChannel, folder: &Path) -> Result<Kind, S
 struct Reader<'a> {
     key: &'a str,
     folder: &'a Path,
+    http: &'a Http,
 }
 
 impl Reader<'_> {
@@ -117,6 +118,7 @@ impl Reader<'_> {
         };
         let api = self.safe("api", api)?.to_string();
         Ok(Slack {
+            http: self.http.clone(),
             api: api.trim_end_matches('/').into(),
             place,
             token: self.secret("token", &raw.token)?,
@@ -130,7 +132,7 @@ impl Reader<'_> {
         let url = Url::parse(&secret).map_err(|_| {
             wrong(&format!("{}.workflow", self.key), "what is there is no address: copy it from the workflow")
         })?;
-        Ok(Teams { workflow: self.safe("workflow", url)? })
+        Ok(Teams { http: self.http.clone(), workflow: self.safe("workflow", url)? })
     }
 
     fn webhook(&self, raw: &RawChannel) -> Result<Webhook, String> {
@@ -146,7 +148,7 @@ impl Reader<'_> {
         if keys.is_empty() {
             return Err(wrong(&key, "there is none, so nobody could tell who sends: write one"));
         }
-        Ok(Webhook { url: self.safe("url", url)?, keys })
+        Ok(Webhook { http: self.http.clone(), url: self.safe("url", url)?, keys })
     }
 
     fn mail(&self, raw: &RawChannel) -> Result<Mail, String> {

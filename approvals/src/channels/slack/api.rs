@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::Slack;
-use crate::channels::{AGENT, Http, retry_after};
+use crate::channels::{AGENT, retry_after};
 use crate::store::outbox::settling::Tried;
 
 /// Errors that pass: Slack's own, and a limit that a reply tells instead of its status.
@@ -43,38 +43,28 @@ impl From<NotDone> for Tried {
 
 impl Slack {
     /// Calls a method that writes.
-    pub(super) async fn call(&self, http: &Http, method: &str, body: &Value) -> Result<Value, NotDone> {
+    pub(super) async fn call(&self, method: &str, body: &Value) -> Result<Value, NotDone> {
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("{}/{method}", self.api))
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8");
-        self.send(http, request, body.to_string().into_bytes()).await
+        self.send(request, body.to_string().into_bytes()).await
     }
 
     /// Calls a method that reads.
-    pub(super) async fn read(
-        &self,
-        http: &Http,
-        method: &str,
-        query: &[(&str, &str)],
-    ) -> Result<Value, NotDone> {
+    pub(super) async fn read(&self, method: &str, query: &[(&str, &str)]) -> Result<Value, NotDone> {
         let url = Url::parse_with_params(&format!("{}/{method}", self.api), query);
         let url = url.map_err(|error| NotDone::Refused(error.to_string()))?;
-        self.send(http, Request::builder().method(Method::GET).uri(url.as_str()), Vec::new()).await
+        self.send(Request::builder().method(Method::GET).uri(url.as_str()), Vec::new()).await
     }
 
-    async fn send(
-        &self,
-        http: &Http,
-        request: axum::http::request::Builder,
-        body: Vec<u8>,
-    ) -> Result<Value, NotDone> {
+    async fn send(&self, request: axum::http::request::Builder, body: Vec<u8>) -> Result<Value, NotDone> {
         let request = request
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::USER_AGENT, AGENT)
             .body(body)
             .map_err(|_| NotDone::Refused("the token or the address cannot be sent".into()))?;
-        let reply = http.call(request).await.map_err(|error| NotDone::Later(error.to_string()))?;
+        let reply = self.http.call(request).await.map_err(|error| NotDone::Later(error.to_string()))?;
         if let Some(wait) = retry_after(&reply) {
             return Err(NotDone::Limited(wait));
         }

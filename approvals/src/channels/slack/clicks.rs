@@ -69,7 +69,7 @@ impl Slack {
             Some(blocks::aside("Something went wrong here, and nothing was done. Try again.", None))
         });
         let Some(said) = said else { return };
-        if let Err(error) = self.tell(&app.deliveries.http, &place, &user, &said).await {
+        if let Err(error) = self.tell(&place, &user, &said).await {
             tracing::warn!(?error, "cannot tell somebody in Slack what came of a click");
         }
     }
@@ -85,7 +85,7 @@ impl Slack {
         if let (Some(_), What::Ask { kind, target, trigger }) = (&member, &click.what) {
             // No later than this: Slack lets it be opened for three seconds.
             let body = json!({ "trigger_id": trigger, "view": view(*kind, *target, &click.place) });
-            let opened = self.call(&app.deliveries.http, "views.open", &body).await;
+            let opened = self.call("views.open", &body).await;
             let error = opened.err();
             return Ok(error.map(|error| {
                 tracing::warn!(?error, "cannot open a window in Slack");

@@ -99,7 +99,7 @@ impl Tx<'_> {
 impl Store {
     /// Those of these open requests that no channel reached anybody about.
     pub(crate) async fn unreached(&self, tickets: &[Token]) -> Result<BTreeSet<Token>, StoreError> {
-        if tickets.is_empty() || self.routes.is_empty() {
+        if tickets.is_empty() {
             return Ok(BTreeSet::new());
         }
         let sql = format!(

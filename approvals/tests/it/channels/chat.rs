@@ -146,3 +146,34 @@ async fn what_needs_more_than_a_click_has_no_button_for_it() {
     let message = workspace.message("too long for a message").await;
     assert!(button(&message, "approve").is_none() && !message.to_string().contains("xxx"), "{message}");
 }
+
+#[tokio::test]
+async fn others_get_a_message_of_their_own_when_nobody_answers() {
+    let workspace = Workspace::start().await;
+    let text = format!(
+        "[escalation]\nafter = \"10m\"\nto = [\"leads\"]\n[channels.sre]\ngroups = [\"sre\"]\n{}\n[channels.leads]\n{}\n",
+        workspace.keys("C0SRE"),
+        workspace.keys("C0LEADS")
+    );
+    let service = Service::told(&workspace.file(&text).read()).await;
+    let ticket = service.open(question()).await;
+    workspace.message("Approval needed").await;
+    service.sql("UPDATE reach SET escalate_at = 1").await;
+    service.show(&ticket).await;
+    let said = |place: &str, text: &str| {
+        let messages = workspace.messages().into_iter();
+        messages.filter(|message| message["channel"] == place && message.to_string().contains(text)).count()
+    };
+    until("both say so", async || {
+        let nobody = "Approval needed, and nobody has answered";
+        (said("C0SRE", nobody) == 1 && said("C0LEADS", nobody) == 1).then_some(())
+    })
+    .await;
+    let ada = service.log_in("ada").await;
+    service.answer(&ada, &ticket, "reject").await;
+    until("both follow", async || {
+        (said("C0SRE", "Rejected") == 1 && said("C0LEADS", "Rejected") == 1).then_some(())
+    })
+    .await;
+    assert_eq!(workspace.messages().len(), 2);
+}

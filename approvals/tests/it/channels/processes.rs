@@ -121,3 +121,18 @@ async fn queued(site: &Site) -> i64 {
     pool.close().await;
     count.unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_orderly_end_lets_what_is_under_way_be_delivered() {
+    let site = Site::new().await;
+    let receiver = Receiver::start().await;
+    let configured = configured(&receiver);
+    receiver.slow(std::time::Duration::from_secs(1));
+    let mut replica = Replica::of(told(&site, &configured));
+    replica.caller.ask(&ask(question())).await;
+    receiver.wait(1).await;
+    replica.signal("TERM");
+    replica.ends();
+    assert_eq!(queued(&site).await, 0, "it is written down that it was taken");
+    assert_eq!(receiver.got().len(), 1);
+}

@@ -49,6 +49,8 @@ struct Plan {
     /// What to answer to the next ones, before all others get `always`.
     next: VecDeque<Answer>,
     always: Option<Answer>,
+    /// How long each answer takes.
+    pause: std::time::Duration,
 }
 
 #[derive(Clone)]
@@ -77,6 +79,11 @@ impl Receiver {
         self.plan.lock().unwrap().always = answer;
     }
 
+    /// How long each answer takes from now on.
+    pub(crate) fn slow(&self, pause: std::time::Duration) {
+        self.plan.lock().unwrap().pause = pause;
+    }
+
     pub(crate) fn got(&self) -> Vec<Got> {
         self.plan.lock().unwrap().got.clone()
     }
@@ -88,10 +95,13 @@ impl Receiver {
 }
 
 async fn take(State(plan): State<Arc<Mutex<Plan>>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let mut plan = plan.lock().unwrap();
-    plan.got.push(Got { path: uri.path().into(), headers, body });
-    let answer = plan.next.pop_front().or(plan.always);
-    let (status, headers) = answer.unwrap_or((202, &[]));
+    let ((status, headers), pause) = {
+        let mut plan = plan.lock().unwrap();
+        plan.got.push(Got { path: uri.path().into(), headers, body });
+        let answer = plan.next.pop_front().or(plan.always);
+        (answer.unwrap_or((202, &[])), plan.pause)
+    };
+    tokio::time::sleep(pause).await;
     let mut response = StatusCode::from_u16(status).unwrap().into_response();
     for (name, value) in headers {
         response.headers_mut().insert(*name, value.parse().unwrap());
