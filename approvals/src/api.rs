@@ -71,6 +71,7 @@ fn everybody() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin::gateways, admin::add_gateway))
         .routes(routes!(admin::remove_gateway))
         .routes(routes!(admin::changes))
+        .routes(routes!(crate::channels::slack::clicks::interact))
         .routes(routes!(jwks))
         .routes(routes!(health))
         .routes(routes!(ready))

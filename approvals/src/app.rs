@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::admin::AdminError;
 use crate::auth::Auth;
+use crate::channels::{Channels, Deliveries};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::oidc::{BadProvider, OidcSettings, Provider};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub silent_after: Duration,
     /// How much is asked of people at most.
     pub limits: Limits,
+    /// Where people are told of requests.
+    pub channels: Channels,
 }
 
 /// How people log in.
@@ -58,6 +61,7 @@ pub struct App {
     /// Where people log in who have no password here.
     pub(crate) provider: Option<Provider>,
     pub(crate) silent_after: Duration,
+    pub(crate) deliveries: Deliveries,
 }
 
 /// Why the service cannot start, or cannot do what was asked.
@@ -119,19 +123,20 @@ impl App {
     /// # Errors
     /// When a file cannot be read or written, or is not what it should be.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
-        let Settings { data, database, issuer, url, login, silent_after, limits } = settings;
+        let Settings { data, database, issuer, url, login, silent_after, limits, channels } = settings;
         let provider = login
             .oidc
             .map(|oidc| Provider::new(oidc, &url, &issuer))
             .transpose()
             .map_err(|error| OpenError(error.into()))?;
         let signer = Signer::open(&data.key_file(), &issuer)?;
-        let store = Arc::new(Store::open(database, &issuer, limits).await?);
+        let store = Arc::new(Store::open(database, &issuer, limits, channels.routes.clone()).await?);
         let site = RelyingParty::at(&url);
         let origin = site.origin.clone();
         let auth = Auth::new(Arc::clone(&store), site, !login.no_passwords);
         let metrics = Metrics::new();
-        Ok(Arc::new(Self { store, auth, signer, metrics, origin, provider, silent_after }))
+        let deliveries = Deliveries::new(channels);
+        Ok(Arc::new(Self { store, auth, signer, metrics, origin, provider, silent_after, deliveries }))
     }
 
     /// All that the service answers to.
@@ -147,9 +152,15 @@ impl App {
         Ok(self.signer.jwk(self.store.now().await?)?)
     }
 
-    /// Tells waiters of deadlines as they pass and of what other replicas do, for as long as the service runs.
-    pub async fn keep_watch(&self) {
-        tokio::join!(self.store.sweep_forever(), self.store.listen_forever());
+    /// Tells waiters of deadlines as they pass and of what other replicas do, for as long as the service runs, and
+    /// channels of what happens.
+    pub async fn keep_watch(self: &Arc<Self>) {
+        tokio::join!(self.store.sweep_forever(), self.store.listen_forever(), Deliveries::run(self));
+    }
+
+    /// Returns when what channels are told at this moment is delivered, after it was made ready to end.
+    pub async fn finish(&self) {
+        self.deliveries.finish().await;
     }
 
     /// Makes ready to end: says so to who asks whether it is ready, and ends all long polls and live pages, so that

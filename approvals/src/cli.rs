@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use countersign_approvals::{Data, Database, Limits, Name, Settings};
+use countersign_approvals::{Channels, Data, Database, Limits, Name, Settings};
 use jiff::SignedDuration;
 use telemetry::LogFormat;
 use url::Url;
@@ -50,6 +50,9 @@ struct Options {
     url: Option<Url>,
     #[command(flatten)]
     login: login::LoginOptions,
+    /// The channels that people are told through: chats, mail, webhooks (`docs/channels.md`)
+    #[arg(long, value_name = "FILE")]
+    channels: Option<PathBuf>,
     /// After how long without a record a producer of evidence counts as silent, unless it stopped in good order;
     /// it makes a record each minute
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = time)]
@@ -270,7 +273,13 @@ impl Options {
             login: self.login.settings()?,
             silent_after: self.silent_after,
             limits: (&self.limits).into(),
+            channels: self.channels()?,
         })
+    }
+
+    fn channels(&self) -> anyhow::Result<Channels> {
+        let read = self.channels.as_ref().map(|file| Channels::read(file, &self.issuer));
+        Ok(read.transpose()?.unwrap_or_default())
     }
 
     /// Where browsers reach the service. Passkeys know hosts by name, and take no address for one.

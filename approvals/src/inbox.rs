@@ -3,6 +3,7 @@
 mod account;
 mod assets;
 mod bulk;
+mod channels;
 mod forms;
 pub(crate) mod live;
 mod login;
@@ -16,7 +17,9 @@ mod request;
 mod rows;
 mod sought;
 mod text;
-mod words;
+pub(crate) mod words;
+
+pub(crate) use request::PRESETS;
 
 use std::sync::Arc;
 
@@ -53,6 +56,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/inbox/history", get(past::history))
         .route("/inbox/mine", get(past::mine))
         .route("/inbox/reject", post(bulk::reject))
+        .route("/inbox/channels", get(channels::show).post(channels::try_again))
         .route("/inbox/{ticket}", get(request::show))
         .route("/inbox/{ticket}/answer", post(forms::answer))
         .route("/inbox/{ticket}/passkey", post(forms::ask_passkey))

@@ -20,6 +20,8 @@ use crate::app::App;
 use crate::store::StoreError;
 use crate::store::answers::Kind;
 use crate::store::counts::Counts;
+use crate::store::outbox::settling::Tried;
+use crate::store::outbox::standing::Standing;
 
 /// Upper bounds of times to answer, seconds: long polls last up to 25.
 const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -53,6 +55,20 @@ struct Happened {
     event: &'static str,
 }
 
+/// A try to deliver.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Delivered {
+    channel: String,
+    result: &'static str,
+}
+
+/// Messages of a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Held {
+    channel: String,
+    state: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct In {
     state: &'static str,
@@ -70,6 +86,9 @@ pub(crate) struct Metrics {
     open: Family<In, Gauge>,
     reviews: Gauge,
     waiters: Gauge,
+    deliveries: Family<Delivered, Counter>,
+    messages: Family<Held, Gauge>,
+    unreached: Gauge,
 }
 
 impl Metrics {
@@ -85,6 +104,9 @@ impl Metrics {
             open: Family::default(),
             reviews: Gauge::default(),
             waiters: Gauge::default(),
+            deliveries: Family::default(),
+            messages: Family::default(),
+            unreached: Gauge::default(),
         };
         let to = &mut metrics.registry;
         to.register("http_requests", "Requests served", metrics.requests.clone());
@@ -96,7 +118,35 @@ impl Metrics {
         to.register("open_requests", "Requests that are open, in the database", metrics.open.clone());
         to.register("open_reviews", "Broken glass that nobody has looked at yet", metrics.reviews.clone());
         to.register("polls", "Long polls that wait at this replica", metrics.waiters.clone());
+        to.register("deliveries", "Tries to deliver messages to channels", metrics.deliveries.clone());
+        to.register(
+            "messages",
+            "Messages that wait or were given up, in the database",
+            metrics.messages.clone(),
+        );
+        let unreached = metrics.unreached.clone();
+        to.register("unreached_requests", "Open requests that no channel reached anybody about", unreached);
         metrics
+    }
+
+    /// Counts a try to deliver.
+    pub(crate) fn delivered(&self, channel: &str, tried: &Tried) {
+        let result = match tried {
+            Tried::Sent(_) => "sent",
+            Tried::Failed(_) => "failed",
+            Tried::Limited(..) => "limited",
+            Tried::Refused(_) => "refused",
+        };
+        self.deliveries.get_or_create(&Delivered { channel: channel.into(), result }).inc();
+    }
+
+    fn channels(&self, standings: &[Standing], unreached: i64) {
+        for Standing { channel, queued, dead, .. } in standings {
+            for (state, count) in [("queued", queued), ("dead", dead)] {
+                self.messages.get_or_create(&Held { channel: channel.clone(), state }).set(*count);
+            }
+        }
+        self.unreached.set(unreached);
     }
 
     pub(crate) fn asked(&self, result: &AskResult) {
@@ -160,6 +210,7 @@ pub(crate) async fn counted(State(app): State<Arc<App>>, request: Request, next:
 /// All that is counted, as Prometheus reads it.
 pub(crate) async fn exposed(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Problem> {
     let counts = app.store.counts().await?;
+    app.metrics.channels(&app.store.standings().await?, app.store.count_unreached().await?);
     let read = app.metrics.read(counts, app.store.polls()).map_err(StoreError::from)?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], read))
 }

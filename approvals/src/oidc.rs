@@ -2,7 +2,7 @@
 //! with PKCE).
 
 mod claims;
-mod http;
+pub(crate) mod http;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

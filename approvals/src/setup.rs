@@ -66,7 +66,7 @@ impl Data {
 }
 
 /// The clock of this machine, for what happens outside the database.
-fn clock() -> UnixMillis {
+pub(crate) fn clock() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -18,8 +18,10 @@ pub(crate) mod database;
 pub(crate) mod evidence;
 pub(crate) mod gateways;
 pub(crate) mod history;
+pub(crate) mod links;
 pub(crate) mod lists;
 mod news;
+pub(crate) mod outbox;
 pub(crate) mod outcomes;
 pub(crate) mod own_sessions;
 pub(crate) mod passkeys;
@@ -41,6 +43,7 @@ use countersign_protocol::{Token, UnixMillis};
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::watch;
 
+use crate::channels::routes::Routes;
 use crate::limits::Limits;
 use bells::Bells;
 use database::{Database, Pools};
@@ -108,6 +111,8 @@ pub(crate) struct Store {
     /// What the service calls its own people and groups.
     issuer: String,
     limits: Limits,
+    /// Who is told of what.
+    routes: Routes,
     writer: AnyPool,
     reader: AnyPool,
     bells: Bells,
@@ -131,11 +136,17 @@ pub(crate) struct Tx<'a> {
 
 impl Store {
     /// Opens the database, making or upgrading it where needed.
-    pub(crate) async fn open(database: Database, issuer: &str, limits: Limits) -> Result<Self, StoreError> {
+    pub(crate) async fn open(
+        database: Database,
+        issuer: &str,
+        limits: Limits,
+        routes: Routes,
+    ) -> Result<Self, StoreError> {
         let Pools { writer, reader } = database.open().await?;
         let (bells, changes) = (Bells::default(), watch::Sender::new(0));
         let closing = watch::Sender::new(false);
-        let store = Self { closing, database, issuer: issuer.into(), limits, writer, reader, bells, changes };
+        let store =
+            Self { closing, database, issuer: issuer.into(), limits, routes, writer, reader, bells, changes };
         store.render_again().await?;
         Ok(store)
     }

@@ -36,6 +36,7 @@ use crate::code::Code;
         (name = "auditors", description = "Read all, change nothing"),
         (name = "admins", description = "Accounts, groups and gateways"),
         (name = "requesters", description = "Whoever holds a status link"),
+        (name = "chats", description = "What chats send when people press buttons there"),
         (name = "service", description = "For everybody"),
     ),
 )]

@@ -122,7 +122,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    fn of(ticket: &Ticket, answers: &[Kept]) -> Self {
+    pub(crate) fn of(ticket: &Ticket, answers: &[Kept]) -> Self {
         let question = &ticket.question;
         Self {
             ticket: ticket.id,

@@ -37,6 +37,7 @@ pub(super) async fn serve(options: Options, data: Data) -> anyhow::Result<()> {
         async move { app.keep_watch().await }
     });
     countersign_approvals::serve(app.router(), listener, tls, ending(Arc::clone(&app))).await;
+    app.finish().await;
     watch.abort();
     app.close().await;
     tracing::info!("ended");

@@ -1,6 +1,7 @@
 //! One's own account: second factors, API tokens and sessions.
 
 mod codes;
+mod links;
 mod passkeys;
 mod tokens;
 
@@ -24,6 +25,7 @@ use crate::app::App;
 use crate::auth::Session;
 use crate::auth::passkeys::Brought;
 use crate::people::{Member, Role};
+use crate::store::links::Link;
 use crate::store::own_sessions::OwnSession;
 use crate::store::passkeys::Passkey;
 use tokens::{Offer, TokenRow};
@@ -48,6 +50,16 @@ struct AccountPage {
     /// What a new token may be for.
     offers: Vec<Offer>,
     sessions: Vec<Row>,
+    /// Who they are in chats.
+    links: Vec<Chat>,
+    /// Whether there is a chat whose clicks are taken.
+    chats: bool,
+}
+
+/// Who somebody is in a chat.
+struct Chat {
+    link: Link,
+    since: String,
 }
 
 /// What has just happened on the page.
@@ -97,6 +109,8 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/account/confirm/ask", post(passkeys::ask_confirmation))
         .route("/account/codes", post(codes::begin))
         .route("/account/codes/set", post(codes::set))
+        .route("/account/links/{secret}", get(links::show).post(links::link))
+        .route("/account/links/end", post(links::unlink))
         .route("/account/passkeys", post(passkeys::add))
         .route("/account/passkeys/ask", post(passkeys::ask))
         .route("/account/passkeys/remove", post(passkeys::remove))
@@ -131,6 +145,8 @@ async fn page(app: &App, session: &Session, news: News) -> Result<Response, Trou
         tokens: app.store.tokens_of(&member.person).await?.into_iter().map(TokenRow::from).collect(),
         offers: tokens::offers(member),
         sessions: app.store.sessions_of(member).await?.iter().map(|one| Row::of(one, session)).collect(),
+        links: app.store.links_of(&member.person).await?.into_iter().map(Chat::from).collect(),
+        chats: app.deliveries.channels.kinds().any(|(_, kind)| kind == "slack"),
     };
     Ok(html(status, &page))
 }
@@ -173,6 +189,12 @@ async fn end_session(
     tx.end_session_of(&session.member.person, &form.id).await?;
     tx.commit().await?;
     Ok(Redirect::to("/account").into_response())
+}
+
+impl From<Link> for Chat {
+    fn from(link: Link) -> Self {
+        Self { since: words::utc(link.linked_at), link }
+    }
 }
 
 impl From<Passkey> for Row {

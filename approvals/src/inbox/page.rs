@@ -14,6 +14,7 @@ use crate::api::callers::InPerson;
 use crate::api::problem::Problem;
 use crate::app::App;
 use crate::auth::Session;
+use crate::people::Role;
 
 /// Who looks at a page.
 pub(super) struct Viewer {
@@ -22,11 +23,14 @@ pub(super) struct Viewer {
     pub(super) at: &'static str,
     /// What their forms must carry.
     pub(super) csrf: String,
+    /// Whether they may see how the channels do.
+    pub(super) admin: bool,
 }
 
 impl Viewer {
     pub(super) fn of(session: &Session, at: &'static str) -> Self {
-        Self { name: session.member.display_name().to_owned(), at, csrf: session.csrf() }
+        let admin = session.member.has(&[Role::Admin]);
+        Self { name: session.member.display_name().to_owned(), at, csrf: session.csrf(), admin }
     }
 }
 

@@ -139,6 +139,8 @@ impl QueuePage {
         };
         let Page { items, next } =
             app.store.list(&session.member, which, &self.sought.filter(), (after, most)).await?;
+        let ids: Vec<_> = items.iter().map(|listed| listed.ticket.id).collect();
+        let unreached = app.store.unreached(&ids).await?;
         for listed in items {
             // They are in the group, and would not count all the same: for want of a second factor, say.
             let name = if name == Name::Yours && !could_approve(&listed.ticket, session) {
@@ -146,7 +148,8 @@ impl QueuePage {
             } else {
                 name
             };
-            self.list(name).rows.push(Row::of(&listed));
+            let unreached = unreached.contains(&listed.ticket.id);
+            self.list(name).rows.push(Row { unreached, ..Row::of(&listed) });
         }
         self.list(name).next = next.map(|next| next.to_string());
         Ok(())

@@ -70,10 +70,12 @@ struct RequestPage {
     before: Option<Before>,
     /// What else its principal asked for.
     lately: Vec<Other>,
+    /// Whether no channel reached anybody about it.
+    unreached: bool,
 }
 
 /// Why people reject, ready to pick.
-pub(super) const PRESETS: [&str; 4] = [
+pub(crate) const PRESETS: [&str; 4] = [
     "I did not expect this now",
     "It is for the wrong target",
     "Talk to us first",
@@ -168,6 +170,7 @@ async fn read(app: &App, session: &Session, id: Token, extent: Extent) -> Result
         parts: Vec::new(),
         before: None,
         lately: Vec::new(),
+        unreached: app.store.unreached(&[id]).await?.contains(&id),
         ticket,
     })
 }

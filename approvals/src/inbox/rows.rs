@@ -51,6 +51,8 @@ pub(super) struct Row {
     pub(super) flags: usize,
     /// Whether nobody knows what became of a use.
     pub(super) open_end: bool,
+    /// Whether no channel reached anybody about it.
+    pub(super) unreached: bool,
 }
 
 impl Row {
@@ -74,6 +76,7 @@ impl Row {
             flags: counting(answers).1.len(),
             held: *held,
             open_end: ticket.outcomes_unknown > 0,
+            unreached: false,
         }
     }
 }

@@ -26,7 +26,7 @@ impl Deadline {
 }
 
 /// A moment, in UTC.
-pub(super) fn utc(at: UnixMillis) -> String {
+pub(crate) fn utc(at: UnixMillis) -> String {
     let at = Timestamp::from_millisecond(at).ok();
     at.map_or_else(|| "an unknown time".into(), |at| at.strftime("%-d %b %Y, %H:%M:%S UTC").to_string())
 }
@@ -97,7 +97,7 @@ pub(super) fn factor(amr: &[String]) -> Option<&'static str> {
 }
 
 /// What happened to a ticket; who did it stands before. `more` is what an entry says besides.
-pub(super) fn event(event: &str, more: Option<&str>) -> &'static str {
+pub(crate) fn event(event: &str, more: Option<&str>) -> &'static str {
     match (event, more) {
         ("asked", _) => "asked",
         ("joined", _) => "asked again",
@@ -126,6 +126,10 @@ pub(super) fn event(event: &str, more: Option<&str>) -> &'static str {
         ("forwarded", _) => "sent on, the upstream answered",
         ("outcome_unknown", _) => "what became of it is not known, the gateway did not report",
         ("client_left", _) => "a client left",
+        ("escalated", _) => "nobody answered for long, others were told",
+        ("unreached", Some("no_channel")) => "no channel reached anybody, there is none for its gates",
+        ("unreached", _) => "no channel reached anybody, none of them took a message",
+        ("reached", _) => "a channel reached somebody",
         _ => "something else happened",
     }
 }

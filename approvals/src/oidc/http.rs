@@ -1,4 +1,4 @@
-//! How the service speaks to the provider: no redirects, not for long, not without end.
+//! How the service speaks to others, the provider first: no redirects, not for long, not without end.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ const LONGEST: usize = 1 << 20;
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoReply {
+pub(crate) enum NoReply {
     #[error("{0}")]
     Request(#[from] hyper_util::client::legacy::Error),
     #[error("no reply within {} s", PATIENCE.as_secs())]
@@ -31,15 +31,21 @@ pub(super) enum NoReply {
 type Reply = Pin<Box<dyn Future<Output = Result<HttpResponse, NoReply>> + Send>>;
 
 /// An HTTP client. It follows no redirects: one could lead the secret elsewhere, or into this machine's network.
-pub(super) struct Http(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+#[derive(Clone)]
+pub(crate) struct Http(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl Http {
-    pub(super) fn new() -> Result<Self, std::io::Error> {
+    pub(crate) fn new() -> Result<Self, std::io::Error> {
         let ring = rustls::crypto::ring::default_provider();
         let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(ring)?;
         Ok(Self(
             Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build()),
         ))
+    }
+
+    /// Sends a request and reads all of the reply.
+    pub(crate) async fn call(&self, request: HttpRequest) -> Result<HttpResponse, NoReply> {
+        self.client()(request).await
     }
 
     /// In the form that `openidconnect` calls.

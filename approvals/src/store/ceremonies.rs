@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::sessions::hashed;
-use super::{StoreError, Tx};
+use super::{Store, StoreError, Tx};
 
 /// The most of one kind at a time: above, the oldest go. Strangers can begin to log in.
 const MOST: i64 = 10_000;
@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     Enrol,
     /// Set up one-time codes.
     Codes,
+    /// Link who somebody is in a chat.
+    Link,
 }
 
 impl Purpose {
@@ -35,13 +37,30 @@ impl Purpose {
             Self::Confirm => "confirm",
             Self::Enrol => "enrol",
             Self::Codes => "codes",
+            Self::Link => "link",
         }
     }
 
     /// For how long it may be ended, milliseconds.
     fn lasts(self) -> UnixMillis {
-        let minutes = if matches!(self, Self::LogIn | Self::Codes) { 10 } else { 5 };
+        let minutes = if matches!(self, Self::LogIn | Self::Codes | Self::Link) { 10 } else { 5 };
         minutes * 60 * 1000
+    }
+}
+
+impl Store {
+    /// What was kept of a ceremony that can still be ended.
+    pub(crate) async fn ceremony<T: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        secret: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let query = sqlx::query_scalar(
+            "SELECT state FROM ceremonies CROSS JOIN clock WHERE id = $1 AND kind = $2 AND expires_at > now",
+        );
+        let query = query.bind(hashed(secret)).bind(purpose.name());
+        let state: Option<String> = query.fetch_optional(&self.reader).await?;
+        Ok(state.map(|state| serde_json::from_str(&state)).transpose()?)
     }
 }
 

@@ -76,22 +76,33 @@ impl Tx<'_> {
         {
             return Ok(());
         }
+        let event = entry.event.clone();
+        let seq = self.write_down(ticket, entry, members).await?;
+        self.announce(ticket, &event, seq).await
+    }
+
+    /// The same, and no channel is told; its place in the history.
+    pub(super) async fn write_down(
+        &mut self,
+        ticket: Token,
+        entry: Entry,
+        members: Members,
+    ) -> Result<i64, StoreError> {
         self.make_record(ticket, &entry, &members).await?;
-        sqlx::query(
+        let query = sqlx::query_scalar(
             "INSERT INTO history (ticket, at, event, issuer, subject, code, detail)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(ticket.to_string())
-        .bind(self.now)
-        .bind(entry.event)
-        .bind(entry.issuer)
-        .bind(entry.subject)
-        .bind(entry.code)
-        .bind(entry.detail)
-        .execute(&mut *self.inner)
-        .await?;
+             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING seq",
+        );
+        let query = query
+            .bind(ticket.to_string())
+            .bind(self.now)
+            .bind(entry.event)
+            .bind(entry.issuer)
+            .bind(entry.subject)
+            .bind(entry.code)
+            .bind(entry.detail);
         self.visible = true;
-        Ok(())
+        Ok(query.fetch_one(&mut *self.inner).await?)
     }
 }
 

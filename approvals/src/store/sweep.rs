@@ -20,11 +20,15 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often to forget.
 const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// What passes next: of tickets, of uses, of answers that others are told to give; and the clock.
+type Deadlines = (Option<UnixMillis>, Option<UnixMillis>, Option<UnixMillis>, UnixMillis);
+
 impl Tx<'_> {
     /// Turns what has lapsed into what it is.
     pub(super) async fn lapse(&mut self) -> Result<(), StoreError> {
         self.lapse_tickets().await?;
-        self.lapse_uses().await
+        self.lapse_uses().await?;
+        self.escalate().await
     }
 
     async fn lapse_tickets(&mut self) -> Result<(), StoreError> {
@@ -61,6 +65,7 @@ impl Tx<'_> {
             .bind(self.now - super::browsers::LASTS)
             .execute(&mut *self.inner)
             .await?;
+        self.forget_messages().await?;
         sqlx::query("DELETE FROM attempts WHERE locked_until < $1")
             .bind(self.now - super::attempts::REMEMBERED)
             .execute(&mut *self.inner)
@@ -94,14 +99,16 @@ impl Store {
 
     /// Writes where there is something to write, and says how long there will be nothing.
     async fn sweep(&self) -> Result<Duration, StoreError> {
-        let (tickets, uses, now): (Option<UnixMillis>, Option<UnixMillis>, UnixMillis) = sqlx::query_as(
+        let (tickets, uses, answers, now): Deadlines = sqlx::query_as(
             "SELECT (SELECT min(lapses_at) FROM tickets WHERE lapses_at IS NOT NULL),
                     (SELECT min(report_by) FROM claims WHERE report_by IS NOT NULL),
+                    (SELECT min(escalate_at) FROM reach WHERE escalate_at IS NOT NULL AND $1 > 0),
                     (SELECT now FROM clock)",
         )
+        .bind(i64::from(!self.routes.is_empty()))
         .fetch_one(&self.reader)
         .await?;
-        let left = tickets.into_iter().chain(uses).min().map_or(i64::MAX, |at| at - now);
+        let left = tickets.into_iter().chain(uses).chain(answers).min().map_or(i64::MAX, |at| at - now);
         if left > 0 {
             return Ok(LONGEST_SLEEP.min(Duration::from_millis(left.unsigned_abs())));
         }

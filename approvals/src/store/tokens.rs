@@ -16,9 +16,9 @@ use crate::random;
 
 /// How exactly the last use of a token is known, milliseconds: not each use may write.
 const USED_EVERY: UnixMillis = 60 * 1000;
-/// For how long a provider's word that somebody is there is good for their tokens, milliseconds: whoever is taken away
+/// For how long a provider's word that somebody is there is good for their tokens and links, milliseconds: whoever is taken away
 /// there does not log in any more.
-const VOUCHED_FOR: UnixMillis = 30 * 24 * 60 * 60 * 1000;
+pub(super) const VOUCHED_FOR: UnixMillis = 30 * 24 * 60 * 60 * 1000;
 /// What every token begins with, so that people and scanners know one when they see it.
 const PREFIX: &str = "countersign_";
 

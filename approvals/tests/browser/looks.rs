@@ -125,3 +125,39 @@ async fn requests(site: &Site, browser: &Browser) {
     browser.goto(&site.at("/inbox/mine")).await;
     picture(browser, "mine").await;
 }
+
+/// A link that was begun by a click in a chat: its secret is 64 times `a`.
+const BEGUN: &str = "INSERT INTO ceremonies (id, kind, state, expires_at) VALUES
+    ('ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb', 'link',
+     '{\"team\":\"T0123456789\",\"id\":\"U0123456789\",\"name\":\"root \u{202e}toor\"}', 9000000000000)";
+/// A message that was given up.
+const DEAD: &str =
+    "INSERT INTO outbox (id, channel, ticket, event, at, state, attempts, ready, due_at, settled_at, error)
+     SELECT 'ffffffffffffffffffffffffffffffff', 'sre-slack', ticket, seq, at, 'dead', 10, 0, at, at,
+         'the receiver answered 503, and said nothing more' FROM history";
+const HEALTH: &str =
+    "INSERT INTO channel_health (channel, sent_at, failed_at, error) VALUES ('oncall-mail', 1772600000000, NULL, NULL),
+     ('sre-slack', 1772600000000, 1772600767890, 'the receiver answered 503, and said nothing more')";
+const LINKED: &str = "INSERT INTO links (kind, team, id, name, issuer, subject, linked_at)
+    VALUES ('slack', 'T0123456789', 'U0123456789', 'root', 'local', 'root', 1772600000000)";
+const UNREACHED: &str = "INSERT INTO reach (ticket, noticed_at) SELECT id, 1 FROM tickets";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver, node and npm"]
+async fn pages_of_channels_do_too() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    let ticket = site.service.open(question()).await;
+    for sql in [BEGUN, DEAD, HEALTH, LINKED, UNREACHED] {
+        site.service.sql(sql).await;
+    }
+    browser.log_in(&site, "root", "").await;
+    for (page, name) in [
+        ("/inbox/channels".to_owned(), "channels"),
+        (format!("/account/links/{}", "a".repeat(64)), "link"),
+        ("/account".to_owned(), "account-linked"),
+        (format!("/inbox/{ticket}"), "unreached"),
+    ] {
+        browser.goto(&site.at(&page)).await;
+        picture(&browser, name).await;
+    }
+}

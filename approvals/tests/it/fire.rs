@@ -9,6 +9,6 @@ mod lane;
 mod life;
 mod lost;
 mod races;
-mod replicas;
+pub(crate) mod replicas;
 mod restarted;
 mod stalled;

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use countersign_approvals::{App, Database, GatewayProof, Limits, LoginSettings, NewUser, Settings};
+use countersign_approvals::{
+    App, Channels, Database, GatewayProof, Limits, LoginSettings, NewUser, Settings,
+};
 use countersign_protocol::approval::EVIDENCE;
 use countersign_protocol::grant::{GRANT_TYPE, Grant, RECEIPT_TYPE, Receipt};
 use countersign_protocol::jws::{self, Jwk, KeySet};
@@ -73,7 +75,13 @@ pub(crate) async fn open_at(
         asked_per_minute: u32::MAX,
         ..Limits::default()
     };
-    open_with(folder, database, (url, login), limits).await
+    open_with(folder, database, (url, login), limits, &Channels::default()).await
+}
+
+/// Opens a service that has these channels.
+pub(crate) async fn open_told(folder: &TempDir, database: &Database, channels: &Channels) -> Arc<App> {
+    let limits = Limits { asked_per_minute: u32::MAX, ..Limits::default() };
+    open_with(folder, database, (ORIGIN, LoginSettings::default()), limits, channels).await
 }
 
 async fn open_with(
@@ -81,10 +89,12 @@ async fn open_with(
     database: &Database,
     (url, login): (&str, LoginSettings),
     limits: Limits,
+    channels: &Channels,
 ) -> Arc<App> {
     let (silent_after, url) = (Duration::from_secs(180), url.parse().unwrap());
     let (data, database, issuer) = (data(folder), database.clone(), "local".into());
-    App::open(Settings { data, database, issuer, url, login, silent_after, limits }).await.unwrap()
+    let channels = channels.clone();
+    App::open(Settings { data, database, issuer, url, login, silent_after, limits, channels }).await.unwrap()
 }
 
 /// Adds the gateways and people that every test has.
@@ -126,7 +136,9 @@ impl Service {
     pub(crate) async fn limited(limits: Limits) -> Self {
         let folder = TempDir::new().unwrap();
         let database = fresh(&folder).await;
-        let app = open_with(&folder, &database, (ORIGIN, LoginSettings::default()), limits).await;
+        let app =
+            open_with(&folder, &database, (ORIGIN, LoginSettings::default()), limits, &Channels::default())
+                .await;
         prepare(&app).await;
         Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database }
     }
@@ -136,6 +148,23 @@ impl Service {
         let app = open(&folder, &database).await;
         prepare(&app).await;
         Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database }
+    }
+
+    /// The same, with these channels, at work.
+    pub(crate) async fn told(channels: &Channels) -> Self {
+        let folder = TempDir::new().unwrap();
+        let database = fresh(&folder).await;
+        let app = open_told(&folder, &database, channels).await;
+        prepare(&app).await;
+        let service = Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database };
+        service.watch();
+        service
+    }
+
+    /// Has deadlines and channels looked after, as the program does.
+    pub(crate) fn watch(&self) -> tokio::task::JoinHandle<()> {
+        let app = Arc::clone(&self.app);
+        tokio::spawn(async move { app.keep_watch().await })
     }
 
     /// The same, where people log in like that.

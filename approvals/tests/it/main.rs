@@ -9,6 +9,8 @@ mod asks;
 #[cfg(test)]
 mod authenticator;
 #[cfg(test)]
+mod channels;
+#[cfg(test)]
 mod claims;
 #[cfg(test)]
 mod cli;

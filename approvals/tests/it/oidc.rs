@@ -1,6 +1,6 @@
 //! Logging in at a provider: what is believed, what is not, and that it never stands in the way of passwords.
 
-mod provider;
+pub(crate) mod provider;
 
 use axum::body::Body;
 use axum::http::Request;

@@ -81,6 +81,11 @@ impl Replica {
         Self { serving, caller: Caller::new(&ready) }
     }
 
+    /// Waits until it has ended, and well.
+    pub(crate) fn ends(&mut self) {
+        assert!(self.serving.0.wait().unwrap().success());
+    }
+
     /// Sends it a signal, such as `STOP`.
     pub(crate) fn signal(&self, name: &str) {
         let process = self.serving.0.id().to_string();
