@@ -14,6 +14,9 @@ mod databases;
 #[path = "browser/factors.rs"]
 mod factors;
 #[cfg(test)]
+#[path = "browser/hands.rs"]
+mod hands;
+#[cfg(test)]
 #[path = "it/harness.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod harness;

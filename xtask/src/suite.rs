@@ -30,7 +30,8 @@ const STEPS: [Step; 15] = [
     ("unit tests", |workspace| cargo(workspace, &["test", "--quiet", "--workspace"])),
     // The only ignored tests of that name: they need a browser.
     ("browser tests", |workspace| {
-        cargo(workspace, &["test", "--quiet", "--workspace", "--test", "browser", "--", "--ignored"])
+        let ignored = ["--", "--ignored", "--skip", "speed"];
+        cargo(workspace, &[&["test", "--quiet", "--workspace", "--test", "browser"], &ignored[..]].concat())
     }),
     ("tests on PostgreSQL", postgres::test),
     ("the interface of the approval service", interface::test),

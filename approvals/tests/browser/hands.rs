@@ -1,0 +1,105 @@
+//! The inbox by keyboard alone, without a script, and while others answer.
+
+use serde_json::json;
+
+use crate::chromium::Browser;
+use crate::harness::{code, question};
+use crate::site::Site;
+
+/// Types keys at whatever has the focus.
+async fn press(browser: &Browser, keys: &str) {
+    browser.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
+}
+
+const ENTER: &str = "\u{e007}";
+const TAB: &str = "\u{e004}";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver"]
+async fn keys_alone_find_open_and_answer_a_request() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    let first = site.service.open(question()).await;
+    let second = site.service.open(question()).await;
+    browser.log_in(&site, "ada", &code(0)).await;
+    press(&browser, "jk").await;
+    press(&browser, ENTER).await;
+    browser.arrive(&format!("/inbox/{first}")).await;
+    // A letter brings one to the button, and a second key decides.
+    press(&browser, "a").await;
+    assert_eq!(site.service.show(&first).await["state"], "pending");
+    press(&browser, ENTER).await;
+    browser.reads("approved, not used up yet").await;
+    press(&browser, "u").await;
+    browser.arrive("/inbox").await;
+    press(&browser, "j").await;
+    press(&browser, ENTER).await;
+    browser.arrive(&format!("/inbox/{second}")).await;
+    press(&browser, "r").await;
+    press(&browser, "not now").await;
+    press(&browser, &format!("{TAB}{ENTER}")).await;
+    browser.reads("rejected").await;
+    assert_eq!(site.service.show(&second).await["answers"][0]["reason"], "not now");
+    // Letters do nothing once somebody has turned them off.
+    let third = site.service.open(question()).await;
+    browser.goto(&site.at(&format!("/inbox/{third}"))).await;
+    browser.click("[data-toggle=shortcuts]").await;
+    press(&browser, "u").await;
+    browser.goto(&site.at(&format!("/inbox/{third}"))).await;
+    press(&browser, "u").await;
+    assert_eq!(browser.client.current_url().await.unwrap().path(), format!("/inbox/{third}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver"]
+async fn without_a_script_everything_is_there() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    browser.chromium("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    let tickets = [
+        site.service.open(question()).await,
+        site.service.open(question()).await,
+        site.service.open(question()).await,
+    ];
+    browser.log_in(&site, "ada", &code(0)).await;
+    browser.click(&format!("a[href='/inbox/{}']", tickets[0])).await;
+    browser.click("button.approve").await;
+    browser.reads("approved, not used up yet").await;
+    browser.goto(&site.at("/inbox")).await;
+    for ticket in &tickets[1..] {
+        browser.click(&format!("input[value^='{ticket}']")).await;
+    }
+    browser.click("details.bulk summary").await;
+    browser.click("details.bulk input[value='Talk to us first']").await;
+    browser.click("details.bulk button").await;
+    browser.reads("2 rejected.").await;
+    browser.fill("input[name=words]", "production").await;
+    browser.click("form.filter button").await;
+    browser.reads("Show all").await;
+    browser.goto(&site.at("/inbox/mine")).await;
+    browser.reads("Talk to us first").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver"]
+async fn what_others_do_is_seen_and_takes_nothing_out_of_ones_hands() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    let mut asked = question();
+    asked["gates"][0]["quorum"] = json!(2);
+    let ticket = site.service.open(asked).await;
+    browser.log_in(&site, "ada", &code(0)).await;
+    browser.goto(&site.at(&format!("/inbox/{ticket}"))).await;
+    press(&browser, "r").await;
+    press(&browser, "because").await;
+    site.service.answer(&site.service.log_in("bob").await, &ticket, "approve").await;
+    browser.reads("1 of 2 approvals").await;
+    let kept = "const field = document.activeElement; return [field.name, field.value, field.closest('details').open];";
+    assert_eq!(browser.run(kept, vec![]).await, json!(["reason", "because", true]));
+    // Once it is closed there is nothing left to say.
+    site.service.answer(&site.service.log_in("cid").await, &ticket, "reject").await;
+    browser.reads("rejected").await;
+    browser
+        .run(
+            "while (document.querySelector('.choice form')) await new Promise(requestAnimationFrame);",
+            vec![],
+        )
+        .await;
+}
