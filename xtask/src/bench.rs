@@ -6,6 +6,7 @@ mod cost;
 mod extractors;
 mod goals;
 mod held;
+mod inbox;
 mod load;
 pub(crate) mod machine;
 mod page;
@@ -33,6 +34,7 @@ use cost::{Cost, Sizes};
 use extractors::Extractor;
 use goals::Goal;
 use held::Held;
+use inbox::Inbox;
 use load::Tool;
 use machine::{Machine, Processors};
 use replay::Replays;
@@ -48,7 +50,7 @@ pub struct Options {
     /// Short rounds and fewer held requests: for a look, not for the page
     #[arg(long)]
     quick: bool,
-    /// Only the approval service by itself, printed
+    /// Only the approval service and its inbox, printed
     #[arg(long)]
     service: bool,
     /// Prints all figures as one line of JSON at the end
@@ -90,6 +92,7 @@ struct Figures {
     routes: Vec<Lookup>,
     extractors: Vec<Extractor>,
     services: Vec<Service>,
+    inbox: Inbox,
     goals: Vec<Goal>,
 }
 
@@ -127,6 +130,7 @@ fn service(workspace: &Workspace, scale: Scale) -> Result<()> {
     run_command(workspace.cargo().args(["build", "--release", "--package", "countersign-approvals"]))?;
     let services = Runtime::new()?.block_on(approvals::measure(workspace, scale.held))?;
     println!("{}", approvals::render(&services));
+    println!("{}", inbox::render(&inbox::measure(workspace)?));
     Ok(())
 }
 
@@ -163,6 +167,7 @@ impl Bench<'_> {
             routes: routes::measure(self.workspace)?,
             extractors: extractors::measure(self.workspace, stack.filter())?,
             services: approvals::measure(self.workspace, self.scale.held).await?,
+            inbox: inbox::measure(self.workspace)?,
             goals: Vec::new(),
         };
         figures.goals = goals::all(&figures);
@@ -195,6 +200,7 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
     let mut cargo = workspace.cargo();
     cargo.args(["bench", "--no-run", "--package", "countersign-host-test", "--bench", "extractors"]);
     run_command(&mut cargo)?;
+    run_command(&mut inbox::build(workspace))?;
     Ok(workspace.target(plugin::TARGET).join("plugin/floor.wasm"))
 }
 

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::Figures;
 use super::approvals;
-use super::extractors;
 use super::load::CONNECTIONS;
 use super::replay::{Replay, Replays};
 use super::routes;
 use super::stats::{Spread, float};
+use super::{extractors, inbox};
 
 /// The page.
 pub(super) fn render(figures: &Figures) -> String {
@@ -23,6 +23,7 @@ pub(super) fn render(figures: &Figures) -> String {
         routes::render(&figures.routes),
         extractors::render(&figures.extractors),
         approvals::render(&figures.services),
+        inbox::render(&figures.inbox),
         WHAT_IT_IS_NOT.to_owned(),
     ];
     sections.join("\n")
@@ -307,6 +308,7 @@ pub(super) mod tests {
             routes: super::super::routes::tests::some(),
             extractors: super::super::extractors::tests::some(),
             services: super::super::approvals::tests::services(),
+            inbox: super::super::inbox::tests::inbox(),
             goals: Vec::new(),
         }
     }
