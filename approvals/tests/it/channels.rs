@@ -9,6 +9,7 @@ mod links;
 mod processes;
 mod receiver;
 mod smtp;
+mod speed;
 mod webhooks;
 mod workspace;
 
