@@ -9,15 +9,20 @@ mod links;
 mod processes;
 mod receiver;
 mod smtp;
+mod speed;
 mod webhooks;
 mod workspace;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_approvals::Channels;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::databases::fresh;
+use crate::harness::{Service, open_told, prepare};
 
 /// Two secrets of webhooks.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -70,4 +75,23 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 pub(crate) fn events(shown: &Value) -> Vec<String> {
     let history = shown["history"].as_array().unwrap();
     history.iter().map(|entry| entry["event"].as_str().unwrap().to_owned()).collect()
+}
+
+impl Service {
+    /// A service with these channels, at work.
+    pub(crate) async fn told(channels: &Channels) -> Self {
+        let folder = TempDir::new().unwrap();
+        let database = fresh(&folder).await;
+        let app = open_told(&folder, &database, channels).await;
+        prepare(&app).await;
+        let service = Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database };
+        service.watch();
+        service
+    }
+
+    /// Has deadlines and channels looked after, as the program does.
+    pub(crate) fn watch(&self) -> tokio::task::JoinHandle<()> {
+        let app = Arc::clone(&self.app);
+        tokio::spawn(async move { app.keep_watch().await })
+    }
 }

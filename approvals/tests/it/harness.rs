@@ -150,23 +150,6 @@ impl Service {
         Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database }
     }
 
-    /// The same, with these channels, at work.
-    pub(crate) async fn told(channels: &Channels) -> Self {
-        let folder = TempDir::new().unwrap();
-        let database = fresh(&folder).await;
-        let app = open_told(&folder, &database, channels).await;
-        prepare(&app).await;
-        let service = Self { router: app.router(), jwk: app.jwk().await.unwrap(), app, folder, database };
-        service.watch();
-        service
-    }
-
-    /// Has deadlines and channels looked after, as the program does.
-    pub(crate) fn watch(&self) -> tokio::task::JoinHandle<()> {
-        let app = Arc::clone(&self.app);
-        tokio::spawn(async move { app.keep_watch().await })
-    }
-
     /// The same, where people log in like that.
     pub(crate) async fn start_with(login: LoginSettings) -> Self {
         let folder = TempDir::new().unwrap();

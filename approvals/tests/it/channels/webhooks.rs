@@ -10,7 +10,7 @@ use crate::harness::{EDGE, Service, ask, claim, gate, question, with_gates};
 use crate::inbox::browse;
 
 /// One channel for sre that goes to `receiver`.
-fn hooked(receiver: &Receiver) -> Configured {
+pub(super) fn hooked(receiver: &Receiver) -> Configured {
     let text = format!(
         "[channels.hook]\nkind = \"webhook\"\ngroups = [\"sre\"]\nurl = \"{}/hook\"\n\
          secrets = [{{ file = \"new\" }}, {{ file = \"old\" }}]\n",
