@@ -10,6 +10,7 @@ pub mod fuzz;
 pub mod interface;
 pub mod mutants;
 pub mod packages;
+pub mod pictures;
 pub mod play;
 pub mod plugin;
 pub mod postgres;

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::workspace::Workspace;
 use xtask::{
-    bench, demo, envoy, faults, fuzz, mutants, packages, plugin, postgres, reading, rules, service, soak,
-    suite,
+    bench, demo, envoy, faults, fuzz, mutants, packages, pictures, plugin, postgres, reading, rules, service,
+    soak, suite,
 };
 
 /// Every command that a contributor or CI runs.
@@ -35,6 +35,8 @@ enum Command {
     },
     /// Writes the pages of the guide that are made of what the tests assert.
     Guide,
+    /// Takes the pictures of the inbox in the documentation anew.
+    Pictures,
     /// Measures speed, cost and held requests on a real Envoy and writes `docs/performance.md`.
     #[command(after_help = packages::help())]
     Bench(bench::Options),
@@ -84,6 +86,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Envoy => envoy::install(&workspace).map(|path| println!("{}", path.display())),
         Command::CheckDeps => rules::check(&workspace),
         Command::Demo { check } => demo::run(&workspace, *check),
+        Command::Pictures => pictures::run(&workspace),
         Command::Guide => faults::write(&workspace).and_then(|()| reading::write(&workspace)),
         Command::Bench(options) => bench::run(&workspace, *options),
         Command::Fuzz(options) => fuzz::run(&workspace, options),

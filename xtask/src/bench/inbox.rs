@@ -5,8 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::workspace::{Workspace, output};
+use crate::workspace::{Workspace, output, run};
 
 /// Medians, milliseconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,33 +22,47 @@ pub(super) struct Inbox {
     request_key: f64,
     /// From an answer in one browser to the change in another.
     elsewhere: f64,
+    /// Messages a second through the outbox.
+    messages: f64,
 }
 
-/// What is run.
-const MEASURED: [&str; 6] = ["test", "--release", "--package", "countersign-approvals", "--test", "browser"];
+/// The tests that measure: the binary of each, and its name there.
+const MEASURED: [(&str, &str); 2] =
+    [("browser", "speed::figures"), ("it", "channels::speed::messages_per_second")];
 
-/// Builds it, so that nothing compiles while something is measured.
-pub(super) fn build(workspace: &Workspace) -> Command {
+fn cargo(workspace: &Workspace, binary: &str) -> Command {
     let mut cargo = workspace.cargo();
-    cargo.args(MEASURED).arg("--no-run");
+    cargo.args(["test", "--release", "--package", "countersign-approvals", "--test", binary]);
     cargo
 }
 
-/// Measures with the released service in headless Chromium.
+/// Builds what measures, so that nothing compiles while something is measured.
 ///
 /// # Errors
-/// When the browser does not start or the pages do not come.
+/// When it does not build.
+pub(super) fn build(workspace: &Workspace) -> Result<()> {
+    MEASURED.iter().try_for_each(|(binary, _)| run(cargo(workspace, binary).arg("--no-run")))
+}
+
+/// Measures with the released service in headless Chromium, and at a receiver of messages.
+///
+/// # Errors
+/// When the browser does not start, the pages do not come or messages are lost.
 pub(super) fn measure(workspace: &Workspace) -> Result<Inbox> {
-    let mut cargo = workspace.cargo();
-    cargo.args(MEASURED).args(["--", "--ignored", "--exact", "speed::figures", "--nocapture"]);
-    let said = output(&mut cargo)?;
-    let line = said.lines().find_map(|line| line.strip_prefix("figures ")).context("it gave no figures")?;
-    Ok(serde_json::from_str(line)?)
+    let mut figures = Map::new();
+    for (binary, name) in MEASURED {
+        let mut cargo = cargo(workspace, binary);
+        let said = output(cargo.args(["--", "--ignored", "--exact", name, "--nocapture"]))?;
+        let line = said.lines().find_map(|line| line.strip_prefix("figures "));
+        let line = line.with_context(|| format!("`{name}` gave no figures"))?;
+        figures.extend(serde_json::from_str::<Map<String, Value>>(line)?);
+    }
+    Ok(serde_json::from_value(figures.into())?)
 }
 
 /// The section of the page.
 pub(super) fn render(inbox: &Inbox) -> String {
-    let Inbox { open, queue_paint, request_paint, queue_key, request_key, elsewhere } = inbox;
+    let Inbox { open, queue_paint, request_paint, queue_key, request_key, elsewhere, messages } = inbox;
     let mut text = format!(
         "## The inbox\n\n\
         In headless Chromium with {open} requests open, the service and the browser on the same processors. Medians of 15.\n\n\
@@ -56,7 +71,12 @@ pub(super) fn render(inbox: &Inbox) -> String {
     // Writing to a string cannot fail.
     writeln!(text, "| queue | {queue_paint:.0} | {queue_key:.0} |").ok();
     writeln!(text, "| one request | {request_paint:.0} | {request_key:.0} |").ok();
-    writeln!(text, "\nFrom an answer in one browser to the change in another: {elsewhere:.0} ms.").ok();
+    writeln!(
+        text,
+        "\nFrom an answer in one browser to the change in another: {elsewhere:.0} ms. Through the outbox, on SQLite, to a\n\
+        receiver of signed webhooks that takes each at once: {messages:.0} messages a second."
+    )
+    .ok();
     text
 }
 
@@ -72,6 +92,7 @@ pub(super) mod tests {
             queue_key: 16.6,
             request_key: 5.8,
             elsewhere: 52.4,
+            messages: 800.0,
         }
     }
 
@@ -79,6 +100,9 @@ pub(super) mod tests {
     fn each_page_has_its_line() {
         let text = render(&inbox());
         assert!(text.contains("| queue | 210 | 17 |\n| one request | 80 | 6 |\n"), "{text}");
-        assert!(text.contains("in another: 52 ms."), "{text}");
+        assert!(
+            text.contains("in another: 52 ms.") && text.contains("once: 800 messages a second."),
+            "{text}"
+        );
     }
 }
