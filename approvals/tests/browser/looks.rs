@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::approver::{glazed, high};
 use crate::chromium::Browser;
@@ -85,6 +85,22 @@ async fn pages_fit_phones_and_desks_in_both_schemes() {
     picture(&browser, "codes").await;
 }
 
+/// An agent wants to delete a branch, by a tool of an MCP server.
+fn tool_call(branch: &str, force: bool) -> Value {
+    let mut asked = question();
+    let arguments = json!({ "repository": "web", "branch": branch, "force": force });
+    let params = json!({ "name": "delete_branch", "arguments": arguments });
+    let call = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
+    asked["cedar"]["action"] = json!("Mcp::Action::\"delete_branch\"");
+    asked["cedar"]["resource"] = json!("Mcp::Server::\"code\"");
+    asked["cedar"]["context"] = json!({ "arguments": arguments });
+    asked["request"]["authority"] = json!("mcp.example");
+    asked["request"]["path"] = json!("/mcp");
+    asked["request"]["body"] = json!({ "text": call.to_string() });
+    asked["justification"] = json!("The branch is merged and in the way");
+    asked
+}
+
 /// Requests of all kinds, and what is left of them.
 async fn requests(site: &Site, browser: &Browser) {
     let cid = site.service.log_in("cid").await;
@@ -102,13 +118,9 @@ async fn requests(site: &Site, browser: &Browser) {
     let hostile = site.service.open(hostile).await;
     browser.goto(&site.at(&format!("/inbox/{hostile}"))).await;
     picture(browser, "hostile").await;
-    let mut tool = question();
-    let call = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {
-        "name": "delete_branch", "arguments": { "repository": "web", "branch": "main", "force": true } } });
-    tool["request"]["authority"] = json!("mcp.example");
-    tool["request"]["path"] = json!("/mcp");
-    tool["request"]["body"] = json!({ "text": call.to_string() });
-    let tool = site.service.open(tool).await;
+    let before = site.service.open(tool_call("old-feature", false)).await;
+    site.service.answer(&cid, &before, "approve").await;
+    let tool = site.service.open(tool_call("main", true)).await;
     browser.goto(&site.at(&format!("/inbox/{tool}"))).await;
     browser.click("details.say:has(summary.reject) summary").await;
     picture(browser, "tool").await;
