@@ -29,6 +29,8 @@ mod harness;
 #[cfg(test)]
 mod inbox;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod limits;
