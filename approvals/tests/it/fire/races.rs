@@ -167,7 +167,7 @@ impl Race {
             let (here, there) = (here.await, there.await);
             let events =
                 here["history"].as_array().unwrap().iter().map(|entry| entry["event"].as_str().unwrap());
-            let last = events.filter(|event| *event != "claim_refused").last().unwrap();
+            let last = events.rev().find(|event| *event != "claim_refused").unwrap();
             if !["pending", "approved"].contains(&here["state"].as_str().unwrap()) && here == there {
                 let written = ["expired", "revoked", "claimed", "reject", "refused"].contains(&last);
                 assert!(written || since.elapsed() < PATIENCE, "{here}");
