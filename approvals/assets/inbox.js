@@ -29,7 +29,9 @@ function busy(part) {
   const fields = [...part.querySelectorAll("textarea, input:not([type=hidden]), select")];
   const begun = (field) => field.type === "radio" || field.type === "checkbox"
     ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
-  return fields.some(begun) || part.contains(document.activeElement) || part.querySelector("details.say[open]") !== null;
+  const active = document.activeElement;
+  const inHand = part.contains(active) && active.matches("textarea, input, select, button, summary");
+  return fields.some(begun) || inHand || part.querySelector("details.say[open]") !== null;
 }
 
 // Replaces the parts that changed. A part in use is replaced only once the request is closed.
@@ -37,7 +39,9 @@ async function refresh() {
   // What a page does by itself is no sign that somebody is there.
   const headers = { accept: "text/html", "countersign-refresh": "1" };
   const reply = await fetch(location.pathname + location.search, { headers });
-  if (!reply.ok || reply.redirected) return location.assign("/login");
+  if (reply.status === 401 || reply.redirected) return location.assign("/login");
+  // What fails for a moment must not take away what somebody has begun.
+  if (!reply.ok) return;
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = page.querySelector(`[data-live="${part.dataset.live}"]`);

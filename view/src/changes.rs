@@ -15,7 +15,7 @@ pub struct Change {
     pub now: Option<String>,
 }
 
-/// The fields of what is asked and sent that are different, in the order in which people read them.
+/// The fields that are different, but for what the policy saw of them, in the order in which people read them.
 #[must_use]
 pub fn changes(before: &View, now: &View) -> Vec<Change> {
     let (was, is) = (fields(before), fields(now));
@@ -32,17 +32,14 @@ pub fn changes(before: &View, now: &View) -> Vec<Change> {
     changed.chain(gone).collect()
 }
 
-/// Every field of what is asked and sent, with its value as text; fields of one name are numbered.
+/// Every field with its value as text; fields of one name are numbered.
 fn fields(view: &View) -> Vec<(String, String)> {
-    const COMPARED: [Topic; 5] = [Topic::Asked, Topic::Said, Topic::Sent, Topic::Body, Topic::Headers];
-    let rows = view.parts.iter().filter(|part| COMPARED.contains(&part.topic)).flat_map(|part| {
+    // What the policy saw is made of the rest, and would say it all twice.
+    let rows = view.parts.iter().filter(|part| part.topic != Topic::Facts).flat_map(|part| {
         part.rows.iter().map(|row| (format!("{}: {}", part.topic.title(), row.label), &row.value))
     });
-    let (mut fields, mut seen) = (Vec::new(), BTreeMap::new());
+    let mut fields = Vec::new();
     for (name, value) in rows {
-        let times = seen.entry(name.clone()).or_insert(0_u32);
-        *times += 1;
-        let name = if *times > 1 { format!("{name} ({times})") } else { name };
         match value {
             Value::Line(text) | Value::Lines(text) => fields.push((name, text.clone())),
             Value::Tree(node, _) => node.leaves(&name, &mut fields),
@@ -51,5 +48,16 @@ fn fields(view: &View) -> Vec<(String, String)> {
             Value::Nothing => fields.push((name, String::new())),
         }
     }
-    fields
+    numbered(fields)
+}
+
+/// The same with the second and each further field of one name told apart from the first.
+fn numbered(fields: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut seen = BTreeMap::new();
+    let number = |(name, value): (String, String)| {
+        let times = seen.entry(name.clone()).or_insert(0_u32);
+        *times += 1;
+        (if *times > 1 { format!("{name} ({times})") } else { name }, value)
+    };
+    fields.into_iter().map(number).collect()
 }

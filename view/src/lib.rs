@@ -11,6 +11,7 @@ pub mod visible;
 pub mod words;
 
 pub use changes::{Change, changes};
+pub use parts::is_plain_host;
 pub use tree::Node;
 
 use countersign_protocol::Hash;
@@ -146,6 +147,9 @@ pub enum Note {
     ForeignHost,
     /// An object with several members of one name: which one counts depends on who reads it.
     RepeatedNames,
+    /// It is, or begins like, JSON and is shown as it was sent: too long, too deep, or not JSON after all. Names in it may
+    /// repeat.
+    NotTakenApart,
 }
 
 impl Note {
@@ -157,6 +161,9 @@ impl Note {
             Self::Unchecked => "the caller wrote this, and nothing has checked it",
             Self::MixedScripts => "letters of several scripts: some may not be what they look like",
             Self::ForeignHost => "not a plain ASCII name: it may not be the host that it looks like",
+            Self::NotTakenApart => {
+                "not taken apart: too long, too deep or no JSON after all; names in it may repeat"
+            }
             Self::RepeatedNames => "several members have one name: which one counts depends on who reads it",
         }
     }

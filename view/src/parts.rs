@@ -26,14 +26,22 @@ pub(crate) fn of(question: &Question) -> Vec<Part> {
 }
 
 fn row(label: Label, value: Value) -> Row {
-    let mixed = match &value {
-        Value::Line(text) | Value::Lines(text) => {
-            text.split_whitespace().any(|word| !word.is_single_script())
-        }
-        _ => false,
+    let several = |text: &str| text.split_whitespace().any(|word| !word.is_single_script());
+    let name = match &label {
+        Label::Ours(_) => false,
+        Label::Field(name) | Label::Parameter(name) => several(name),
     };
-    let repeated = matches!(&value, Value::Tree(node, _) if node.repeats());
-    let notes = [(mixed, Note::MixedScripts), (repeated, Note::RepeatedNames)];
+    let mixed = match &value {
+        Value::Line(text) | Value::Lines(text) => several(text),
+        Value::Tree(node, _) => node.any_text(&several),
+        Value::Bytes(_) | Value::Redacted { .. } | Value::Nothing => false,
+    };
+    let (repeated, cut) = match &value {
+        Value::Tree(node, _) => (node.repeats(), node.is_cut()),
+        _ => (false, false),
+    };
+    let notes =
+        [(name || mixed, Note::MixedScripts), (repeated, Note::RepeatedNames), (cut, Note::NotTakenApart)];
     let notes = notes.into_iter().filter_map(|(is, note)| is.then_some(note)).collect();
     Row { label, value, notes }
 }
@@ -100,14 +108,19 @@ fn terms(terms: &Terms) -> Vec<Row> {
 fn sent(request: &ExactRequest) -> Vec<Row> {
     let ExactRequest { method, scheme, authority, path, .. } = request;
     let host = line("host", authority);
-    // A label that begins so is another name in other letters (RFC 5890, section 2.3.2.1).
-    let encoded = |label: &str| label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
-    let plain = authority.is_ascii() && !authority.split('.').any(encoded);
-    let host = if plain { host } else { host.noted(Note::ForeignHost) };
+    let host = if is_plain_host(authority) { host } else { host.noted(Note::ForeignHost) };
     let mut rows = vec![line("method", method), line("scheme", scheme), host, line("path", path)];
     let query = path.split_once('?').map(|(_, query)| pairs(query)).unwrap_or_default();
     rows.extend(query);
     rows
+}
+
+/// Whether a host is written in the letters that it has.
+#[must_use]
+pub fn is_plain_host(authority: &str) -> bool {
+    // A label that begins so is another name in other letters (RFC 5890, section 2.3.2.1).
+    let encoded = |label: &str| label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
+    authority.is_ascii() && !authority.split('.').any(encoded)
 }
 
 /// The pairs of a query or a form, decoded.
@@ -193,6 +206,9 @@ fn facts(question: &Question) -> Vec<Row> {
 }
 
 fn value(label: &'static str, shown: &Shown) -> Row {
+    // Text that has no tree and begins as one would: it is too long, or no JSON after all.
+    let whole = |text: &str| !text.trim_start().starts_with(['{', '[']) || Node::parse(text).is_some();
+    let whole = !matches!(shown, Shown::Text(text) if !whole(text));
     let value = match shown {
         Shown::Text(text) if text.is_empty() => Value::Nothing,
         Shown::Text(text) => match Node::parse(text) {
@@ -202,7 +218,8 @@ fn value(label: &'static str, shown: &Shown) -> Row {
         Shown::Base64(text) => bytes(text),
         Shown::Redacted { bytes } => Value::Redacted { bytes: *bytes },
     };
-    row(Label::Ours(label), value)
+    let row = row(Label::Ours(label), value);
+    if whole { row } else { row.noted(Note::NotTakenApart) }
 }
 
 /// What is no base64 after all is shown as the text that it is.

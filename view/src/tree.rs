@@ -109,12 +109,35 @@ impl Node {
         }
     }
 
-    /// Each leaf with the way to it, for a comparison field by field.
+    /// Whether it holds something that was not taken apart because it lies too deep.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        match self {
+            Self::Object(members) => members.iter().any(|(_, node)| node.is_cut()),
+            Self::Array(items) => items.iter().any(Self::is_cut),
+            Self::Leaf(raw) => raw.starts_with(['{', '[']),
+        }
+    }
+
+    /// Whether any text in it is so, names and strings alike.
+    pub(crate) fn any_text(&self, is: &impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Object(members) => members.iter().any(|(name, node)| is(name) || node.any_text(is)),
+            Self::Array(items) => items.iter().any(|node| node.any_text(is)),
+            Self::Leaf(raw) => is(raw),
+        }
+    }
+
+    /// Each leaf with the way to it, for a comparison field by field. A name that could be a way itself is quoted.
     pub(crate) fn leaves(&self, way: &str, into: &mut Vec<(String, String)>) {
         match self {
-            Self::Object(members) if !members.is_empty() => {
-                members.iter().for_each(|(name, node)| node.leaves(&format!("{way}.{name}"), into));
-            }
+            Self::Object(members) if !members.is_empty() => members.iter().for_each(|(name, node)| {
+                let plain =
+                    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+                let name =
+                    if plain { name.clone() } else { serde_json::Value::from(name.as_str()).to_string() };
+                node.leaves(&format!("{way}.{name}"), into);
+            }),
             Self::Array(items) if !items.is_empty() => {
                 items.iter().enumerate().for_each(|(n, node)| node.leaves(&format!("{way}[{n}]"), into));
             }

@@ -34,9 +34,11 @@ CREATE TABLE channel_health (
 CREATE TABLE reach (
     ticket      TEXT PRIMARY KEY REFERENCES tickets (id),
     escalate_at BIGINT,  -- empty when it was, or is not to be
+    notice_at   BIGINT,  -- when somebody is to have been told by; empty when it was looked at, or somebody was
     reached_at  BIGINT,  -- when a channel first took a message about it
     noticed_at  BIGINT   -- when it was written down that none does
 );
+CREATE INDEX reach_notice ON reach (notice_at) WHERE notice_at IS NOT NULL;
 CREATE INDEX reach_escalate ON reach (escalate_at) WHERE escalate_at IS NOT NULL;
 CREATE INDEX reach_noticed ON reach (noticed_at) WHERE noticed_at IS NOT NULL AND reached_at IS NULL;
 

@@ -9,6 +9,7 @@ use countersign_protocol::person::Person;
 use countersign_protocol::request::Severity;
 use countersign_protocol::{Token, UnixMillis};
 use countersign_view::words::{Named, lasting, role, severity};
+use countersign_view::{Note, is_plain_host};
 
 use super::text::line;
 use crate::inbox::words::{event, utc};
@@ -79,7 +80,7 @@ impl Message {
     pub(crate) fn standing(&self) -> &'static str {
         match self.ticket.state {
             _ if self.review => "Glass was broken: somebody else has to look at it",
-            State::Pending if self.event.event == "escalated" => "Approval needed, and nobody has answered",
+            State::Pending if self.event.event == "escalated" => "Approval still needed",
             State::Pending if self.flags() > 0 => "Approval needed, and one more because it was flagged",
             State::Pending => "Approval needed",
             State::Approved => "Approved, not used up yet",
@@ -96,7 +97,7 @@ impl Message {
     pub(crate) fn news(&self) -> &'static str {
         match self.event.event.as_str() {
             "asked" => "Approval needed",
-            "escalated" => "Approval needed, and nobody has answered",
+            "escalated" => "Approval still needed",
             "flag" => "Flagged: approval by one more needed",
             "broke_glass" => "Glass was broken",
             "reviewed" => "Broken glass was looked at",
@@ -137,6 +138,9 @@ impl Message {
         let fact = |label, text| Fact { label, text };
         let target = format!("{} {}://{}{}", request.method, request.scheme, request.authority, request.path);
         let mut facts = vec![fact("Request", line(&target, LONGEST))];
+        if !is_plain_host(&request.authority) {
+            facts.push(fact("Careful", Note::ForeignHost.says().to_owned()));
+        }
         let why = question.gates.iter().map(|gate| {
             let reason = gate.reason.as_deref().unwrap_or("a policy asks for an approval");
             format!("{} ({} of {})", line(reason, LONGEST), gate.quorum, line(&gate.group_name, 60))

@@ -97,8 +97,8 @@ fn bold(text: &str) -> Value {
     json!({ "type": "TextRun", "text": plain(text), "weight": "Bolder" })
 }
 
-/// Cards put times in place of `{{DATE(…)}}`, and mentions in place of `<at>`, where they are defined: neither is
+/// Cards put times in place of `{{DATE(…)}}`, however many braces stand before it, and mentions in place of `<at>`, where they are defined: neither is
 /// left to be one.
 fn plain(text: &str) -> String {
-    text.replace("{{", "{ {").replace("<at", "< at")
+    text.replace('{', "{ ").replace("<at", "< at")
 }

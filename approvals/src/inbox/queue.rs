@@ -119,6 +119,7 @@ pub(super) async fn show(
             page.fill(&app, &session, name, wanted.after.filter(|_| wanted.list.is_some())).await?;
         }
     }
+    page.others.rows.sort_by_key(|row| row.deadline.as_ref().map(|deadline| deadline.at));
     Ok(html(StatusCode::OK, &page))
 }
 

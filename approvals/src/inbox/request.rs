@@ -215,6 +215,10 @@ impl RequestPage {
         &self.ticket.question
     }
 
+    fn has_plain_host(&self) -> bool {
+        countersign_view::is_plain_host(&self.question().request.authority)
+    }
+
     /// What a tab or a window is called: there is no markup in it.
     fn title(&self) -> String {
         let plain = |named: &Named| visible::Visible(&named.id, visible::Lines::One).to_string();

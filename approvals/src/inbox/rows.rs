@@ -1,6 +1,7 @@
 //! Requests in lists, in words.
 
 use countersign_protocol::{Hash, Token};
+use countersign_view::is_plain_host;
 use countersign_view::words::{Named, severity};
 
 use super::words::{self, Deadline};
@@ -40,6 +41,8 @@ pub(super) struct Row {
     pub(super) resource: Named,
     pub(super) method: String,
     pub(super) target: String,
+    /// Whether the host is written in the letters that it has.
+    pub(super) plain_host: bool,
     pub(super) severity: &'static str,
     pub(super) deadline: Option<Deadline>,
     pub(super) state: &'static str,
@@ -67,6 +70,7 @@ impl Row {
             resource: Named::of(&question.cedar.resource),
             method: request.method.clone(),
             target: format!("{}{}", request.authority, request.path),
+            plain_host: is_plain_host(&request.authority),
             severity: severity(question.terms.severity),
             deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
             state: words::state(ticket.state),

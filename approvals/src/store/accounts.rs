@@ -257,7 +257,7 @@ impl Tx<'_> {
     }
 
     /// Gives a local account another password and second factor. It is a new account from then on, whoever made it
-    /// so: it approves nothing that was asked before, and sessions, tokens and passkeys of the old one are gone.
+    /// so: it approves nothing that was asked before, and sessions, tokens, passkeys and links of the old one are gone.
     pub(crate) async fn reset_account(&mut self, new: &Prepared) -> Result<bool, StoreError> {
         let person = self.store.local(&new.login.user);
         let reset = sqlx::query(
@@ -272,6 +272,7 @@ impl Tx<'_> {
         .execute(&mut *self.inner)
         .await?;
         self.remove_passkeys(&person).await?;
+        self.remove_links(&person).await?;
         self.forget_browsers(&person).await?;
         self.end_tokens(&person).await?;
         self.sessions_ended();

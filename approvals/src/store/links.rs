@@ -102,6 +102,16 @@ impl Store {
 }
 
 impl Tx<'_> {
+    /// Takes all chats from an account that is not the same any more.
+    pub(super) async fn remove_links(&mut self, person: &Person) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM links WHERE issuer = $1 AND subject = $2")
+            .bind(&person.issuer)
+            .bind(&person.subject)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
     async fn keep_link(&mut self, user: &ChatUser, person: &Person) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO links (kind, team, id, name, issuer, subject, linked_at) VALUES ($1, $2, $3, $4, $5, $6, $7)

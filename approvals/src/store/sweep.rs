@@ -102,7 +102,8 @@ impl Store {
         let (tickets, uses, answers, now): Deadlines = sqlx::query_as(
             "SELECT (SELECT min(lapses_at) FROM tickets WHERE lapses_at IS NOT NULL),
                     (SELECT min(report_by) FROM claims WHERE report_by IS NOT NULL),
-                    (SELECT min(escalate_at) FROM reach WHERE escalate_at IS NOT NULL AND $1 > 0),
+                    (SELECT min(at) FROM (SELECT min(escalate_at) AS at FROM reach WHERE escalate_at IS NOT NULL
+                         UNION ALL SELECT min(notice_at) FROM reach WHERE notice_at IS NOT NULL) AS due WHERE $1 > 0),
                     (SELECT now FROM clock)",
         )
         .bind(i64::from(!self.routes.is_empty()))

@@ -103,3 +103,20 @@ async fn what_others_do_is_seen_and_takes_nothing_out_of_ones_hands() {
         )
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver"]
+async fn the_queue_grows_under_ones_hands() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    let first = site.service.open(question()).await;
+    browser.log_in(&site, "ada", &code(0)).await;
+    press(&browser, "j").await;
+    let second = site.service.open(question()).await;
+    browser.find(&format!("a[href='/inbox/{second}']")).await;
+    let focus = "return document.activeElement.getAttribute('href');";
+    assert_eq!(browser.run(focus, vec![]).await, json!(format!("/inbox/{first}")), "one stays where one was");
+    assert_eq!(
+        browser.run("return document.querySelector('[role=status][data-live]').innerText;", vec![]).await,
+        "2 wait for you"
+    );
+}

@@ -122,6 +122,22 @@ fn hosts_that_are_not_what_they_seem_are_marked() {
 }
 
 #[test]
+fn what_may_mislead_in_a_body_is_marked() {
+    for (text, notes) in [
+        (r#"{"user":"admin"}"#, vec![]),
+        (r#"{"user":"аdmin"}"#, vec![Note::MixedScripts]),
+        (r#"{"usеr":1,"a":1,"a":2}"#, vec![Note::MixedScripts, Note::RepeatedNames]),
+        (&format!("{{\"a\":{}1{}}}", "[".repeat(40), "]".repeat(40)), vec![Note::NotTakenApart]),
+        (&format!("[{}1]", "1,".repeat(200_000)), vec![Note::NotTakenApart]),
+        ("{not json", vec![Note::NotTakenApart]),
+        ("plain", vec![]),
+    ] {
+        let view = view(&json!({ "body": { "text": text } }), &Json::Null);
+        assert_eq!(view.part(Topic::Body).unwrap().rows[0].notes, notes, "{text:.80}");
+    }
+}
+
+#[test]
 fn every_byte_of_the_question_counts() {
     let question = question(&json!({}), &Json::Null);
     let hash = |raw: &[u8]| View::of(&question, raw).hash();
@@ -144,6 +160,17 @@ fn changes_are_by_field() {
         change(".old[0]", Some("1"), None),
     ];
     assert_eq!(changes(&before, &now), expected);
+    // Another structure of the same names, and a name that repeats, are differences.
+    for (was, is) in [
+        (r#"{"filter":{"user":"bob"}}"#, r#"{"filter.user":"bob"}"#),
+        (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+        (r#"{"a":[1]}"#, r#"{"a[0]":1}"#),
+    ] {
+        assert!(
+            !changes(&view(&body(was), &Json::Null), &view(&body(is), &Json::Null)).is_empty(),
+            "{was} {is}"
+        );
+    }
     assert_eq!(changes(&now, &now), []);
 }
 

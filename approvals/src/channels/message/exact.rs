@@ -1,7 +1,6 @@
 //! All of a question as text, where it is short enough to be read in a message.
 
 use countersign_protocol::Hash;
-use countersign_protocol::request::Shown;
 use countersign_view::View;
 
 use crate::store::tickets::Ticket;
@@ -20,11 +19,13 @@ pub(crate) struct Exact {
 
 /// All of the question, when that is short and has nothing in it that is no text.
 pub(crate) fn short(ticket: &Ticket) -> Option<Exact> {
-    let bytes = matches!(ticket.question.request.body, Shown::Base64(_));
-    if bytes || ticket.raw.len() > LONGEST {
+    if ticket.raw.len() > LONGEST {
         return None;
     }
     let view = View::of(&ticket.question, ticket.raw.as_bytes());
+    if view.has_bytes() {
+        return None;
+    }
     let exact = Exact { text: view.to_string(), shown: view.hash() };
     // A ticket from before this version of the rendering is not the text that this one shows.
     (exact.text.chars().count() <= SHORT && exact.shown == ticket.shown).then_some(exact)

@@ -21,6 +21,7 @@ use crate::code::Code;
 use crate::people::Member;
 use crate::random;
 use crate::reason::Reason;
+use crate::setup::clock;
 use crate::store::StoreError;
 use crate::store::answers::giving::{Given, Refused};
 use crate::store::answers::{Kind, Narrowed};
@@ -39,7 +40,7 @@ pub(crate) async fn interact(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let slack = app.deliveries.channels.slack(&name).cloned().ok_or_else(Problem::not_found)?;
-    let now = app.store.now().await?;
+    let now = clock();
     let signature = signature::check(&slack.signing_secret, &headers, &body, now)
         .map_err(|error| Problem::new(Code::NotSlack, error.to_string()))?;
     let sent = Sent::parse(&body)
@@ -51,7 +52,7 @@ pub(crate) async fn interact(
             Ok(Json(json!({ "response_action": "errors", "errors": errors })).into_response())
         }
         Sent::Click(click) => {
-            let id = Hash::of(format!("{name} {signature}").as_bytes());
+            let id = Hash::of(&signature.0);
             let worker = Arc::clone(&app);
             let taken = app.deliveries.spawn(async move { slack.work(&worker, *click, id).await });
             let busy = || Problem::new(Code::TooManyClicks, "too much is clicked at once");

@@ -49,19 +49,24 @@ impl Before {
         let mut changes = changes(then, now);
         let more = changes.len().saturating_sub(MOST_CHANGES);
         changes.truncate(MOST_CHANGES);
-        for change in &mut changes {
-            for value in [&mut change.before, &mut change.now].into_iter().flatten() {
-                shorten(value);
-            }
-        }
+        changes.iter_mut().for_each(shorten);
         let who = Named::of(&last.principal).id;
         Self { ticket: last.id, who, at: words::utc(last.asked_at), changes, more }
     }
 }
 
-fn shorten(value: &mut String) {
-    if value.len() > LONGEST {
-        value.truncate(value.floor_char_boundary(LONGEST));
-        value.push('…');
+/// Cuts long values around the first difference.
+fn shorten(change: &mut Change) {
+    let (before, now) =
+        (change.before.as_deref().unwrap_or_default(), change.now.as_deref().unwrap_or_default());
+    let same = before.bytes().zip(now.bytes()).take_while(|(was, is)| was == is).count();
+    let from = same.saturating_sub(LONGEST / 4);
+    for value in [&mut change.before, &mut change.now].into_iter().flatten() {
+        if value.len() > LONGEST {
+            let (start, end) = (value.floor_char_boundary(from), value.floor_char_boundary(from + LONGEST));
+            let cut = value.get(start..end).unwrap_or_default();
+            let dots = |more: bool| if more { "…" } else { "" };
+            *value = format!("{}{cut}{}", dots(start > 0), dots(end < value.len()));
+        }
     }
 }

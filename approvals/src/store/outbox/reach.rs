@@ -11,6 +11,8 @@ use crate::store::{Store, StoreError, Tx, values};
 
 /// After how many tries of all messages about a request nobody counts as reached.
 const TRIES: i64 = 3;
+/// By when a channel has to have taken a message about a request, milliseconds: a hung one fails no try.
+const SOON: i64 = 15 * 1000;
 /// What the history says of a request that nobody was told of.
 const UNREACHED: &str = "unreached";
 
@@ -20,10 +22,11 @@ impl Tx<'_> {
         let escalation = self.store.routes.escalation(&ticket.question);
         let at = escalation.map(|escalation| ticket.asked_at.saturating_add(escalation.after));
         sqlx::query(
-            "INSERT INTO reach (ticket, escalate_at) VALUES ($1, $2) ON CONFLICT (ticket) DO NOTHING",
+            "INSERT INTO reach (ticket, escalate_at, notice_at) VALUES ($1, $2, $3) ON CONFLICT (ticket) DO NOTHING",
         )
         .bind(ticket.id.to_string())
         .bind(at)
+        .bind(self.now + SOON)
         .execute(&mut *self.inner)
         .await?;
         if routed { Ok(()) } else { self.unreached(ticket.id, "no_channel").await }
@@ -59,7 +62,7 @@ impl Tx<'_> {
     /// A channel has taken a message about it.
     pub(super) async fn reached(&mut self, ticket: Token) -> Result<(), StoreError> {
         let first: Option<Option<i64>> = sqlx::query_scalar(
-            "UPDATE reach SET reached_at = $1 WHERE ticket = $2 AND reached_at IS NULL RETURNING noticed_at",
+            "UPDATE reach SET reached_at = $1, notice_at = NULL WHERE ticket = $2 AND reached_at IS NULL RETURNING noticed_at",
         )
         .bind(self.now)
         .bind(ticket.to_string())
@@ -73,11 +76,30 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Notices what nobody was told of in time, whatever the channels are doing.
+    async fn notice_late(&mut self) -> Result<(), StoreError> {
+        let late: Vec<String> =
+            sqlx::query_scalar("UPDATE reach SET notice_at = NULL WHERE notice_at <= $1 RETURNING ticket")
+                .bind(self.now)
+                .fetch_all(&mut *self.inner)
+                .await?;
+        for id in late {
+            let query =
+                sqlx::query_scalar("SELECT count(*) FROM tickets WHERE id = $1 AND state = 'pending'");
+            let waits: i64 = query.bind(&id).fetch_one(&mut *self.inner).await?;
+            if let (1.., Ok(ticket)) = (waits, id.parse()) {
+                self.unreached(ticket, "late").await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Has others told of what has had no answer for long.
     pub(in crate::store) async fn escalate(&mut self) -> Result<(), StoreError> {
         if self.store.routes.is_empty() {
             return Ok(());
         }
+        self.notice_late().await?;
         let due: Vec<String> = sqlx::query_scalar(
             "UPDATE reach SET escalate_at = NULL WHERE escalate_at <= $1 RETURNING ticket",
         )

@@ -10,12 +10,12 @@ use crate::people::Member;
 use crate::random;
 use crate::store::{Store, StoreError, Tx};
 
-/// The most tries: about half an hour, and few requests wait for longer.
+/// The most tries: about a quarter of an hour, and few requests wait for longer.
 pub(crate) const MOST_ATTEMPTS: i64 = 10;
 /// The pause after the first try, milliseconds; each is twice as long as the one before.
 const FIRST_PAUSE: i64 = 2000;
 /// The longest pause, milliseconds.
-const LONGEST_PAUSE: i64 = 15 * 60 * 1000;
+const LONGEST_PAUSE: i64 = 5 * 60 * 1000;
 /// After how long it is given up to wait for a channel that says it is told too much, milliseconds.
 const LONGEST_WAIT: UnixMillis = 24 * 60 * 60 * 1000;
 /// How long it is known what was delivered about a request that is closed, milliseconds; four times as long what was

@@ -145,6 +145,12 @@ async fn what_needs_more_than_a_click_has_no_button_for_it() {
     service.open(long).await;
     let message = workspace.message("too long for a message").await;
     assert!(button(&message, "approve").is_none() && !message.to_string().contains("xxx"), "{message}");
+    workspace.delete_messages();
+    let mut bytes = question();
+    bytes["request"]["headers"][0]["value"] = json!({ "base64": "/w==" });
+    service.open(bytes).await;
+    let message = workspace.message("Approval needed").await;
+    assert!(button(&message, "approve").is_none() && button(&message, "reject").is_some(), "{message}");
 }
 
 #[tokio::test]
@@ -165,7 +171,7 @@ async fn others_get_a_message_of_their_own_when_nobody_answers() {
         messages.filter(|message| message["channel"] == place && message.to_string().contains(text)).count()
     };
     until("both say so", async || {
-        let nobody = "Approval needed, and nobody has answered";
+        let nobody = "Approval still needed";
         (said("C0SRE", nobody) == 1 && said("C0LEADS", nobody) == 1).then_some(())
     })
     .await;

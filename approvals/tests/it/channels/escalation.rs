@@ -136,6 +136,24 @@ async fn what_no_channel_is_there_for_is_said_and_goes_to_others_at_once() {
 }
 
 #[tokio::test]
+async fn a_channel_that_only_has_others_wait_reaches_nobody_either() {
+    let (receiver, service) = told().await;
+    receiver.then(&[(429, &[("retry-after", "3600")])]);
+    let ticket = service.open(question()).await;
+    receiver.wait(1).await;
+    assert_eq!(service.count("SELECT count(*) FROM reach WHERE notice_at > 1").await, 1);
+    // Fifteen seconds later.
+    service.sql("UPDATE reach SET notice_at = 1").await;
+    service.show(&ticket).await;
+    until("others are told", async || {
+        let happened = events(&service.show(&ticket).await);
+        (happened.len() >= 3 && happened[..3] == ["asked", "unreached", "escalated"]).then_some(())
+    })
+    .await;
+    assert_eq!(service.show(&ticket).await["history"][1]["code"], "late");
+}
+
+#[tokio::test]
 async fn without_anybody_else_it_stays_on_the_pages_and_in_the_metrics() {
     let receiver = Receiver::start().await;
     let text = format!(

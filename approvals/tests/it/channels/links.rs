@@ -106,3 +106,18 @@ async fn what_is_unlinked_is_nobody_s() {
     let root = service.log_in("root").await;
     assert!(service.get("/v1/changes", &root).await.body.to_string().contains("chat_unlinked"));
 }
+
+#[tokio::test]
+async fn an_account_that_was_reset_has_no_chat() {
+    let workspace = Workspace::start().await;
+    let service = Service::told(&workspace.configured("").read()).await;
+    linked(&service, "ada", &U_ADA).await;
+    let root = service.proven("root").await;
+    assert_eq!(service.post("/v1/users/ada/reset", &root, json!({})).await.status, 200);
+    assert_eq!(service.count("SELECT count(*) FROM links").await, 0);
+    let ticket = service.open(question()).await;
+    let message = workspace.message("Approval needed").await;
+    click(&service, &U_ADA.press(&message, "approve")).await;
+    workspace.called("chat.postEphemeral", 1).await;
+    assert_eq!(service.show(&ticket).await["state"], "pending");
+}
