@@ -62,3 +62,12 @@ pub(crate) async fn as_before(folder: &TempDir, migration: i64) -> (Database, An
     sqlx::migrate!("migrations/sqlite").run_to(migration, &pool).await.unwrap();
     (database, pool)
 }
+
+/// The database of a test as it was before lists came by page.
+pub(crate) async fn before_lists(folder: &TempDir) -> (Database, AnyPool) {
+    let Ok(cluster) = std::env::var(POSTGRES) else { return as_before(folder, 7).await };
+    let database = Database::Postgres(fresh_in(&cluster).await);
+    let pool = behind(&database).await;
+    sqlx::migrate!("migrations/postgres").run_to(1, &pool).await.unwrap();
+    (database, pool)
+}

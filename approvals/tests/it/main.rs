@@ -67,4 +67,6 @@ mod tokens;
 #[cfg(test)]
 mod unreported;
 #[cfg(test)]
+mod upgrades;
+#[cfg(test)]
 mod waits;
