@@ -10,7 +10,11 @@ const LONGEST: usize = 1000;
 /// Something that can be read, of at most 1,000 characters; untrusted text all the same.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
-#[schema(pattern = "\\S", max_length = 1000)]
+// Somewhere a character that can be seen; these are the most of them that a pattern can name in short.
+#[schema(
+    pattern = "[!-~\\u00a1-\\u00ac\\u00ae-\\u034e\\u0370-\\u061b\\u061d-\\u115e\\u1161-\\u167f\\u3041-\\u3163\\u3165-\\ud7ff]",
+    max_length = 1000
+)]
 pub(crate) struct Reason(String);
 
 /// A reason that says nothing, or too much.

@@ -132,11 +132,11 @@ impl Chain {
 
     /// Makes its next record, of `kind`.
     pub fn append(&mut self, ts: UnixMillis, kind: &str, members: &Members) -> Record {
-        let Self { producer, lane, seq, prev } = *self;
-        let envelope = Envelope { v: VERSION, producer, lane, seq, prev, ts, kind: kind.into() };
+        let Self { producer, lane, seq, .. } = *self;
+        let envelope = Envelope { v: VERSION, producer, lane, seq, prev: self.prev, ts, kind: kind.into() };
         let line = line(&envelope, members);
         let hash = Hash::of(line.as_bytes());
-        (self.seq, self.prev) = (seq.saturating_add(1), hash);
+        *self = Self { producer, lane, seq: seq.saturating_add(1), prev: hash };
         Record { envelope, line, hash }
     }
 }

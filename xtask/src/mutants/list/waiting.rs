@@ -4,7 +4,7 @@ use super::Mutant;
 
 const STREAM: &str = "plugin/src/stream.rs";
 const WORKER: &str = "plugin/src/worker.rs";
-const JOURNAL: &str = "core/src/journal.rs";
+const CHAIN: &str = "protocol/src/evidence.rs";
 
 pub(super) const ALL: [Mutant; 10] = [
     Mutant {
@@ -87,15 +87,15 @@ pub(super) const ALL: [Mutant; 10] = [
     Mutant {
         name: "skipped-number",
         removes: "leaves numbers out of a lane",
-        file: JOURNAL,
-        old: "tail.seq.saturating_add(1)",
-        new: "tail.seq.saturating_add(2)",
+        file: CHAIN,
+        old: "seq.saturating_add(1)",
+        new: "seq.saturating_add(2)",
     },
     Mutant {
         name: "broken-chain",
         removes: "does not name the record before",
-        file: JOURNAL,
-        old: "tail.prev",
+        file: CHAIN,
+        old: "self.prev",
         new: "Hash::ZERO",
     },
 ];
