@@ -20,6 +20,8 @@ use super::site::Site;
 use crate::stack::Stack;
 use crate::stack::upstream::Arrived;
 
+/// How often nothing new is seen, three seconds apart, before nothing more is to come.
+const QUIET: u32 = 3;
 /// Everything comes to its end within this: the deadlines of the soak's policies are 20 s at most.
 const SETTLED_WITHIN: Duration = Duration::from_secs(120);
 
@@ -145,13 +147,15 @@ pub(super) async fn so_far(stack: &Stack, site: &Site) -> Result<()> {
 /// Waits until nothing is open any more and those gateways that live have said all.
 pub(super) async fn settled(site: &Site) -> Result<()> {
     let deadline = Instant::now() + SETTLED_WITHIN;
-    let mut before = None;
+    let (mut before, mut quiet) = (None, 0);
     loop {
         let kept = Kept::read(&site.database()).await?;
         let is_open = |state: &str| ["pending", "approved"].contains(&state);
         let open = kept.tickets.iter().filter(|ticket| is_open(&ticket.state)).count();
         let records = kept.lanes.iter().map(|lane| lane.records).sum::<i64>();
-        if open == 0 && before == Some(records) {
+        quiet = if open == 0 && before == Some(records) { quiet + 1 } else { 0 };
+        // Nothing for long enough that what a busy machine was slow with has come.
+        if quiet == QUIET {
             return Ok(());
         }
         if Instant::now() > deadline {
