@@ -111,22 +111,24 @@ fn check(samples: &Samples) -> Result<()> {
     Ok(())
 }
 
-/// Every name in the shipped files is printed by Envoy or by the approval service, and every metric of both is on
-/// their page.
+/// Every name in the shipped files is printed by Envoy or registered by the approval service, and every metric of both
+/// is on their page.
 async fn named(world: &World) -> Result<()> {
     settled(&world.gateway, "the filter to report", |samples| {
         samples.keys().any(|name| name.starts_with("countersign_bundle_info"))
     })
     .await?;
-    let service = format!("http://{}/metrics", world.stack.approvals.address());
-    let service = reqwest::get(service).await?.error_for_status()?.text().await?;
-    // A counter without samples yet has its name here, and `_total` behind it in each sample (OpenMetrics).
-    let counters = service.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"));
-    let counters: String = counters.map(|name| format!("{name}_total\n")).collect();
-    let printed = scrape(&world.gateway).await? + &service + &counters;
-    let known: BTreeSet<_> = printed.lines().flat_map(words).collect();
     let root = Workspace::find()?;
     let read = |name: &str| anyhow::Ok(std::fs::read_to_string(root.root().join(name))?);
+    // The service prints a family only once it has counted something.
+    let registered = read("approvals/src/metrics.rs")?;
+    let registered = registered.split("register(").skip(1).filter_map(|rest| rest.split('"').nth(1));
+    let service: Vec<_> = registered.map(|name| format!("countersign_approvals_{name}")).collect();
+    let counters = service.iter().map(|name| format!("{name}_total"));
+    let printed = scrape(&world.gateway).await?;
+    let known: Vec<_> = service.iter().cloned().chain(counters).collect();
+    let known: BTreeSet<_> =
+        printed.lines().flat_map(words).chain(known.iter().map(String::as_str)).collect();
     let page = read("docs/metrics.md")?;
     for file in ["envoy/alerts.yaml", "envoy/dashboard.json", "docs/metrics.md"] {
         let text = read(file)?;
@@ -134,9 +136,11 @@ async fn named(world: &World) -> Result<()> {
         let unknown: Vec<_> = named.difference(&known).collect();
         ensure!(!named.is_empty() && unknown.is_empty(), "{file} names what nothing prints: {unknown:?}");
     }
-    let families = printed.lines().filter_map(|line| line.strip_prefix("# TYPE countersign_"));
-    for family in families.filter_map(|rest| rest.split(' ').next()) {
-        let named = ["", "_total"].iter().any(|end| page.contains(&format!("`countersign_{family}{end}`")));
+    let families = printed.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let families =
+        families.filter(|rest| rest.starts_with("countersign_")).filter_map(|rest| rest.split(' ').next());
+    for family in families.chain(service.iter().map(String::as_str)) {
+        let named = ["", "_total"].iter().any(|end| page.contains(&format!("`{family}{end}`")));
         ensure!(named, "docs/metrics.md does not name {family}");
     }
     for line in read("envoy/alerts.yaml")?.lines() {
