@@ -36,7 +36,7 @@ use crate::store::waiters::Waiting;
 use before::{Before, Other};
 use choice::{Choice, Means, choose, glass_by};
 pub(super) use exact::is_folded;
-use exact::{Shown, shown, view};
+use exact::{SHOWN_AT_ONCE, Shown, shown, view};
 use told::{Glass, Happened, Said, Used, glass, happened, said, used};
 
 #[derive(Template)]
@@ -81,9 +81,6 @@ pub(crate) const PRESETS: [&str; 4] = [
     "Talk to us first",
     "It looks like a mistake",
 ];
-
-/// How long a question is at least that is rendered in turn with others, bytes.
-const LONG_FROM: usize = 64 * 1024;
 
 /// The most of a path that stands in the headline, bytes.
 const LONGEST_PATH: usize = 300;
@@ -191,7 +188,7 @@ async fn write(status: StatusCode, page: RequestPage) -> Result<Response, Troubl
 /// Waits until what is long may be rendered.
 async fn turn(ticket: &Ticket) -> Option<SemaphorePermit<'static>> {
     static LONG: Semaphore = Semaphore::const_new(1);
-    if ticket.raw.len() <= LONG_FROM {
+    if ticket.raw.len() <= SHOWN_AT_ONCE {
         return None;
     }
     // It is never closed.

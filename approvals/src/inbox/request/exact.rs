@@ -5,8 +5,8 @@ use countersign_view::{Bytes, Label, Part, Row, Topic, Value, View};
 use super::Extent;
 use crate::store::tickets::Ticket;
 
-/// The longest request that is shown as a whole without being asked for, bytes.
-const SHOWN_AT_ONCE: usize = 64 * 1024;
+/// The longest request that is shown as a whole without being asked for, and rendered without waiting for a turn, bytes.
+pub(super) const SHOWN_AT_ONCE: usize = 64 * 1024;
 /// How much is shown of each part of one that is longer, bytes.
 const BEGINNING: usize = SHOWN_AT_ONCE / 16;
 
