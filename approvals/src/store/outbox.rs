@@ -11,6 +11,7 @@ use countersign_protocol::{Token, UnixMillis};
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
+use self::settling::MOST_ATTEMPTS;
 use super::history::Entry;
 use super::tickets::{Ticket, parsed};
 use super::{Store, StoreError, Tx};
@@ -161,8 +162,10 @@ impl Store {
         let query = query.bind(random::token()?.to_string()).bind(tx.now + LEASE).bind(tx.now).bind(channel);
         let query = query.bind(i64::try_from(most).unwrap_or(i64::MAX));
         let mut due: Vec<Due> = query.fetch_all(&mut *tx.inner).await?;
-        tx.commit().await?;
         due.sort_by_key(|due| due.seq);
+        let (due, endless) = due.into_iter().partition(|due| due.attempts <= MOST_ATTEMPTS);
+        tx.give_up_all(endless).await?;
+        tx.commit().await?;
         Ok(due)
     }
 

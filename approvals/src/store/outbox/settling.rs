@@ -144,6 +144,14 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Gives up what brought down all who tried it: nobody ever wrote down what came of it.
+    pub(super) async fn give_up_all(&mut self, endless: Vec<Due>) -> Result<(), StoreError> {
+        for due in endless {
+            self.give_up(&due, "no try ever came to an end").await?;
+        }
+        Ok(())
+    }
+
     async fn give_up(&mut self, due: &Due, error: &str) -> Result<(), StoreError> {
         let dead = sqlx::query(
             "UPDATE outbox SET state = 'dead', settled_at = $1, error = $2, lease = NULL

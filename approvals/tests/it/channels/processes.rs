@@ -54,15 +54,7 @@ async fn one_that_was_killed_between_taking_and_telling_leaves_it_to_another() {
     let site = Site::new().await;
     let receiver = Receiver::start().await;
     let configured = configured(&receiver);
-    // Asked without a channel at work: nothing but the row is there, taken by somebody who is no more.
-    let app = crate::harness::open_told(&site.folder, &site.database, &configured.read()).await;
-    let service = Service {
-        router: app.router(),
-        jwk: app.jwk().await.unwrap(),
-        app,
-        folder: tempfile::TempDir::new().unwrap(),
-        database: site.database.clone(),
-    };
+    let service = untold(&site, &configured).await;
     service.open(question()).await;
     service
         .sql("UPDATE outbox SET lease = 'dead', attempts = 1, due_at = (SELECT now FROM clock) + 2000")
@@ -76,6 +68,21 @@ async fn one_that_was_killed_between_taking_and_telling_leaves_it_to_another() {
         "{:?}: the lease was not over",
         begun.elapsed()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ended_all_who_tried_it_is_given_up() {
+    let site = Site::new().await;
+    let receiver = Receiver::start().await;
+    let configured = configured(&receiver);
+    let service = untold(&site, &configured).await;
+    service.open(question()).await;
+    service.sql("UPDATE outbox SET lease = 'dead', attempts = 10, due_at = 0").await;
+    service.app.close().await;
+    let _replica = Replica::of(told(&site, &configured));
+    until("it is given up", async || (queued(&site).await == 0).then_some(())).await;
+    assert!(receiver.got().is_empty(), "an eleventh try");
+    assert_eq!(count(&site, "SELECT count(*) FROM history WHERE event = 'unreached'").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,6 +115,18 @@ fn a_file_that_makes_no_sense_is_named() {
     assert!(!failed.status.success() && said.contains(&file) && said.contains("chanel"), "{said}");
 }
 
+/// A service of this site with no channel at work: what it is to tell stays in the database.
+async fn untold(site: &Site, configured: &Configured) -> Service {
+    let app = crate::harness::open_told(&site.folder, &site.database, &configured.read()).await;
+    Service {
+        router: app.router(),
+        jwk: app.jwk().await.unwrap(),
+        app,
+        folder: tempfile::TempDir::new().unwrap(),
+        database: site.database.clone(),
+    }
+}
+
 async fn sql(site: &Site, sql: &'static str) {
     let pool = crate::databases::behind(&site.database).await;
     sqlx::query(sql).execute(&pool).await.unwrap();
@@ -115,9 +134,12 @@ async fn sql(site: &Site, sql: &'static str) {
 }
 
 async fn queued(site: &Site) -> i64 {
+    count(site, "SELECT count(*) FROM outbox WHERE state = 'queued'").await
+}
+
+async fn count(site: &Site, sql: &'static str) -> i64 {
     let pool = crate::databases::behind(&site.database).await;
-    let count =
-        sqlx::query_scalar("SELECT count(*) FROM outbox WHERE state = 'queued'").fetch_one(&pool).await;
+    let count = sqlx::query_scalar(sql).fetch_one(&pool).await;
     pool.close().await;
     count.unwrap()
 }
