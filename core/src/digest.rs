@@ -7,7 +7,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_protocol::Hash;
-use countersign_protocol::request::{ExactRequest, Shown, ShownHeader};
+use countersign_protocol::request::{ExactRequest, Piece, Shown, ShownHeader};
 use sha2::{Digest as _, Sha256};
 
 pub use fields::{is_secret, is_volatile};
@@ -137,13 +137,14 @@ fn lower(name: &[u8]) -> String {
     str::from_utf8(name).map_or_else(|_| name.escape_ascii().to_string(), str::to_owned).to_ascii_lowercase()
 }
 
-/// What people see of a request: all that is bound, and what is not marked so. `body` as in [`DigestInput`];
-/// `volatile` and `redacted` are what the route adds to the fixed lists.
+/// What people see of a request: all that is bound, and what is not marked so. `body`, `loose` and `volatile` are as
+/// in [`DigestInput`]; `redacted` is what the route adds to the fixed list.
 #[must_use]
 pub fn shown(
     facts: &RequestFacts,
     reading: &Reading,
     body: &[u8],
+    loose: &[Range<usize>],
     volatile: &[String],
     redacted: &[String],
 ) -> ExactRequest {
@@ -162,6 +163,7 @@ pub fn shown(
         headers: headers.collect(),
         body: show(body),
         body_sha256: Hash::of(body),
+        loose: loose.iter().map(|range| Piece { start: range.start as u64, end: range.end as u64 }).collect(),
         trailers: facts.trailers.iter().map(field).collect(),
     }
 }

@@ -115,8 +115,22 @@ pub struct ExactRequest {
     pub body: Shown,
     /// SHA-256 of the body's bytes.
     pub body_sha256: crate::Hash,
+    /// The pieces of the body that the digest does not cover, in order and apart: they may differ when the request is
+    /// sent again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loose: Vec<Piece>,
     /// Trailer fields, in order.
     pub trailers: Vec<ShownHeader>,
+}
+
+/// A piece of a body, by its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Piece {
+    /// The first of them.
+    pub start: u64,
+    /// The one after the last.
+    pub end: u64,
 }
 
 /// What policy was asked: the Cedar request, entities as Cedar prints them.
@@ -142,6 +156,12 @@ pub struct Question {
     /// What else the same request does, when it does several things: each was asked by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<CedarRequest>,
+    /// For which gateways an approval counts; empty in questions of gateways that did not say so yet.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub audience: String,
+    /// The route's name; empty in questions of gateways that did not say so yet.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub route: String,
     /// Who takes part in it and so never approves it.
     pub involved: Vec<Involved>,
     /// The gates that are shut.

@@ -10,7 +10,7 @@ pub mod tree;
 pub mod visible;
 pub mod words;
 
-pub use changes::{Change, changes};
+pub use changes::{Change, Changes, changes};
 pub use parts::is_plain_host;
 pub use tree::Node;
 
@@ -91,7 +91,7 @@ pub struct Row {
 }
 
 /// What a row is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Label {
     /// By this rendering.
     Ours(&'static str),
@@ -143,12 +143,14 @@ pub enum Note {
     Unchecked,
     /// Letters of several scripts: some may not be what they look like (UTS 39, section 5).
     MixedScripts,
+    /// Other letters that can be read as Latin ones (UTS 39, section 4).
+    LooksLatin,
     /// A host with letters outside ASCII, or with an encoded name: it may not be the one that it looks like.
     ForeignHost,
     /// An object with several members of one name: which one counts depends on who reads it.
     RepeatedNames,
-    /// It is, or begins like, JSON and is shown as it was sent: too long, too deep, or not JSON after all. Names in it may
-    /// repeat.
+    /// It is, or begins like, JSON, and some or all of it is shown as it was sent: too many values, too deep, or not JSON
+    /// after all.
     NotTakenApart,
 }
 
@@ -160,9 +162,10 @@ impl Note {
             Self::NotBound => "not bound: it may differ when the request is sent again",
             Self::Unchecked => "the caller wrote this, and nothing has checked it",
             Self::MixedScripts => "letters of several scripts: some may not be what they look like",
+            Self::LooksLatin => "these are no Latin letters: it is not the word that it looks like",
             Self::ForeignHost => "not a plain ASCII name: it may not be the host that it looks like",
             Self::NotTakenApart => {
-                "not taken apart: too long, too deep or no JSON after all; names in it may repeat"
+                "not all taken apart: too many values, too deep, or no JSON after all; names may repeat there"
             }
             Self::RepeatedNames => "several members have one name: which one counts depends on who reads it",
         }
@@ -186,6 +189,13 @@ impl View {
     #[must_use]
     pub fn has_bytes(&self) -> bool {
         self.parts.iter().flat_map(|part| &part.rows).any(|row| matches!(row.value, Value::Bytes(_)))
+    }
+
+    /// Whether something of it may not be what it seems: it is not for a hasty look.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        let mut notes = self.parts.iter().flat_map(|part| &part.rows).flat_map(|row| &row.notes);
+        notes.any(|note| !matches!(note, Note::NotBound | Note::Unchecked))
     }
 
     /// One part, where there is something in it.

@@ -3,18 +3,23 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_protocol::Hash;
-use countersign_protocol::request::{CedarRequest, ExactRequest, Gate, Question, Shown, ShownHeader, Terms};
-use unicode_security::MixedScript as _;
+use countersign_protocol::request::{
+    CedarRequest, ExactRequest, Gate, Piece, Question, Shown, ShownHeader, Terms,
+};
+use unicode_security::{MixedScript as _, skeleton};
 
 use crate::words::{lasting, role, severity};
 use crate::{Bytes, Label, Node, Note, Part, Row, Topic, Value};
+
+/// How much stands before a piece of a body that is not bound, bytes.
+const BEFORE: usize = 24;
 
 pub(crate) fn of(question: &Question) -> Vec<Part> {
     let parts = [
         (Topic::Asked, asked(question)),
         (Topic::Why, question.gates.iter().flat_map(gate).collect()),
         (Topic::Said, said(question)),
-        (Topic::Sent, sent(&question.request)),
+        (Topic::Sent, sent(question)),
         (Topic::Body, body(&question.request)),
         (Topic::People, people(question)),
         (Topic::Terms, terms(&question.terms)),
@@ -26,24 +31,40 @@ pub(crate) fn of(question: &Question) -> Vec<Part> {
 }
 
 fn row(label: Label, value: Value) -> Row {
-    let several = |text: &str| text.split_whitespace().any(|word| !word.is_single_script());
-    let name = match &label {
-        Label::Ours(_) => false,
-        Label::Field(name) | Label::Parameter(name) => several(name),
-    };
-    let mixed = match &value {
-        Value::Line(text) | Value::Lines(text) => several(text),
-        Value::Tree(node, _) => node.any_text(&several),
-        Value::Bytes(_) | Value::Redacted { .. } | Value::Nothing => false,
-    };
     let (repeated, cut) = match &value {
         Value::Tree(node, _) => (node.repeats(), node.is_cut()),
         _ => (false, false),
     };
-    let notes =
-        [(name || mixed, Note::MixedScripts), (repeated, Note::RepeatedNames), (cut, Note::NotTakenApart)];
+    let notes = [
+        (has_word(&label, &value, &|word| !word.is_single_script()), Note::MixedScripts),
+        (has_word(&label, &value, &looks_latin), Note::LooksLatin),
+        (repeated, Note::RepeatedNames),
+        (cut, Note::NotTakenApart),
+    ];
     let notes = notes.into_iter().filter_map(|(is, note)| is.then_some(note)).collect();
     Row { label, value, notes }
+}
+
+/// Whether any word of the request's in it is so.
+fn has_word(label: &Label, value: &Value, is: &impl Fn(&str) -> bool) -> bool {
+    let any = |text: &str| text.split_whitespace().any(is);
+    let in_name = match label {
+        Label::Ours(_) => false,
+        Label::Field(name) | Label::Parameter(name) => any(name),
+    };
+    in_name
+        || match value {
+            Value::Line(text) | Value::Lines(text) => any(text),
+            Value::Tree(node, _) => node.any_text(&any),
+            Value::Bytes(_) | Value::Redacted { .. } | Value::Nothing => false,
+        }
+}
+
+/// Whether a word of other letters could be read as one of Latin letters (UTS 39, section 4). Languages in other
+/// letters have many short words that could.
+fn looks_latin(word: &str) -> bool {
+    let foreign = word.chars().filter(|c| !c.is_ascii() && c.is_alphabetic()).count();
+    foreign >= 3 && skeleton(word).all(|c| c.is_ascii())
 }
 
 fn line(label: &'static str, text: impl Into<String>) -> Row {
@@ -105,13 +126,16 @@ fn terms(terms: &Terms) -> Vec<Row> {
     ]
 }
 
-fn sent(request: &ExactRequest) -> Vec<Row> {
-    let ExactRequest { method, scheme, authority, path, .. } = request;
+fn sent(question: &Question) -> Vec<Row> {
+    let ExactRequest { method, scheme, authority, path, .. } = &question.request;
     let host = line("host", authority);
     let host = if is_plain_host(authority) { host } else { host.noted(Note::ForeignHost) };
     let mut rows = vec![line("method", method), line("scheme", scheme), host, line("path", path)];
     let query = path.split_once('?').map(|(_, query)| pairs(query)).unwrap_or_default();
     rows.extend(query);
+    // Questions of earlier gateways do not say them.
+    let bound = [("audience", &question.audience), ("route", &question.route)];
+    rows.extend(bound.iter().filter(|(_, text)| !text.is_empty()).map(|(label, text)| line(label, *text)));
     rows
 }
 
@@ -144,8 +168,23 @@ fn body(request: &ExactRequest) -> Vec<Row> {
         Shown::Text(text) => tool_call(request, text).unwrap_or_else(|| vec![value("body", &request.body)]),
         shown => vec![value("body", shown)],
     };
+    rows.extend(loose(request));
     rows.push(line("body SHA-256", request.body_sha256.to_string()));
     rows
+}
+
+/// The pieces of a body that are not bound, each with a little of what stands before it, to tell which it is.
+fn loose(request: &ExactRequest) -> Option<Row> {
+    let Shown::Text(text) = &request.body else { return None };
+    let one = |piece: &Piece| {
+        let [start, end] = [piece.start, piece.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+        let from = text.floor_char_boundary(start.saturating_sub(BEFORE));
+        let named = text.get(from..end).map(str::to_owned);
+        named.unwrap_or_else(|| format!("bytes {start} to {end}"))
+    };
+    let pieces: Vec<_> = request.loose.iter().map(one).collect();
+    let row = || row(Label::Ours("may differ"), Value::Lines(pieces.join("\n"))).noted(Note::NotBound);
+    (!pieces.is_empty()).then(row)
 }
 
 /// A call of a tool (Model Context Protocol, `tools/call`): which server, which tool, with what, and what else the
@@ -206,9 +245,6 @@ fn facts(question: &Question) -> Vec<Row> {
 }
 
 fn value(label: &'static str, shown: &Shown) -> Row {
-    // Text that has no tree and begins as one would: it is too long, or no JSON after all.
-    let whole = |text: &str| !text.trim_start().starts_with(['{', '[']) || Node::parse(text).is_some();
-    let whole = !matches!(shown, Shown::Text(text) if !whole(text));
     let value = match shown {
         Shown::Text(text) if text.is_empty() => Value::Nothing,
         Shown::Text(text) => match Node::parse(text) {
@@ -218,8 +254,9 @@ fn value(label: &'static str, shown: &Shown) -> Row {
         Shown::Base64(text) => bytes(text),
         Shown::Redacted { bytes } => Value::Redacted { bytes: *bytes },
     };
+    let like_json = matches!(&value, Value::Lines(text) if text.trim_start().starts_with(['{', '[']));
     let row = row(Label::Ours(label), value);
-    if whole { row } else { row.noted(Note::NotTakenApart) }
+    if like_json { row.noted(Note::NotTakenApart) } else { row }
 }
 
 /// What is no base64 after all is shown as the text that it is.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer as _, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::visible::{Lines, Visible};
 
-/// The longest text that is taken apart, bytes; what is longer is shown as it was sent.
-const LONGEST: usize = 256 * 1024;
+/// The most values of one text that are taken apart; an object or an array for which there is no room any more is shown
+/// as it was sent.
+const MOST_VALUES: usize = 128 * 1024;
 /// How deep a tree goes; what lies deeper is shown as it was sent.
 const DEEPEST: usize = 32;
 
@@ -25,57 +25,79 @@ pub enum Node {
     Leaf(String),
 }
 
-/// The members of an object, repeated ones too.
-struct Members(Vec<(String, Box<RawValue>)>);
+/// One level of a JSON text, what lies below it as it was written.
+enum Level<'a> {
+    Object(Vec<(String, &'a RawValue)>),
+    Array(Vec<&'a RawValue>),
+}
 
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
+/// Reads one level, and counts down how many values there may still be.
+struct Reader<'a>(&'a mut usize);
+
+impl Reader<'_> {
+    fn count<E: Error>(&mut self) -> Result<(), E> {
+        *self.0 = self.0.checked_sub(1).ok_or_else(|| E::custom("too many values"))?;
+        Ok(())
     }
 }
 
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Level<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        f.write_str("an object or an array")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Level<'de>, A::Error> {
         let mut members = Vec::new();
         while let Some(member) = map.next_entry()? {
+            self.count()?;
             members.push(member);
         }
-        Ok(Members(members))
+        Ok(Level::Object(members))
     }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Level<'de>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            self.count()?;
+            items.push(item);
+        }
+        Ok(Level::Array(items))
+    }
+}
+
+/// The first level of an object or an array, unless it has more values than there is room for.
+fn level<'a>(text: &'a str, room: &mut usize) -> Option<Level<'a>> {
+    if !text.starts_with(['{', '[']) {
+        return None;
+    }
+    let before = *room;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let level = json.deserialize_any(Reader(room)).and_then(|level| json.end().map(|()| level));
+    level.inspect_err(|_| *room = before).ok()
 }
 
 impl Node {
-    /// The tree of `text`, when it is a JSON object or array and not too long for one.
+    /// The tree of `text`, when it is a JSON object or array whose first level can be taken apart.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         // What JSON takes for white space (RFC 8259, section 2): other spaces are no part of it.
         let inner = text.trim_matches([' ', '\t', '\r', '\n']);
-        let node = (inner.len() <= LONGEST).then(|| Self::nested(inner, DEEPEST)).flatten()?;
+        let node = Self::of(inner, DEEPEST, &mut { MOST_VALUES });
         (!matches!(node, Self::Leaf(_))).then_some(node)
     }
 
-    fn nested(text: &str, depth: usize) -> Option<Self> {
-        let below = |raw: &RawValue| Self::nested(raw.get(), depth.checked_sub(1)?);
-        match text.as_bytes().first()? {
-            _ if depth == 0 => Some(Self::Leaf(text.to_owned())),
-            b'{' => {
-                let Members(members) = serde_json::from_str(text).ok()?;
-                let nodes = members.into_iter().map(|(name, value)| Some((name, below(&value)?)));
-                nodes.collect::<Option<_>>().map(Self::Object)
+    /// Every level is read anew, so that all keeps its spelling: `depth` bounds how often.
+    fn of(text: &str, depth: usize, room: &mut usize) -> Self {
+        let level = if depth == 0 { None } else { level(text, room) };
+        let mut below = |raw: &RawValue| Self::of(raw.get(), depth - 1, room);
+        match level {
+            None => Self::Leaf(text.to_owned()),
+            Some(Level::Array(items)) => Self::Array(items.into_iter().map(below).collect()),
+            Some(Level::Object(members)) => {
+                Self::Object(members.into_iter().map(|(name, raw)| (name, below(raw))).collect())
             }
-            b'[' => {
-                let items: Vec<Box<RawValue>> = serde_json::from_str(text).ok()?;
-                items.iter().map(|item| below(item)).collect::<Option<_>>().map(Self::Array)
-            }
-            _ => serde_json::from_str::<&RawValue>(text).ok().map(|raw| Self::Leaf(raw.get().to_owned())),
         }
     }
 
@@ -109,7 +131,7 @@ impl Node {
         }
     }
 
-    /// Whether it holds something that was not taken apart because it lies too deep.
+    /// Whether it holds something that was not taken apart: it lies too deep, or there are too many values.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         match self {
@@ -125,25 +147,6 @@ impl Node {
             Self::Object(members) => members.iter().any(|(name, node)| is(name) || node.any_text(is)),
             Self::Array(items) => items.iter().any(|node| node.any_text(is)),
             Self::Leaf(raw) => is(raw),
-        }
-    }
-
-    /// Each leaf with the way to it, for a comparison field by field. A name that could be a way itself is quoted.
-    pub(crate) fn leaves(&self, way: &str, into: &mut Vec<(String, String)>) {
-        match self {
-            Self::Object(members) if !members.is_empty() => members.iter().for_each(|(name, node)| {
-                let plain =
-                    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-                let name =
-                    if plain { name.clone() } else { serde_json::Value::from(name.as_str()).to_string() };
-                node.leaves(&format!("{way}.{name}"), into);
-            }),
-            Self::Array(items) if !items.is_empty() => {
-                items.iter().enumerate().for_each(|(n, node)| node.leaves(&format!("{way}[{n}]"), into));
-            }
-            Self::Object(_) => into.push((way.to_owned(), "{}".to_owned())),
-            Self::Array(_) => into.push((way.to_owned(), "[]".to_owned())),
-            Self::Leaf(raw) => into.push((way.to_owned(), raw.clone())),
         }
     }
 
@@ -203,11 +206,30 @@ mod tests {
     #[test]
     fn deep_nesting_ends() {
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-        let mut leaves = Vec::new();
-        Node::parse(&deep).unwrap().leaves("", &mut leaves);
-        assert!(
-            matches!(&leaves[..], [(way, raw)] if way.len() == 96 && raw.starts_with("[[[")),
-            "{leaves:?}"
-        );
+        let mut node = Node::parse(&deep).unwrap();
+        for _ in 0..DEEPEST {
+            let Node::Array(items) = node else { panic!("{node:?} is no array") };
+            node = items.into_iter().next().unwrap();
+        }
+        assert_eq!(node, leaf(&deep[DEEPEST..100 + 100 - DEEPEST]));
+    }
+
+    #[test]
+    fn what_has_too_many_values_is_shown_as_it_was_sent() {
+        let many = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(Node::parse(&many(MOST_VALUES)).is_some());
+        assert!(Node::parse(&many(MOST_VALUES + 1)).is_none());
+        let (few, too_many) = (many(3), many(MOST_VALUES));
+        let tree = Node::parse(&format!(r#"{{"a":{too_many},"b":{few}}}"#)).unwrap();
+        assert!(tree.is_cut());
+        let b = Node::Array(vec![leaf("0"), leaf("0"), leaf("0")]);
+        assert_eq!(tree, Node::Object(vec![("a".into(), leaf(&too_many)), ("b".into(), b)]));
+    }
+
+    #[test]
+    fn what_is_only_long_is_taken_apart() {
+        let long = format!("\"{}\"", "x".repeat(5_000_000));
+        let tree = Node::parse(&format!(r#"{{"a":{long}}}"#)).unwrap();
+        assert_eq!(tree, Node::Object(vec![("a".into(), leaf(&long))]));
     }
 }

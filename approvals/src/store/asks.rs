@@ -106,6 +106,10 @@ fn opened(ticket: &Ticket) -> AskResult {
 impl Tx<'_> {
     async fn ask(&mut self, gateway: &Gateway, read: Read) -> Result<Result<Ticket, Refusal>, StoreError> {
         let Read { ask, question, shown } = read;
+        if !question.audience.is_empty() && question.audience != gateway.audience {
+            let detail = format!("this gateway is known for the audience `{}`", gateway.audience);
+            return Ok(Err(Refusal("other_audience", detail)));
+        }
         let ask = Ask { waiter: self.waiter(ask.waiter, gateway).await?, ..ask };
         let ticket = match self.already_asked(gateway, &ask).await? {
             Some(ticket) if ticket.digest != ask.digest => {

@@ -132,14 +132,27 @@ pub(crate) fn outline(question: &Question) -> Result<String, serde_json::Error> 
     let CedarRequest { principal, action, resource, .. } = question.cedar.clone();
     let ExactRequest { method, scheme, authority, path, body_sha256, .. } = question.request.clone();
     let path = path.chars().take(LONGEST_PATH).collect();
-    let (headers, trailers, body) = (Vec::new(), Vec::new(), Shown::Text(String::new()));
+    let (headers, trailers, loose) = (Vec::new(), Vec::new(), Vec::new());
+    let body = Shown::Text(String::new());
     serde_json::to_string(&Question {
         cedar: CedarRequest { principal, action, resource, context: serde_json::Value::Null },
         also: Vec::new(),
+        audience: question.audience.clone(),
+        route: question.route.clone(),
         involved: question.involved.clone(),
         gates: question.gates.clone(),
         terms: question.terms.clone(),
-        request: ExactRequest { method, scheme, authority, path, headers, body, body_sha256, trailers },
+        request: ExactRequest {
+            method,
+            scheme,
+            authority,
+            path,
+            headers,
+            body,
+            body_sha256,
+            loose,
+            trailers,
+        },
         justification: None,
     })
 }

@@ -121,6 +121,8 @@ fn question(
     Question {
         cedar,
         also,
+        audience: engine.trust.audience.clone(),
+        route: judged.target.name().to_owned(),
         involved: judged.caller.involved.clone(),
         gates: gates.to_vec(),
         terms,
@@ -128,6 +130,7 @@ fn question(
             facts,
             &judged.reading,
             facts.body.as_deref().unwrap_or_default(),
+            &judged.loose,
             &judged.volatile(engine),
             &[judged.target.redacted(), &tokens].concat(),
         ),

@@ -166,7 +166,7 @@ fn people_see_what_is_bound_and_no_secrets() {
     facts.headers.push((b"date".to_vec(), b"today".to_vec()));
     facts.trailers.push((b"cookie".to_vec(), b"a=b".to_vec()));
     let reading = read(&facts).unwrap();
-    let shown = shown(&facts, &reading, &[0, 0xff], &[], &["x-key".into()]);
+    let shown = shown(&facts, &reading, &[0, 0xff], &[], &[], &["x-key".into()]);
     let fields: Vec<_> = shown
         .headers
         .iter()

@@ -2,7 +2,7 @@
 
 use countersign_protocol::Hash;
 use countersign_protocol::request::Question;
-use countersign_view::{Change, Note, Topic, Value, View, changes};
+use countersign_view::{Change, Node, Note, Topic, Value, View, changes};
 use serde_json::{Value as Json, json};
 
 /// An agent of oda's sends `request`, with these members of its own; one of sre may let it pass.
@@ -112,6 +112,7 @@ fn hosts_that_are_not_what_they_seem_are_marked() {
     for (host, notes) in [
         ("deploy.example:8443", vec![]),
         ("dеploy.example", vec![Note::MixedScripts, Note::ForeignHost]),
+        ("аррӏе.com", vec![Note::MixedScripts, Note::LooksLatin, Note::ForeignHost]),
         ("xn--dploy-3of.example", vec![Note::ForeignHost]),
         ("api.XN--DPLOY-3OF.example", vec![Note::ForeignHost]),
     ] {
@@ -129,11 +130,48 @@ fn what_may_mislead_in_a_body_is_marked() {
         (r#"{"usеr":1,"a":1,"a":2}"#, vec![Note::MixedScripts, Note::RepeatedNames]),
         (&format!("{{\"a\":{}1{}}}", "[".repeat(40), "]".repeat(40)), vec![Note::NotTakenApart]),
         (&format!("[{}1]", "1,".repeat(200_000)), vec![Note::NotTakenApart]),
+        (&format!("{{\"a\":[{}1]}}", "1,".repeat(200_000)), vec![Note::NotTakenApart]),
+        (&format!("{{\"a\":\"{}\"}}", "1,".repeat(200_000)), vec![]),
+        (r#"{"tool":"сору"}"#, vec![Note::LooksLatin]),
+        ("сору it", vec![Note::LooksLatin]),
+        ("он сказал", vec![]),
+        ("grüße, naïve café — don’t", vec![]),
         ("{not json", vec![Note::NotTakenApart]),
         ("plain", vec![]),
     ] {
         let view = view(&json!({ "body": { "text": text } }), &Json::Null);
         assert_eq!(view.part(Topic::Body).unwrap().rows[0].notes, notes, "{text:.80}");
+    }
+}
+
+#[test]
+fn what_a_yes_counts_for_and_what_of_a_body_it_does_not_bind_is_said() {
+    let body = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"load"}}"#;
+    let request = json!({ "body": { "text": body }, "loose": [{ "start": 22, "end": 23 }] });
+    let mut asked = question(&request, &Json::Null);
+    asked.audience = "prod".into();
+    asked.route = "deploys".into();
+    let text = View::of(&asked, b"").to_string();
+    assert!(text.contains("  audience: prod\n  route: deploys\n"), "{text}");
+    let expected = "  may differ:\n    | {\"jsonrpc\":\"2.0\",\"id\":7\n    ! not bound: ";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn a_long_tool_call_says_its_server_and_its_tool() {
+    let call = |arguments: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"load","arguments":{arguments}}}}}"#
+        )
+    };
+    let many = call(&format!(r#"{{"to":"prod","items":[{}0]}}"#, "0,".repeat(2_500_000)));
+    let long = call(&format!(r#"{{"to":"prod","text":"{}"}}"#, "x".repeat(5_000_000)));
+    for (body, notes) in [(many, vec![Note::NotTakenApart]), (long, vec![])] {
+        let view = view(&json!({ "body": { "text": body } }), &Json::Null);
+        let rows = &view.part(Topic::Body).unwrap().rows;
+        assert_eq!(rows[1].value, Value::Line("load".into()));
+        assert!(matches!(&rows[2].value, Value::Tree(Node::Object(members), _) if members.len() == 2));
+        assert_eq!(rows[2].notes, notes);
     }
 }
 
@@ -159,7 +197,8 @@ fn changes_are_by_field() {
         change(".new.a", None, Some("true")),
         change(".old[0]", Some("1"), None),
     ];
-    assert_eq!(changes(&before, &now), expected);
+    let differ = |before: &View, now: &View| changes(before, now, 100).first;
+    assert_eq!(differ(&before, &now), expected);
     // Another structure of the same names, and a name that repeats, are differences.
     for (was, is) in [
         (r#"{"filter":{"user":"bob"}}"#, r#"{"filter.user":"bob"}"#),
@@ -167,11 +206,41 @@ fn changes_are_by_field() {
         (r#"{"a":[1]}"#, r#"{"a[0]":1}"#),
     ] {
         assert!(
-            !changes(&view(&body(was), &Json::Null), &view(&body(is), &Json::Null)).is_empty(),
+            !differ(&view(&body(was), &Json::Null), &view(&body(is), &Json::Null)).is_empty(),
             "{was} {is}"
         );
     }
-    assert_eq!(changes(&now, &now), []);
+    assert_eq!(differ(&now, &now), []);
+}
+
+#[test]
+fn fields_of_one_name_and_of_other_kinds_are_told_apart() {
+    let body = |text: &str| view(&json!({ "body": { "text": text } }), &Json::Null);
+    let said = |was: &str, is: &str| {
+        let differ = changes(&body(was), &body(is), 100).first.into_iter();
+        differ.filter(|change| !change.field.ends_with("SHA-256")).collect::<Vec<_>>()
+    };
+    let change = |field: &str, before: Option<&str>, now: Option<&str>| Change {
+        field: format!("Body: body{field}"),
+        before: before.map(str::to_owned),
+        now: now.map(str::to_owned),
+    };
+    assert_eq!(said(r#"{"a":1,"a":2}"#, r#"{"a":1,"a":3}"#), [change(".a (2)", Some("2"), Some("3"))]);
+    let (gone, new) = (change(".a", Some("1"), None), change(".a.b", None, Some("2")));
+    assert_eq!(said(r#"{"a":1}"#, r#"{"a":{"b":2}}"#), [gone, new]);
+    assert_eq!(said("plain", "[]"), [change("", Some("plain"), Some("[]"))]);
+}
+
+#[test]
+fn long_names_above_many_values_are_no_burden() {
+    let body = |value: u8| {
+        let name = format!("{}.", "n".repeat(100_000));
+        let text = format!("{{\"{name}\":[{}0]}}", format!("{value},").repeat(100_000));
+        view(&json!({ "body": { "text": text } }), &Json::Null)
+    };
+    let found = changes(&body(1), &body(2), 3);
+    assert_eq!((found.first.len(), found.more), (3, 100_000 - 3));
+    assert!(found.first.iter().all(|change| change.field.len() < 200), "{:?}", found.first);
 }
 
 #[test]

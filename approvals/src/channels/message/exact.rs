@@ -17,13 +17,13 @@ pub(crate) struct Exact {
     pub(crate) shown: Hash,
 }
 
-/// All of the question, when that is short and has nothing in it that is no text.
+/// All of the question, when that is short, all of it is text, and nothing of it may be other than it seems.
 pub(crate) fn short(ticket: &Ticket) -> Option<Exact> {
     if ticket.raw.len() > LONGEST {
         return None;
     }
     let view = View::of(&ticket.question, ticket.raw.as_bytes());
-    if view.has_bytes() {
+    if view.has_bytes() || view.is_doubtful() {
         return None;
     }
     let exact = Exact { text: view.to_string(), shown: view.hash() };

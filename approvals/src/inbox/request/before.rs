@@ -2,7 +2,7 @@
 
 use countersign_protocol::Token;
 use countersign_view::words::Named;
-use countersign_view::{Change, View, changes};
+use countersign_view::{Change, Changes, View, changes};
 
 use crate::inbox::words;
 use crate::store::tickets::Ticket;
@@ -46,9 +46,7 @@ impl Other {
 impl Before {
     /// What is different now.
     pub(super) fn of(last: &Ticket, then: &View, now: &View) -> Self {
-        let mut changes = changes(then, now);
-        let more = changes.len().saturating_sub(MOST_CHANGES);
-        changes.truncate(MOST_CHANGES);
+        let Changes { first: mut changes, more } = changes(then, now, MOST_CHANGES);
         changes.iter_mut().for_each(shorten);
         let who = Named::of(&last.principal).id;
         Self { ticket: last.id, who, at: words::utc(last.asked_at), changes, more }
