@@ -145,6 +145,9 @@ pub enum Note {
     MixedScripts,
     /// Other letters that can be read as Latin ones (UTS 39, section 4).
     LooksLatin,
+    /// Letters that are written from right to left: numbers and signs beside them may stand in another order than they
+    /// were sent in (UAX 9).
+    RightToLeft,
     /// A host with letters outside ASCII, or with an encoded name: it may not be the one that it looks like.
     ForeignHost,
     /// An object with several members of one name: which one counts depends on who reads it.
@@ -163,6 +166,9 @@ impl Note {
             Self::Unchecked => "the caller wrote this, and nothing has checked it",
             Self::MixedScripts => "letters of several scripts: some may not be what they look like",
             Self::LooksLatin => "these are no Latin letters: it is not the word that it looks like",
+            Self::RightToLeft => {
+                "letters from right to left: what stands beside them may be in another order"
+            }
             Self::ForeignHost => "not a plain ASCII name: it may not be the host that it looks like",
             Self::NotTakenApart => {
                 "not all taken apart: too many values, too deep, or no JSON after all; names may repeat there"

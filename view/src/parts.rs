@@ -14,6 +14,9 @@ use crate::{Bytes, Label, Node, Note, Part, Row, Topic, Value};
 /// How much stands before a piece of a body that is not bound, bytes.
 const BEFORE: usize = 24;
 
+/// How much of bytes says what they are.
+const BEGINNING: usize = 4096;
+
 pub(crate) fn of(question: &Question) -> Vec<Part> {
     let parts = [
         (Topic::Asked, asked(question)),
@@ -38,6 +41,7 @@ fn row(label: Label, value: Value) -> Row {
     let notes = [
         (has_word(&label, &value, &|word| !word.is_single_script()), Note::MixedScripts),
         (has_word(&label, &value, &looks_latin), Note::LooksLatin),
+        (has_word(&label, &value, &|word| word.chars().any(is_right_to_left)), Note::RightToLeft),
         (repeated, Note::RepeatedNames),
         (cut, Note::NotTakenApart),
     ];
@@ -58,6 +62,13 @@ fn has_word(label: &Label, value: &Value, is: &impl Fn(&str) -> bool) -> bool {
             Value::Tree(node, _) => node.any_text(&any),
             Value::Bytes(_) | Value::Redacted { .. } | Value::Nothing => false,
         }
+}
+
+/// Whether a character turns the order of what stands around it (UAX 9: the blocks whose letters are of class R or AL,
+/// Arabic digits among them).
+fn is_right_to_left(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
+        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
 /// Whether a word of other letters could be read as one of Latin letters (UTS 39, section 4). Languages in other
@@ -262,6 +273,8 @@ fn value(label: &'static str, shown: &Shown) -> Row {
 /// What is no base64 after all is shown as the text that it is.
 fn bytes(base64: &str) -> Value {
     let Ok(bytes) = STANDARD.decode(base64) else { return Value::Lines(base64.to_owned()) };
-    let kind = infer::get(&bytes).map(|kind| kind.mime_type());
+    // Only the beginning says it, and the library goes as deep into nested frames as they are many.
+    let start = bytes.get(..BEGINNING).unwrap_or(&bytes);
+    let kind = infer::get(start).map(|kind| kind.mime_type());
     Value::Bytes(Bytes { kind, len: bytes.len(), sha256: Hash::of(&bytes), base64: base64.to_owned() })
 }

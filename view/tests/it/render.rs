@@ -1,5 +1,7 @@
 //! What people are shown of requests, ordinary and hostile ones.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use countersign_protocol::Hash;
 use countersign_protocol::request::Question;
 use countersign_view::{Change, Node, Note, Topic, Value, View, changes};
@@ -103,6 +105,10 @@ fn forms_and_bytes() {
         bytes.contains("  body: ⟨16 bytes that are no text, it begins like image/png, SHA-256 "),
         "{bytes}"
     );
+    // Frames of zstd that are skipped, one behind the other.
+    let frames = STANDARD.encode([0x5f, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 0xff].repeat(500_000));
+    let frames = text(&json!({ "body": { "base64": frames } }));
+    assert!(frames.contains("  body: ⟨4500000 bytes that are no text"), "{frames}");
     let redacted = text(&json!({ "body": { "redacted": { "bytes": 9 } } }));
     assert!(redacted.contains("  body: ⟨redacted at the gateway, 9 bytes⟩\n"), "{redacted}");
 }
@@ -135,6 +141,7 @@ fn what_may_mislead_in_a_body_is_marked() {
         (r#"{"tool":"сору"}"#, vec![Note::LooksLatin]),
         ("сору it", vec![Note::LooksLatin]),
         ("он сказал", vec![]),
+        (r#"{"move":"א 1111 → 2222 ב"}"#, vec![Note::RightToLeft]),
         ("grüße, naïve café — don’t", vec![]),
         ("{not json", vec![Note::NotTakenApart]),
         ("plain", vec![]),
