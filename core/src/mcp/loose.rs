@@ -10,11 +10,15 @@ use super::pieces::{Pairs, one_or_many, range};
 /// Members of `params._meta` that are new each time: where progress is reported to, and trace contexts.
 const META: [&str; 4] = ["progressToken", "traceparent", "tracestate", "baggage"];
 
+/// The longest value that is not bound, bytes as written: as much as a `tracestate` may have (Trace Context, section
+/// 3.3.1.5). What is not bound can be other than what people saw, so it must not be able to say much.
+const LONGEST: usize = 512;
+
 /// The ranges of such values, in order, in a body that was read as messages. A value that is neither a string nor a
-/// number is bound.
+/// number, or is long, is bound.
 pub(super) fn loose(body: &[u8]) -> Vec<Range<usize>> {
     let all = str::from_utf8(body).ok().and_then(one_or_many).unwrap_or_default();
-    let found = all.into_iter().flat_map(of_message).filter(|raw| is_scalar(raw));
+    let found = all.into_iter().flat_map(of_message).filter(|raw| is_short_scalar(raw));
     let mut ranges: Vec<_> = found.filter_map(|raw| range(body, raw)).collect();
     ranges.sort_by_key(|range| range.start);
     ranges
@@ -30,8 +34,9 @@ fn of_message(message: &RawValue) -> Vec<&RawValue> {
     own.into_iter().chain(meta).collect()
 }
 
-fn is_scalar(raw: &RawValue) -> bool {
-    raw.get().starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
+fn is_short_scalar(raw: &RawValue) -> bool {
+    raw.get().len() <= LONGEST
+        && raw.get().starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -44,6 +49,13 @@ mod tests {
             rest.replace_range(range, "");
         }
         rest
+    }
+
+    #[test]
+    fn what_is_long_is_bound() {
+        let id = |length: usize| format!(r#"{{"id":"{}","method":"x"}}"#, "a".repeat(length - 2));
+        assert_eq!(left(&id(LONGEST)), r#"{"id":,"method":"x"}"#);
+        assert_eq!(left(&id(LONGEST + 1)), id(LONGEST + 1));
     }
 
     #[test]
