@@ -37,7 +37,7 @@ function busy(part) {
 // Replaces the parts that changed. A part in use is replaced only once the request is closed.
 async function refresh() {
   // What a page does by itself is no sign that somebody is there.
-  const headers = { accept: "text/html", "countersign-refresh": "1" };
+  const headers = { accept: "text/html", "countersign-refresh": document.body.dataset.shown || "yes" };
   const reply = await fetch(location.pathname + location.search, { headers });
   if (reply.status === 401 || reply.redirected) return location.assign("/login");
   // What fails for a moment must not take away what somebody has begun.

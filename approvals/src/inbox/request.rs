@@ -12,9 +12,9 @@ use axum::extract::State as AppState;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use countersign_protocol::request::{Question, Severity};
-use countersign_protocol::{Token, UnixMillis};
+use countersign_protocol::{Hash, Token, UnixMillis};
 use countersign_view::words::{Named, lasting, severity};
-use countersign_view::{Label, Topic, Value, View as Rendering, visible};
+use countersign_view::{Label, Topic, Value, visible};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -64,14 +64,21 @@ struct RequestPage {
     /// How the viewer may open it alone, if they may.
     glass_by: Option<Means>,
     glass: Option<Glass>,
+    /// Whether no channel reached anybody about it.
+    unreached: bool,
+    /// The hash of the rendering that the viewer has before their eyes: what an answer names.
+    shown: Hash,
+    fixed: Option<Fixed>,
+}
+
+/// What is the same for as long as a page is open: one that fetches itself again has it.
+struct Fixed {
     /// The request itself, as everybody is shown it.
     parts: Vec<Shown>,
     /// What is different from the last like it.
     before: Option<Before>,
     /// What else its principal asked for.
     lately: Vec<Other>,
-    /// Whether no channel reached anybody about it.
-    unreached: bool,
 }
 
 /// Why people reject, ready to pick.
@@ -107,12 +114,13 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Trouble> {
     let extent = if view.full.is_some() { Extent::Full } else { Extent::Folded };
-    let mut page = read(&app, &session, id, extent).await?;
-    // An open page fetches itself again for what has changed since; what is bound never does.
-    if !headers.contains_key(REFRESH) {
-        page.with_request(&app, &session, extent).await?;
-    }
-    write(StatusCode::OK, page).await
+    let ticket = seen(&app, &session, id).await?;
+    let (shown, fixed) = match headers.get(REFRESH) {
+        // An open page fetches itself again for what has changed since; what is bound never does.
+        Some(open) => (open.to_str().ok().and_then(|hash| hash.parse().ok()).unwrap_or(ticket.shown), None),
+        None => rendered(&app, &ticket, &session, extent).await?,
+    };
+    write(StatusCode::OK, read(&app, &session, ticket, extent, (shown, fixed)).await?).await
 }
 
 /// The page, with what went wrong when somebody just tried to answer.
@@ -123,15 +131,21 @@ pub(super) async fn page(
     extent: Extent,
     problem: Problem,
 ) -> Result<Response, Trouble> {
-    let mut page = read(app, session, id, extent).await?;
-    page.with_request(app, session, extent).await?;
-    page.problem = Some(problem.detail);
-    write(problem.status, page).await
+    let ticket = seen(app, session, id).await?;
+    let shown = rendered(app, &ticket, session, extent).await?;
+    let page = read(app, session, ticket, extent, shown).await?;
+    write(problem.status, RequestPage { problem: Some(problem.detail), ..page }).await
 }
 
-/// All of a page but the request itself.
-async fn read(app: &App, session: &Session, id: Token, extent: Extent) -> Result<RequestPage, Problem> {
-    let ticket = seen(app, session, id).await?;
+/// A page around what is shown of the request.
+async fn read(
+    app: &App,
+    session: &Session,
+    ticket: Ticket,
+    extent: Extent,
+    (shown, fixed): (Hash, Option<Fixed>),
+) -> Result<RequestPage, Problem> {
+    let id = ticket.id;
     let answers = app.store.answers(&ticket).await?;
     let history = app.store.history(id).await?;
     let people = answers.iter().map(|kept| kept.answer.person.clone());
@@ -155,7 +169,7 @@ async fn read(app: &App, session: &Session, id: Token, extent: Extent) -> Result
         choice: choose(&ticket, &answers, session, extent),
         may_stop: may_stop(&ticket, &session.member),
         saw_all: match extent {
-            Extent::Full => session.saw_all(id, ticket.shown),
+            Extent::Full => session.saw_all(id, shown),
             Extent::Folded => String::new(),
         },
         glass_by: glass_by(&ticket, &answers, session).filter(|_| !is_folded(&ticket, extent)),
@@ -164,31 +178,42 @@ async fn read(app: &App, session: &Session, id: Token, extent: Extent) -> Result
         uses: app.store.uses(id).await?.iter().map(used).collect(),
         open_end: words::open_end(&ticket),
         history: history.into_iter().map(|entry| happened(&names, entry)).collect(),
-        parts: Vec::new(),
-        before: None,
-        lately: Vec::new(),
         unreached: app.store.unreached(&[id]).await?.contains(&id),
+        shown,
+        fixed,
         ticket,
     })
 }
 
-/// The request as everybody is shown it.
-async fn rendered(ticket: &Ticket) -> Result<Rendering, StoreError> {
-    let _turn = turn(ticket).await;
+/// The request as everybody is shown it, and what came before it.
+async fn rendered(
+    app: &App,
+    ticket: &Ticket,
+    session: &Session,
+    extent: Extent,
+) -> Result<(Hash, Option<Fixed>), StoreError> {
+    let last = app.store.last_like(ticket, &session.member).await?;
+    let lately = app.store.lately(ticket, &session.member).await?.iter().map(Other::of).collect();
+    let _turn = turn(last.iter().chain([ticket])).await;
     let ticket = ticket.clone();
-    Ok(tokio::task::spawn_blocking(move || view(&ticket)).await?)
+    let render = move || {
+        let now = view(&ticket);
+        let before = last.map(|last| Before::of(&last, &view(&last), &now));
+        (now.hash(), Some(Fixed { parts: shown(&now, &ticket, extent), before, lately }))
+    };
+    Ok(tokio::task::spawn_blocking(render).await?)
 }
 
 /// Writes a page where it holds up nobody, and few long ones at a time: some are of many megabytes.
 async fn write(status: StatusCode, page: RequestPage) -> Result<Response, Trouble> {
-    let _turn = turn(&page.ticket).await;
+    let _turn = turn([&page.ticket]).await;
     Ok(tokio::task::spawn_blocking(move || html(status, &page)).await.map_err(StoreError::from)?)
 }
 
 /// Waits until what is long may be rendered.
-async fn turn(ticket: &Ticket) -> Option<SemaphorePermit<'static>> {
+async fn turn(tickets: impl IntoIterator<Item = &Ticket>) -> Option<SemaphorePermit<'static>> {
     static LONG: Semaphore = Semaphore::const_new(1);
-    if ticket.raw.len() <= SHOWN_AT_ONCE {
+    if tickets.into_iter().all(|ticket| ticket.raw.len() <= SHOWN_AT_ONCE) {
         return None;
     }
     // It is never closed.
@@ -196,18 +221,6 @@ async fn turn(ticket: &Ticket) -> Option<SemaphorePermit<'static>> {
 }
 
 impl RequestPage {
-    /// Adds the request as everybody is shown it, and what came before it.
-    async fn with_request(&mut self, app: &App, session: &Session, extent: Extent) -> Result<(), StoreError> {
-        let now = rendered(&self.ticket).await?;
-        self.parts = shown(&now, &self.ticket, extent);
-        self.lately = app.store.lately(&self.ticket, &session.member).await?.iter().map(Other::of).collect();
-        self.before = match app.store.last_like(&self.ticket, &session.member).await? {
-            Some(last) => Some(Before::of(&last, &rendered(&last).await?, &now)),
-            None => None,
-        };
-        Ok(())
-    }
-
     fn question(&self) -> &Question {
         &self.ticket.question
     }

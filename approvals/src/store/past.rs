@@ -12,8 +12,10 @@ use crate::people::Member;
 
 /// How many other requests of a principal to show.
 const LATELY: i64 = 5;
-/// How many earlier requests to look at for one that the reader may see.
+/// How many earlier requests to look at for some that the reader may see.
 const LOOKED_AT: i64 = 20;
+/// How many to look at for one that is like another: where all calls of tools are one action, most do something else.
+const COMPARED: i64 = 200;
 
 /// An answer of one's own, and what it was to.
 pub(crate) struct Decision {
@@ -35,8 +37,8 @@ impl Store {
         Ok(others)
     }
 
-    /// The last request before this one that did the same and was approved, of those that somebody may see: one of the
-    /// same principal where there is one.
+    /// The last request before this one that did the same and was approved, of those that somebody may see: one to the
+    /// same resource where there is one, and of the same principal.
     pub(crate) async fn last_like(
         &self,
         ticket: &Ticket,
@@ -48,10 +50,13 @@ impl Store {
         );
         let query = query.bind(&ticket.audience).bind(&ticket.question.cedar.action);
         let query = query.bind(ticket.id.to_string()).bind(ticket.asked_at);
-        let mut others: Vec<Ticket> = query.bind(LOOKED_AT).fetch_all(&self.reader).await?;
+        let mut others: Vec<Ticket> = query.bind(COMPARED).fetch_all(&self.reader).await?;
         others.retain(|other| may_see(other, member));
-        let own = others.iter().find(|other| other.principal == ticket.principal);
-        match own.or(others.first()) {
+        let resource = |ticket: &Ticket| ticket.question.cedar.resource.clone();
+        let like =
+            |other: &&Ticket| (resource(other) == resource(ticket), other.principal == ticket.principal);
+        // Of several that are as like, the last is taken: it stands first.
+        match others.iter().rev().max_by_key(like) {
             Some(last) => self.ticket(last.id).await,
             None => Ok(None),
         }

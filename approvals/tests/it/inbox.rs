@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use crate::harness::{EDGE, PASSWORD, Service, ask, claim, code, question};
+use crate::harness::{EDGE, PASSWORD, Service, ask, claim, code, question, shown};
 
 pub(crate) struct Page {
     pub(crate) status: StatusCode,
@@ -110,6 +110,27 @@ async fn high_severity_is_approved_with_a_code_in_the_same_form() {
     assert!(wrong.text.contains("code is wrong"));
     assert_eq!(browse(&service, &ada, &send, Some(&form(&code(0)))).await.status, 303);
     assert_eq!(service.show(&ticket).await["state"], "approved");
+}
+
+#[tokio::test]
+async fn an_answer_names_what_the_page_showed_and_not_what_the_database_says_was_shown() {
+    let service = Service::start().await;
+    let ticket = service.open(question()).await;
+    let ada = service.log_in("ada").await;
+    let path = format!("/inbox/{ticket}");
+    let open = browse(&service, &ada, &path, None).await;
+    assert_eq!(open.field("shown"), shown(&question()).to_string());
+    // Another version of the service renders it otherwise.
+    service
+        .sql("UPDATE tickets SET shown = '0000000000000000000000000000000000000000000000000000000000000000'")
+        .await;
+    assert_eq!(browse(&service, &ada, &path, None).await.field("shown"), open.field("shown"));
+    let again = Request::get(&path).header("cookie", format!("__Host-countersign_session={ada}"));
+    let again = again.header("countersign-refresh", open.field("shown")).body(Body::empty()).unwrap();
+    assert_eq!(load(&service, again).await.field("shown"), open.field("shown"), "what is on the screen");
+    let form = format!("csrf={}&kind=approve&shown={}", open.field("csrf"), open.field("shown"));
+    let answered = browse(&service, &ada, &format!("{path}/answer"), Some(&form)).await;
+    assert_eq!(answered.status, 409, "{}", answered.text);
 }
 
 #[tokio::test]

@@ -177,6 +177,36 @@ async fn the_page_says_what_came_before_it() {
 }
 
 #[tokio::test]
+async fn a_request_is_compared_with_the_last_to_the_same_resource() {
+    let service = Service::start().await;
+    let ada = service.log_in("ada").await;
+    let to = |tool: &str, build: u32| {
+        let mut asked = question();
+        asked["cedar"]["resource"] = json!(format!("MCP::Tool::\"{tool}\""));
+        asked["request"]["body"]["text"] = json!(format!("{{\"build\":{build}}}"));
+        asked
+    };
+    for (tool, build) in [("delete", 1), ("delete", 2), ("read", 3)] {
+        let before = service.open(to(tool, build)).await;
+        assert_eq!(service.answer(&ada, &before, "approve").await.status, 200);
+    }
+    let compared = async |tool: &str| {
+        let now = service.open(to(tool, 9)).await;
+        let page = browse(&service, &ada, &format!("/inbox/{now}"), None).await.text;
+        page.split("<del><code>")
+            .filter_map(|part| part.split_once("</code></del>"))
+            .map(|(was, _)| was.to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(compared("delete").await, ["2"]);
+    assert_eq!(
+        compared("write").await,
+        ["MCP::Tool::&#34;read&#34;", "3"],
+        "the last of all, and it says so"
+    );
+}
+
+#[tokio::test]
 async fn many_are_rejected_at_once_and_each_by_who_may() {
     let service = Service::start().await;
     let (ada, dan) = (service.log_in("ada").await, service.log_in("dan").await);
