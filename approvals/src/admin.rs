@@ -132,6 +132,20 @@ impl App {
         Ok(self.remove_user(&self.named(subject, of), None).await?)
     }
 
+    /// Has a provider's person log in again whose account was removed.
+    ///
+    /// # Errors
+    /// When nobody of that name was removed, or the database cannot be written.
+    pub async fn admit_user(&self, subject: &str, of: &str) -> Result<(), OpenError> {
+        let person = self.named(subject, Some(of));
+        let mut tx = self.store.write().await?;
+        if !tx.admit(&person).await? {
+            return Err(AdminError::Unknown(format!("removed user `{subject}` of `{of}`")).into());
+        }
+        tx.note("user_admitted", None, json!({ "person": person })).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Puts somebody into one of the service's own groups, or takes them out.
     ///
     /// # Errors
@@ -199,7 +213,7 @@ impl App {
         Ok(new.login)
     }
 
-    /// Removes an account for good; its sessions and tokens end, its approvals that wait for others count no more.
+    /// Removes an account for good, a provider's until it is admitted again; its sessions and tokens end, its approvals that wait for others count no more.
     pub(crate) async fn remove_user(&self, person: &Person, by: Option<&Person>) -> Result<(), AdminError> {
         let mut tx = self.store.write().await?;
         let before = self.has_admins(&mut tx).await?;

@@ -10,6 +10,7 @@ use url::Url;
 use crate::admin::AdminError;
 use crate::auth::Auth;
 use crate::channels::{Channels, Deliveries};
+use crate::inbox::live::Listeners;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::oidc::{BadProvider, OidcSettings, Provider};
@@ -62,6 +63,7 @@ pub struct App {
     pub(crate) provider: Option<Provider>,
     pub(crate) silent_after: Duration,
     pub(crate) deliveries: Deliveries,
+    pub(crate) listeners: Listeners,
 }
 
 /// Why the service cannot start, or cannot do what was asked.
@@ -118,11 +120,27 @@ impl From<getrandom::Error> for OpenError {
 }
 
 impl App {
-    /// Opens what is kept, making or upgrading it where needed.
+    /// Opens what is kept, making or upgrading it where needed, to serve it.
     ///
     /// # Errors
     /// When a file cannot be read or written, or is not what it should be.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
+        Self::opened(settings, Store::serve).await
+    }
+
+    /// Opens what is kept to change accounts and gateways, beside services that may run: what happens to requests
+    /// meanwhile is theirs to write down and to tell.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, or is not what it should be.
+    pub async fn manage(settings: Settings) -> Result<Arc<Self>, OpenError> {
+        Self::opened(settings, |store| std::future::ready(Ok(store))).await
+    }
+
+    async fn opened<F: Future<Output = Result<Store, StoreError>>>(
+        settings: Settings,
+        begin: impl FnOnce(Store) -> F,
+    ) -> Result<Arc<Self>, OpenError> {
         let Settings { data, database, issuer, url, login, silent_after, limits, channels } = settings;
         let provider = login
             .oidc
@@ -130,13 +148,25 @@ impl App {
             .transpose()
             .map_err(|error| OpenError(error.into()))?;
         let signer = Signer::open(&data.key_file(), &issuer)?;
-        let store = Arc::new(Store::open(database, &issuer, limits, channels.routes.clone()).await?);
+        let store = Store::open(database, &issuer, limits, channels.routes.clone()).await?;
+        let store = Arc::new(begin(store).await?);
         let site = RelyingParty::at(&url);
         let origin = site.origin.clone();
         let auth = Auth::new(Arc::clone(&store), site, !login.no_passwords);
         let metrics = Metrics::new();
         let deliveries = Deliveries::new(channels);
-        Ok(Arc::new(Self { store, auth, signer, metrics, origin, provider, silent_after, deliveries }))
+        let listeners = Listeners::default();
+        Ok(Arc::new(Self {
+            store,
+            auth,
+            signer,
+            metrics,
+            origin,
+            provider,
+            silent_after,
+            deliveries,
+            listeners,
+        }))
     }
 
     /// All that the service answers to.

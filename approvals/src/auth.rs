@@ -119,25 +119,27 @@ pub(crate) struct Auth {
     /// For browsers that somebody has logged in with before: what strangers do at theirs holds up nobody here.
     known: Entrance,
     strangers: Entrance,
+    /// For browsers on their way to the provider.
+    leaving: Entrance,
 }
 
-/// Where people wait to have their password hashed, which takes 19 MiB and a core.
+/// Where people wait who are not logged in yet: to have their password hashed, which takes 19 MiB and a core, or to
+/// have it written down that they begin. A flood of them leaves the one writer to others.
 struct Entrance {
     /// Who waits, or is there; all others are sent away at once.
     places: Semaphore,
-    /// Whoever may hash may also write that they try, so a flood leaves the one writer to others.
-    hashing: Arc<Semaphore>,
+    inside: Arc<Semaphore>,
 }
 
 impl Entrance {
     fn new(at_once: usize) -> Self {
-        Self { places: Semaphore::new(MOST_WAITING), hashing: Arc::new(Semaphore::new(at_once)) }
+        Self { places: Semaphore::new(MOST_WAITING), inside: Arc::new(Semaphore::new(at_once)) }
     }
 
     /// Waits for one's turn, in the order of coming.
     async fn enter(&self) -> Result<OwnedSemaphorePermit, LoginError> {
         let _place = self.places.try_acquire().map_err(|_| LoginError::Busy)?;
-        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.hashing).acquire_owned()).await;
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.inside).acquire_owned()).await;
         turn.ok().and_then(Result::ok).ok_or(LoginError::Busy)
     }
 }
@@ -152,7 +154,8 @@ enum Attempt {
 
 impl Auth {
     pub(crate) fn new(store: Arc<Store>, site: RelyingParty, passwords: bool) -> Self {
-        Self { store, site, passwords, known: Entrance::new(1), strangers: Entrance::new(2) }
+        let [known, strangers, leaving] = [1, 2, 1].map(Entrance::new);
+        Self { store, site, passwords, known, strangers, leaving }
     }
 
     /// Whether there is a log-in by password.

@@ -183,13 +183,21 @@ enum UserCommand {
         /// What the person logs in with
         name: Name,
     },
-    /// Remove an account for good; nobody gets its name's history
+    /// Remove an account for good; nobody gets its name's history, and a provider's person cannot log in any more
     Remove {
         /// What the person logs in with
         name: String,
         /// Who keeps the account [default: this service]
         #[arg(long, value_name = "ISSUER")]
         of: Option<String>,
+    },
+    /// Let somebody of a provider log in again whose account was removed; it is a new account then
+    Admit {
+        /// Their subject at the provider
+        name: String,
+        /// The provider
+        #[arg(long, value_name = "ISSUER")]
+        of: String,
     },
     /// Print all accounts, one line of JSON each
     List,

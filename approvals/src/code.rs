@@ -48,6 +48,7 @@ codes! {
     WrongCredentials "wrong_credentials" [401] "user, password or code is wrong",
     TooManyAttempts "too_many_attempts" [429] "too many wrong ones came before: wait as long as `Retry-After` says",
     Busy "busy" [429] "too many people log in at this moment",
+    TooManyStreams "too_many_streams" [429] "the person listens for changes too many times already",
     NoPasswords "no_passwords" [403] "people log in at the provider",
     ScopeMissing "scope_missing" [403] "the token is not for this",
     NotInPerson "not_in_person" [403] "no token does this: log in",
@@ -93,6 +94,7 @@ codes! {
     LoginNotBegun "login_not_begun" [400] "this browser was not sent to the provider, or too long ago",
     ProviderUnavailable "provider_unavailable" [502] "the log-in provider does not answer as it should",
     ProviderUntrusted "provider_untrusted" [502] "what the log-in provider says does not hold",
+    AccountRemoved "account_removed" [403] "an administrator has removed the account",
     ProviderRefused "provider_refused" [403] "the log-in provider refused",
 
     BadName "bad_name" [422] "a name, password or secret cannot be used",

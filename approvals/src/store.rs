@@ -108,6 +108,8 @@ impl StoreError {
 /// The database and those who wait for it to change.
 pub(crate) struct Store {
     database: Database,
+    /// Whether it serves, or a command changes something beside services that do.
+    serves: bool,
     /// What the service calls its own people and groups.
     issuer: String,
     limits: Limits,
@@ -115,6 +117,7 @@ pub(crate) struct Store {
     routes: Routes,
     writer: AnyPool,
     reader: AnyPool,
+    for_gateways: AnyPool,
     bells: Bells,
     changes: watch::Sender<u64>,
     /// Whether this replica is about to end.
@@ -142,13 +145,31 @@ impl Store {
         limits: Limits,
         routes: Routes,
     ) -> Result<Self, StoreError> {
-        let Pools { writer, reader } = database.open().await?;
+        let Pools { writer, reader, gateways: for_gateways } = database.open().await?;
         let (bells, changes) = (Bells::default(), watch::Sender::new(0));
-        let closing = watch::Sender::new(false);
-        let store =
-            Self { closing, database, issuer: issuer.into(), limits, routes, writer, reader, bells, changes };
-        store.render_again().await?;
-        Ok(store)
+        let (issuer, closing) = (issuer.into(), watch::Sender::new(false));
+        let serves = false;
+        Ok(Self {
+            database,
+            serves,
+            issuer,
+            limits,
+            routes,
+            writer,
+            reader,
+            for_gateways,
+            bells,
+            changes,
+            closing,
+        })
+    }
+
+    /// From now on it serves: it writes down what lapses, and who is to be told of it. Whoever does not serve knows no
+    /// channels, and so leaves it to those who do.
+    pub(crate) async fn serve(mut self) -> Result<Self, StoreError> {
+        self.serves = true;
+        self.render_again().await?;
+        Ok(self)
     }
 
     /// Begins to write.
@@ -156,7 +177,9 @@ impl Store {
         let mut inner = self.database.begin(&self.writer).await?;
         let now = now(&mut inner).await?;
         let mut tx = Tx { store: self, inner, now, rings: BTreeSet::new(), visible: false, chain: None };
-        tx.lapse().await?;
+        if self.serves {
+            tx.lapse().await?;
+        }
         Ok(tx)
     }
 
@@ -197,6 +220,7 @@ impl Store {
     pub(crate) async fn close(&self) {
         self.writer.close().await;
         self.reader.close().await;
+        self.for_gateways.close().await;
     }
 }
 

@@ -136,7 +136,7 @@ pub(crate) async fn reset_user(
     Ok(Json(app.renew_user(&subject, Some(&session.member.person)).await?.into()))
 }
 
-/// Remove an account for good
+/// Remove an account for good; a provider's person cannot log in any more
 #[utoipa::path(delete, path = "/v1/users/{subject}", tag = "admins",
     params(("subject" = String, Path), Issuer),
     responses((status = 204, description = "Its sessions and tokens are over"), Failed))]

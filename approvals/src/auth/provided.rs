@@ -20,6 +20,8 @@ pub(crate) enum ProvidedError {
     None,
     #[error("this log-in was not begun in this browser, is over, or is older than ten minutes: log in again")]
     NotBegun,
+    #[error("your account was removed here: an administrator can admit you again")]
+    Removed,
     #[error(transparent)]
     Provider(#[from] OidcError),
     #[error(transparent)]
@@ -44,6 +46,7 @@ impl Auth {
     pub(crate) async fn send_off(&self, provider: &Provider, next: String) -> Result<SentOff, ProvidedError> {
         let state = random::secret().map_err(StoreError::from)?;
         let (to, away) = provider.send_off(&state, next).await?;
+        let _turn = self.leaving.enter().await?;
         let mut tx = self.store.write().await?;
         tx.begin_ceremony(Purpose::LogIn, &state, None, &away).await?;
         tx.commit().await?;
@@ -52,6 +55,10 @@ impl Auth {
 
     /// What was kept of a browser that comes back with `state`; nobody can come back with it again.
     pub(crate) async fn come_back(&self, state: &str) -> Result<Away, ProvidedError> {
+        // A state that somebody made up costs no turn to write.
+        if self.store.ceremony::<Away>(Purpose::LogIn, state).await?.is_none() {
+            return Err(ProvidedError::NotBegun);
+        }
         let mut tx = self.store.write().await?;
         let away = tx.end_ceremony(Purpose::LogIn, state).await?;
         tx.commit().await?;
@@ -68,7 +75,7 @@ impl Auth {
         let visitor = provider.receive(code, away).await?;
         let secret = random::secret().map_err(StoreError::from)?;
         let mut tx = self.store.write().await?;
-        let (member, differences) = tx.receive(&visitor).await?.ok_or(ProvidedError::NotBegun)?;
+        let (member, differences) = tx.receive(&visitor).await?.ok_or(ProvidedError::Removed)?;
         for (event, groups) in [("group_joined", differences.joined), ("group_left", differences.left)] {
             for group in groups {
                 let detail = json!({ "person": visitor.person, "group": group.id, "of": group.issuer });

@@ -31,6 +31,15 @@ pub(crate) struct Deliveries {
     at_work: watch::Sender<usize>,
 }
 
+/// One place among those at work, free again when it is dropped, however the work ended.
+struct AtWork(watch::Sender<usize>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
 /// One channel's work.
 struct Worker {
     app: Arc<App>,
@@ -52,9 +61,10 @@ impl Deliveries {
         for channel in deliveries.channels.channels.values().cloned() {
             let app = Arc::clone(app);
             deliveries.at_work.send_modify(|count| *count += 1);
+            let at_work = AtWork(deliveries.at_work.clone());
             workers.spawn(async move {
-                let worker = Worker { app, channel, under_way: JoinSet::new(), quiet_until: Instant::now() };
-                worker.work().await.deliveries.at_work.send_modify(|count| *count = count.saturating_sub(1));
+                let _at_work = at_work;
+                Worker { app, channel, under_way: JoinSet::new(), quiet_until: Instant::now() }.work().await;
             });
         }
         while workers.join_next().await.is_some() {}
@@ -68,10 +78,10 @@ impl Deliveries {
             room
         });
         if room {
-            let at_work = self.at_work.clone();
+            let at_work = AtWork(self.at_work.clone());
             tokio::spawn(async move {
+                let _at_work = at_work;
                 work.await;
-                at_work.send_modify(|count| *count = count.saturating_sub(1));
             });
         }
         room
@@ -87,7 +97,7 @@ impl Deliveries {
 }
 
 impl Worker {
-    async fn work(mut self) -> Arc<App> {
+    async fn work(mut self) {
         let mut changes = self.app.store.changes();
         while !self.app.store.is_closing() {
             changes.mark_unchanged();
@@ -101,7 +111,6 @@ impl Worker {
         while let Some(done) = self.under_way.join_next().await {
             self.settle(done.ok()).await;
         }
-        self.app
     }
 
     /// Begins what is due, and says when to look again.

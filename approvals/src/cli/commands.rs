@@ -10,7 +10,7 @@ use super::{Command, GatewayCommand, GroupCommand, Options, UserCommand, print};
 
 #[tokio::main]
 pub(super) async fn run(options: Options, data: Data, command: Command) -> anyhow::Result<()> {
-    let app = App::open(options.settings(&data, options.listen)?).await?;
+    let app = App::manage(options.settings(&data, options.listen)?).await?;
     let said = said(&app, command).await;
     app.close().await;
     said?.iter().try_for_each(print)
@@ -37,6 +37,10 @@ async fn user(app: &App, command: UserCommand) -> anyhow::Result<Vec<Value>> {
         UserCommand::Reset { name } => app.reset_user(&name).await?,
         UserCommand::Remove { name, of } => {
             app.forget_user(&name, of.as_deref()).await?;
+            return Ok(Vec::new());
+        }
+        UserCommand::Admit { name, of } => {
+            app.admit_user(&name, &of).await?;
             return Ok(Vec::new());
         }
         UserCommand::List => return Ok(app.list_users().await?),

@@ -37,6 +37,7 @@ impl From<ProvidedError> for Problem {
             ProvidedError::Login(error) => error.into(),
             ProvidedError::None => Self::not_found(),
             ProvidedError::NotBegun => Self::new(Code::LoginNotBegun, error.to_string()),
+            ProvidedError::Removed => Self::new(Code::AccountRemoved, error.to_string()),
             ProvidedError::Provider(error) => provider(&error),
         }
     }

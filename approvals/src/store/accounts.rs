@@ -245,8 +245,19 @@ impl Tx<'_> {
         Ok(left.rows_affected() == 1)
     }
 
-    /// Removes an account with its places, sessions, factors and tokens; what it answered stays.
+    /// Removes an account with its places, sessions, factors and tokens; what it answered stays. A provider's person does
+    /// not get another by logging in there.
     pub(crate) async fn remove_account(&mut self, person: &Person) -> Result<bool, StoreError> {
+        if person.issuer != self.store.issuer {
+            sqlx::query(
+                "INSERT INTO removed (issuer, subject, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            )
+            .bind(&person.issuer)
+            .bind(&person.subject)
+            .bind(self.now)
+            .execute(&mut *self.inner)
+            .await?;
+        }
         let removed = sqlx::query("DELETE FROM accounts WHERE issuer = $1 AND subject = $2")
             .bind(&person.issuer)
             .bind(&person.subject)
@@ -254,6 +265,23 @@ impl Tx<'_> {
             .await?;
         self.sessions_ended();
         Ok(removed.rows_affected() == 1)
+    }
+
+    /// Has a provider's person log in again whose account was removed; `false` when nobody of that name was.
+    pub(crate) async fn admit(&mut self, person: &Person) -> Result<bool, StoreError> {
+        let admitted = sqlx::query("DELETE FROM removed WHERE issuer = $1 AND subject = $2")
+            .bind(&person.issuer)
+            .bind(&person.subject)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(admitted.rows_affected() == 1)
+    }
+
+    /// Whether somebody's account was removed.
+    pub(super) async fn was_removed(&mut self, person: &Person) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar("SELECT count(*) FROM removed WHERE issuer = $1 AND subject = $2");
+        let count: i64 = query.bind(&person.issuer).bind(&person.subject).fetch_one(&mut *self.inner).await?;
+        Ok(count > 0)
     }
 
     /// Gives a local account another password and second factor. It is a new account from then on, whoever made it

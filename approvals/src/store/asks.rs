@@ -319,7 +319,8 @@ fn writable(question: &Question, raw: &str) -> Result<(), Refusal> {
         question.involved.iter().flat_map(|one| &one.names).flat_map(|one| [&one.issuer, &one.subject]);
     let glass = question.gates.iter().filter_map(|gate| gate.break_glass.as_ref());
     let glass = glass.flat_map(|glass| [&glass.group.issuer, &glass.group.id]);
-    let mut words = groups.chain(people).chain(glass).map(String::as_str);
+    let cedar = [&question.cedar.principal, &question.cedar.action];
+    let mut words = groups.chain(people).chain(glass).chain(cedar).map(String::as_str);
     if words.any(|word| word.contains('\0')) || searched(question).contains('\0') {
         return Err(refusal("malformed_question", "names, paths and hosts hold no U+0000"));
     }

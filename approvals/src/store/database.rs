@@ -97,10 +97,12 @@ pub enum Unreachable {
     },
 }
 
-/// Connections: one that writes, so that writers queue here, and some that read.
+/// Connections: one that writes, so that writers queue here, and some that read. Gateways have their own: whatever
+/// people look at keeps no request waiting.
 pub(super) struct Pools {
     pub(super) writer: AnyPool,
     pub(super) reader: AnyPool,
+    pub(super) gateways: AnyPool,
 }
 
 impl Database {
@@ -140,13 +142,16 @@ impl Database {
                 let file = SqliteConnectOptions::new().filename(path);
                 let writer = connect(&file.clone().create_if_missing(true).to_url_lossy(), 1, SQLITE).await?;
                 sqlx::migrate!("migrations/sqlite").run(&writer).await?;
-                Pools { writer, reader: connect(&file.read_only(true).to_url_lossy(), 4, SQLITE).await? }
+                let file = file.read_only(true).to_url_lossy();
+                let gateways = connect(&file, 2, SQLITE).await?;
+                Pools { writer, reader: connect(&file, 4, SQLITE).await?, gateways }
             }
             Self::Postgres(url) => {
                 let url = PgConnectOptions::from_str(url)?.to_url_lossy();
                 let writer = connect(&url, 1, POSTGRES).await?;
                 sqlx::migrate!("migrations/postgres").run(&writer).await?;
-                Pools { writer, reader: connect(&url, 8, POSTGRES).await? }
+                let gateways = connect(&url, 2, POSTGRES).await?;
+                Pools { writer, reader: connect(&url, 8, POSTGRES).await?, gateways }
             }
         };
         Ok(pools)

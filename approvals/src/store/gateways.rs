@@ -39,7 +39,7 @@ impl Store {
                 sqlx::query_as("SELECT * FROM gateways WHERE certificate = $1").bind((*name).to_owned())
             }
         };
-        Ok(query.fetch_optional(&self.reader).await?)
+        Ok(query.fetch_optional(&self.for_gateways).await?)
     }
 
     /// All gateways, in order.

@@ -28,11 +28,14 @@ pub(crate) struct Differences {
 
 impl Tx<'_> {
     /// The account of a visitor, made where there is none, in exactly the groups that they have now; where an
-    /// administrator has put them stays as it is.
+    /// administrator has put them stays as it is. Nothing for somebody whose account was removed.
     pub(crate) async fn receive(
         &mut self,
         visitor: &Visitor,
     ) -> Result<Option<(Member, Differences)>, StoreError> {
+        if self.was_removed(&visitor.person).await? {
+            return Ok(None);
+        }
         sqlx::query(
             "INSERT INTO accounts (issuer, subject, name, created_at, login_at) VALUES ($1, $2, $3, $4, $4)
              ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, login_at = excluded.login_at",

@@ -138,7 +138,7 @@ impl Store {
         .bind(waiter.to_string())
         .bind(cursor)
         .bind(i64::from(MOST_VERDICTS))
-        .fetch_all(&self.reader)
+        .fetch_all(&self.for_gateways)
         .await?;
         let last = rows.last().map(|row| row.try_get("seq")).transpose()?;
         let verdicts = rows.iter().map(|row| Ticket::from_row(row).map(|ticket| ticket.verdict()));

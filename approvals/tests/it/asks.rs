@@ -54,6 +54,21 @@ async fn an_approved_ticket_is_joined_until_it_is_used_and_asked_anew_after() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_another_audience_is_refused() {
+    let service = Service::start().await;
+    let mut asked = question();
+    asked["audience"] = json!("staging");
+    let refused = service.ask(&ask(asked.clone())).await;
+    assert_eq!((&refused["result"], &refused["code"]), (&json!("refused"), &json!("other_audience")));
+    asked["audience"] = json!("prod");
+    let ticket = service.open(asked).await;
+    let page =
+        crate::inbox::browse(&service, &service.log_in("ada").await, &format!("/inbox/{ticket}"), None).await;
+    let text = page.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("<dt> audience </dt><dd> <code>prod</code>"), "{text}");
+}
+
+#[tokio::test]
 async fn a_lapsed_ticket_is_not_joined() {
     let service = Service::start().await;
     let first = ask(question());

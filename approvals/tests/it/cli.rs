@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{PASSWORD, TOTP};
+use crate::databases::address;
+use crate::harness::{PASSWORD, Service, TOTP, question};
 
 pub(crate) fn program(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-approvals"));
@@ -93,6 +94,21 @@ fn what_is_shown_once_is_not_made_by_a_run_that_cannot_show_it() {
     let failed = program(folder.path(), &["--listen", &listen]).output().unwrap();
     assert!(!failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains(&listen));
     assert!(!folder.path().join("countersign.db").exists());
+}
+
+#[tokio::test]
+async fn a_command_leaves_what_lapses_to_the_services() {
+    let service = Service::start().await;
+    service.open(question()).await;
+    service.sql("UPDATE tickets SET answer_by = 1").await;
+    let database = address(&service.database);
+    let command = ["--database", &database, "group", "add", "sre", "eve"];
+    let done = program(service.folder.path(), &command).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let lapsed = "SELECT count(*) FROM history WHERE event = 'expired'";
+    assert_eq!(service.count(lapsed).await, 0, "a command knows no channels to tell");
+    service.open(question()).await;
+    assert_eq!(service.count(lapsed).await, 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use tower::ServiceExt as _;
@@ -11,11 +11,15 @@ use tower::ServiceExt as _;
 use crate::harness::{Service, question};
 
 async fn listen(service: &Service, session: &str) -> Body {
-    let request = Request::get("/inbox/changes").header("accept", "text/event-stream");
-    let request = request.header("cookie", format!("__Host-countersign_session={session}"));
-    let response = service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let response = begin(service, session).await;
     assert_eq!(response.status(), 200);
     response.into_body()
+}
+
+async fn begin(service: &Service, session: &str) -> Response<Body> {
+    let request = Request::get("/inbox/changes").header("accept", "text/event-stream");
+    let request = request.header("cookie", format!("__Host-countersign_session={session}"));
+    service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
 /// The next event; nothing when there are no more.
@@ -67,6 +71,25 @@ async fn a_page_hears_nothing_more_once_its_session_is_over() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     service.sql("UPDATE sessions SET expires_at = 1").await;
     ends(events).await;
+}
+
+#[tokio::test]
+async fn nobody_listens_so_often_that_others_are_not_heard() {
+    let service = Service::start().await;
+    let ada = service.log_in("ada").await;
+    let mut streams = Vec::new();
+    for _ in 0..32 {
+        streams.push(listen(&service, &ada).await);
+    }
+    assert_eq!(begin(&service, &ada).await.status(), 429);
+    let _bob = listen(&service, &service.log_in("bob").await).await;
+    // One that is closed is room for another.
+    streams.pop();
+    let begun = std::time::Instant::now();
+    while begin(&service, &ada).await.status() == 429 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "its place is never free");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

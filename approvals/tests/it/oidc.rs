@@ -122,6 +122,25 @@ async fn whoever_the_provider_knows_approves_for_its_groups_and_no_longer_than_i
 }
 
 #[tokio::test]
+async fn whose_account_was_removed_logs_in_no_more_until_they_are_admitted() {
+    let provider = Provider::start().await;
+    let service = start(&provider).await;
+    provider.claims(json!({ "groups": ["deployers"] }));
+    let ida = log_in(&service, &provider).await;
+    service.app.forget_user("ida-1", Some(&provider.issuer)).await.unwrap();
+    assert_eq!(service.get("/v1/requests", &ida).await.status, 401, "at once");
+    let away = leave(&service, &provider, "/inbox").await;
+    let page = come_back(&service, &away).await;
+    assert_eq!(page.status, 403);
+    assert!(page.text.contains("your account was removed here"), "{}", page.text);
+    assert_eq!(service.count("SELECT count(*) FROM accounts WHERE subject = 'ida-1'").await, 0);
+    service.app.admit_user("nobody", &provider.issuer).await.unwrap_err();
+    service.app.admit_user("ida-1", &provider.issuer).await.unwrap();
+    let ida = log_in(&service, &provider).await;
+    assert_eq!(service.get("/v1/requests", &ida).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_group_counts_for_what_is_asked_after_it_was_seen() {
     let provider = Provider::start().await;
     let service = start(&provider).await;
