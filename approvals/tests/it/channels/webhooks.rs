@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_approvals::MOST_ATTEMPTS;
 use serde_json::json;
 
 use super::receiver::Receiver;
@@ -166,7 +167,7 @@ async fn a_channel_that_is_away_dies_after_so_many_tries_and_holds_up_no_other()
     let service = Service::told(&Configured::new(&text, &[("s", SECRET)]).read()).await;
     let ticket = service.open(question()).await;
     there.wait(1).await;
-    for count in 1..=10 {
+    for count in 1..=usize::try_from(MOST_ATTEMPTS).unwrap() {
         away.wait(count).await;
         until("a pause or the end", async || {
             let settled = "SELECT count(*) FROM outbox WHERE channel = 'away' AND lease IS NULL";
@@ -177,6 +178,6 @@ async fn a_channel_that_is_away_dies_after_so_many_tries_and_holds_up_no_other()
         service.open(with_gates(&[gate("dba", 1)])).await;
     }
     assert_eq!(service.count("SELECT count(*) FROM outbox WHERE state = 'dead'").await, 1);
-    assert_eq!(away.got().len(), 10);
+    assert_eq!(away.got().len(), usize::try_from(MOST_ATTEMPTS).unwrap());
     assert_eq!(events(&service.show(&ticket).await), ["asked"], "the other one reached somebody");
 }
