@@ -9,7 +9,7 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message as Letter, Tokio1Executor};
 
 use super::message::Message;
-use super::text::line;
+use super::text::cut;
 use crate::store::outbox::settling::Tried;
 
 /// How long the server may take for each step.
@@ -94,7 +94,7 @@ impl Mail {
         let subject = format!("{}: {who} asks for {action} on {resource}", message.news());
         let host = self.from.email.domain();
         let thread = format!("<{}@{host}>", message.ticket.id);
-        let builder = Letter::builder().from(self.from.clone()).subject(line(&subject, SUBJECT));
+        let builder = Letter::builder().from(self.from.clone()).subject(cut(&subject, SUBJECT));
         let builder = self.to.iter().cloned().fold(builder, MessageBuilder::to);
         let builder = builder.message_id(Some(format!("<{}@{host}>", message.id)));
         let builder = builder.references(thread.clone()).in_reply_to(thread).header(AutoSubmitted);

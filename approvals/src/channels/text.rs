@@ -7,11 +7,18 @@ pub(crate) fn line(text: &str, most: usize) -> String {
     cut(&Visible(text, Lines::One).to_string(), most)
 }
 
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+/// The same for text in which everything is named already: a second time would name the names. None is cut in two.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    if text.char_indices().nth(most).is_none() {
+        return text.to_owned();
     }
+    let mut kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    let begun = kept.rfind('⟨');
+    if begun > kept.rfind('⟩') {
+        kept.truncate(begun.unwrap_or_default());
+    }
+    kept.push('…');
+    kept
 }
 
 #[cfg(test)]
@@ -23,5 +30,6 @@ mod tests {
         assert_eq!(line("a\u{202e}b\nc\u{200b}", 100), "a⟨U+202E⟩b⟨U+000A⟩c⟨U+200B⟩");
         assert_eq!(line("grüße 日本", 100), "grüße 日本");
         assert_eq!((line("abcdef", 6), line("abcdef", 5)), ("abcdef".into(), "abcd…".into()));
+        assert_eq!((line("ab\u{202e}c", 6), cut("a⟨U+27E8⟩bc", 10)), ("ab…".into(), "a⟨U+27E8⟩…".into()));
     }
 }

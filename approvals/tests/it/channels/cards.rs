@@ -15,7 +15,7 @@ async fn told() -> (Receiver, Service) {
 }
 
 /// The card, out of the envelope that workflows take.
-fn card(sent: &Value) -> &Value {
+pub(super) fn card(sent: &Value) -> &Value {
     assert_eq!((&sent["type"], sent["attachments"].as_array().unwrap().len()), (&json!("message"), 1));
     let attachment = &sent["attachments"][0];
     assert_eq!(attachment["contentType"], "application/vnd.microsoft.card.adaptive");
@@ -25,7 +25,7 @@ fn card(sent: &Value) -> &Value {
 }
 
 /// What stands in it. Nothing but text runs does: they are no Markdown.
-fn text(card: &Value) -> String {
+pub(super) fn text(card: &Value) -> String {
     let blocks = card["body"].as_array().unwrap().iter();
     let runs = blocks.flat_map(|block| {
         assert_eq!(block["type"], "RichTextBlock");

@@ -9,7 +9,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use super::smtp::{Letter, MailServer};
+use super::mime::Opened;
+use super::smtp::MailServer;
 use super::{Configured, events, until};
 use crate::harness::{Service, question};
 
@@ -28,26 +29,6 @@ async fn told() -> (MailServer, Service) {
     (server, service)
 }
 
-/// A letter's header, folded lines put together, and its parts with their encoding undone.
-fn read(letter: &Letter) -> (String, String) {
-    let (head, body) = letter.text.split_once("\n\n").unwrap();
-    (head.replace("\n ", " "), decoded(body))
-}
-
-/// Quoted-printable (RFC 2045, section 6.7) undone; text without it is as it was.
-fn decoded(text: &str) -> String {
-    let joined = text.replace("=\n", "");
-    let mut bytes = Vec::new();
-    let mut rest = joined.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        let hex = (*first == b'=').then(|| more.get(..2)).flatten();
-        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &more[2..] } else { more };
-    }
-    String::from_utf8(bytes).unwrap()
-}
-
 #[tokio::test]
 async fn a_letter_says_it_twice_and_goes_to_all_addresses() {
     let (server, service) = told().await;
@@ -55,21 +36,20 @@ async fn a_letter_says_it_twice_and_goes_to_all_addresses() {
     let letter = server.wait(1).await[0].clone();
     assert_eq!((letter.from.as_str(), letter.login.as_ref()), ("countersign@example.com", None));
     assert_eq!(letter.to, ["sre@example.com", "ada@example.com"]);
-    let (head, body) = read(&letter);
+    let Opened { head, plain, html } = Opened::of(&letter);
     assert!(head.contains("Subject: Approval needed: deployer asks for create on production"), "{head}");
     assert!(
         head.contains("Auto-Submitted: auto-generated") && head.contains("multipart/alternative"),
         "{head}"
     );
     assert!(head.contains(&format!("References: <{ticket}@example.com>")), "{head}");
-    let (plain, html) = body.split_once("text/html").unwrap();
     for part in
         ["Production needs a second look (1 of sre)", "Release 42 fixes the login page", "0 of 1 approvals"]
     {
-        assert!(plain.contains(part) && html.contains(part), "{part} in {body}");
+        assert!(plain.contains(part) && html.contains(part), "{part} in {plain} {html}");
     }
     let link = format!("http://localhost:8081/inbox/{ticket}");
-    assert!(plain.contains(&link) && html.contains(&format!("<a href=\"{link}\">")), "{body}");
+    assert!(plain.contains(&link) && html.contains(&format!("<a href=\"{link}\">")), "{plain} {html}");
 }
 
 #[tokio::test]
@@ -83,15 +63,14 @@ async fn nothing_from_outside_is_a_header_or_markup_or_hides() {
     service.open(asked).await;
     let letter = server.wait(1).await[0].clone();
     assert_eq!(letter.to, ["sre@example.com", "ada@example.com"]);
-    let (head, body) = read(&letter);
+    let Opened { head, plain, html } = Opened::of(&letter);
     let names: Vec<_> = head.lines().map(|line| line.split(':').next().unwrap()).collect();
     assert!(!names.contains(&"Bcc"), "{head}");
     for markup in ["<script", "<a href=\"https://evil", "\u{202e}"] {
-        let html = body.split_once("text/html").unwrap().1;
         assert!(!html.contains(markup), "{markup} in {html}");
     }
-    assert!(body.contains("⟨U+000D⟩⟨U+000A⟩Bcc: eve@example.com"), "{body}");
-    assert!(body.contains("&lt;script&gt;") && body.contains("⟨U+202E⟩"), "{body}");
+    assert!(plain.contains("⟨U+000D⟩⟨U+000A⟩Bcc: eve@example.com"), "{plain}");
+    assert!(html.contains("&lt;script&gt;") && html.contains("⟨U+202E⟩"), "{html}");
 }
 
 #[tokio::test]

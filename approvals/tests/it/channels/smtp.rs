@@ -95,6 +95,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<'_, S> {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         assert!(line.ends_with("\r\n"), "{line:?}");
+        // RFC 5321, section 4.5.3.1.6.
+        assert!(line.len() <= 1000, "{line:?}");
         Ok(line.trim_end().to_owned())
     }
 
