@@ -9,7 +9,7 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message as Letter, Tokio1Executor};
 
 use super::message::Message;
-use super::text::cut;
+use super::text::{cut, unlinked};
 use crate::store::outbox::settling::Tried;
 
 /// How long the server may take for each step.
@@ -90,7 +90,7 @@ impl Mail {
     }
 
     fn letter(&self, message: &Message) -> Result<Letter, Box<dyn std::error::Error + Send + Sync>> {
-        let [who, action, resource] = message.asked();
+        let [who, action, resource] = asked(message);
         let subject = format!("{}: {who} asks for {action} on {resource}", message.news());
         let host = self.from.email.domain();
         let thread = format!("<{}@{host}>", message.ticket.id);
@@ -153,17 +153,22 @@ fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Who asks for what on what. Many programs that show mail make links of what looks like one: beside ours, none does.
+fn asked(message: &Message) -> [String; 3] {
+    message.asked().map(|text| unlinked(&text))
+}
+
 /// The same lines for both forms: a label, which is ours, and a text, which is not.
 fn rows(message: &Message) -> Vec<(&'static str, String)> {
     let (have, need) = message.have();
-    let happened = message.happened().map(|text| ("What happened", text));
-    let facts = message.facts().into_iter().map(|fact| (fact.label, fact.text));
+    let happened = message.happened().map(|text| ("What happened", unlinked(&text)));
+    let facts = message.facts().into_iter().map(|fact| (fact.label, unlinked(&fact.text)));
     let now = format!("{}; {have} of {need} approvals", message.standing());
     happened.into_iter().chain(facts).chain([("Now", now)]).collect()
 }
 
 fn plain(message: &Message) -> String {
-    let [who, action, resource] = message.asked();
+    let [who, action, resource] = asked(message);
     let mut text = format!("{}\n\n{who} asks for {action} on {resource}\n\n", message.news());
     for (label, said) in rows(message) {
         text.push_str(&format!("{label}: {said}\n"));
@@ -172,7 +177,7 @@ fn plain(message: &Message) -> String {
 }
 
 fn html(message: &Message) -> String {
-    let [who, action, resource] = message.asked().map(|text| escape(&text));
+    let [who, action, resource] = asked(message).map(|text| escape(&text));
     let rows: String = rows(message)
         .iter()
         .map(|(label, said)| {

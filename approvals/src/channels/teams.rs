@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::message::{Fact, Message};
+use super::text::unlinked;
 use super::{AGENT, Http, waits};
 use crate::store::outbox::settling::Tried;
 
@@ -97,8 +98,8 @@ fn bold(text: &str) -> Value {
     json!({ "type": "TextRun", "text": plain(text), "weight": "Bolder" })
 }
 
-/// Cards put times in place of `{{DATE(…)}}`, however many braces stand before it, and mentions in place of `<at>`, where they are defined: neither is
-/// left to be one.
+/// Cards put times in place of `{{DATE(…)}}`, however many braces stand before it, and mentions in place of `<at>`,
+/// where they are defined; a program that shows them may make links of addresses. Nothing is left to be any of these.
 fn plain(text: &str) -> String {
-    text.replace('{', "{ ").replace("<at", "< at")
+    unlinked(text).replace('{', "{ ").replace("<at", "< at")
 }

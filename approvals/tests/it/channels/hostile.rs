@@ -1,5 +1,5 @@
 //! Questions that try to be more than text, each through every kind of channel: nothing in them is markup, forges
-//! anything, mentions anybody or hides, and none is too long for a service.
+//! anything, mentions anybody, hides or becomes a link, and none is too long for a service.
 
 use countersign_view::visible::{Lines, Visible};
 use serde_json::{Value, json};
@@ -177,6 +177,7 @@ impl Told {
         let text = cards::text(card);
         assert!(!text.contains("{{") && !text.contains("<at"), "{what}: {text}");
         nothing_hides(&text, what);
+        nothing_links(&text, what);
     }
 
     fn check_mail(&self, what: &str) {
@@ -195,6 +196,7 @@ impl Told {
         assert_eq!(tags.iter().filter(|tag| **tag == link).count(), 1, "{what}: {html}");
         for text in [self.mail.field("Subject"), plain, html] {
             nothing_hides(text, what);
+            nothing_links(&text.replace(&self.link, "our own"), what);
         }
     }
 
@@ -212,6 +214,19 @@ fn nothing_hides(text: &str, what: &str) {
     assert!(what == "forged lines" || !text.contains("⟨U+27E8⟩"), "{what}: {text}");
 }
 
+/// Nothing is left of what programs take for an address.
+fn nothing_links(text: &str, what: &str) {
+    let text = text.to_lowercase();
+    for link in ["://", "www.", ".example", "mailto:", "javascript:", "\\\\", "10.0.0.1", "example:8080"] {
+        assert!(!text.contains(link), "{what}: {link} in {text}");
+    }
+}
+
+/// Text as a letter has it, read back.
+fn relinked(text: &str) -> String {
+    text.replace("⟨.⟩", ".").replace("⟨:⟩", ":").replace("⟨\\⟩", "\\").replace("⟨\u{3002}⟩", "\u{3002}")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_text_is_text_in_every_channel() {
     let everywhere = Everywhere::start().await;
@@ -225,7 +240,7 @@ async fn hostile_text_is_text_in_every_channel() {
             assert!(said.contains(CAREFUL), "{what} in {place}: {said}");
         }
         let says = format!("The caller says: {visible}\n");
-        assert!(told.mail.plain.contains(&says), "{what}: {}", told.mail.plain);
+        assert!(relinked(&told.mail.plain).contains(&says), "{what}: {}", told.mail.plain);
         assert!(told.slack.to_string().contains(&json!(visible).to_string()), "{what}: {}", told.slack);
         let data = &told.hook.json()["data"];
         assert_eq!((&data["justification"], &data["reasons"][0]), (&json!(text), &json!(text)), "{what}");

@@ -69,7 +69,7 @@ async fn nothing_from_outside_is_a_header_or_markup_or_hides() {
     for markup in ["<script", "<a href=\"https://evil", "\u{202e}"] {
         assert!(!html.contains(markup), "{markup} in {html}");
     }
-    assert!(plain.contains("⟨U+000D⟩⟨U+000A⟩Bcc: eve@example.com"), "{plain}");
+    assert!(plain.contains("⟨U+000D⟩⟨U+000A⟩Bcc: eve@example⟨.⟩com"), "{plain}");
     assert!(html.contains("&lt;script&gt;") && html.contains("⟨U+202E⟩"), "{html}");
 }
 
