@@ -12,7 +12,7 @@ use super::message::Message;
 use super::text::{cut, unlinked};
 use crate::store::outbox::settling::Tried;
 
-/// How long the server may take for each step.
+/// How long the server may take until it takes a connection. What comes after that has as long as a whole try.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most addresses of one channel.
 const MOST: usize = 50;

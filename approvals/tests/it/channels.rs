@@ -4,6 +4,7 @@ mod cards;
 mod chat;
 mod clicks;
 mod escalation;
+mod hangs;
 mod hostile;
 mod letters;
 mod links;

@@ -79,6 +79,41 @@ async fn nothing_from_outside_is_markup_mentions_anybody_or_hides() {
 }
 
 #[tokio::test]
+async fn a_card_that_would_be_too_long_says_what_it_is_about_and_that_there_is_more() {
+    let (receiver, service) = told().await;
+    // Each of them takes eight bytes in a card.
+    let long = "\\".repeat(400);
+    let mut asked = question();
+    let mut gate = gate("sre", 1);
+    gate["reason"] = json!(long);
+    asked["justification"] = json!(long);
+    asked["gates"] = (0..3)
+        .map(|n| {
+            gate["id"] = json!(format!("gate-{n}"));
+            gate.clone()
+        })
+        .collect();
+    let other = json!({ "principal": "Agent::\"x\"", "action": long, "resource": long, "context": {} });
+    asked["also"] = vec![other; 5].into();
+    asked["request"]["authority"] = json!("аррӏе.example");
+    service.open(asked).await;
+    let got = receiver.wait(1).await.remove(0);
+    assert!(got.body.len() < 10_000, "{}", got.body.len());
+    let text = text(card(&got.json()));
+    for part in [
+        "deployer| asks for |create| on |production",
+        "Request: |POST https⟨:⟩//аррӏе⟨.⟩example/deployments?env=production",
+        "Careful: |not a plain ASCII name",
+        "Terms: |medium severity",
+        "More: |too much for a card: open it in the inbox",
+        "0 of 3 approvals",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("Why it is stopped"), "{text}");
+}
+
+#[tokio::test]
 async fn limits_are_waited_out_and_a_workflow_that_is_gone_is_given_up() {
     let (receiver, service) = told().await;
     receiver.then(&[(429, &[("retry-after", "1")])]);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::mime::Opened;
 use super::receiver::{Got, Receiver};
-use super::smtp::MailServer;
+use super::smtp::{Encryption, MailServer};
 use super::workspace::Workspace;
 use super::{SECRET, cards, private};
 use crate::harness::{Service, question};
@@ -92,7 +92,7 @@ struct Told {
 
 impl Everywhere {
     async fn start() -> Self {
-        let (slack, mail) = (Workspace::start().await, MailServer::start(None).await);
+        let (slack, mail) = (Workspace::start().await, MailServer::start(Encryption::None).await);
         let (teams, hook) = (Receiver::start().await, Receiver::start().await);
         let text = format!(
             "[channels.slack]\ngroups = [\"sre\"]\n{}\n\

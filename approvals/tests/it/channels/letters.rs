@@ -10,7 +10,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::mime::Opened;
-use super::smtp::MailServer;
+use super::smtp::{Encryption, MailServer};
 use super::{Configured, events, until};
 use crate::harness::{Service, question};
 
@@ -24,7 +24,7 @@ fn configured(server: &MailServer, more: &str) -> Configured {
 }
 
 async fn told() -> (MailServer, Service) {
-    let server = MailServer::start(None).await;
+    let server = MailServer::start(Encryption::None).await;
     let service = Service::told(&configured(&server, "tls = \"none\"").read()).await;
     (server, service)
 }
@@ -84,8 +84,8 @@ async fn a_server_that_is_busy_is_asked_again_and_one_that_refuses_is_not() {
     assert_eq!(events(&service.show(&ticket).await), ["asked", "unreached"]);
 }
 
-#[tokio::test]
-async fn the_password_goes_only_where_it_is_encrypted() {
+/// A certificate for `localhost` at work, and the authority that vouches for it, PEM.
+fn certified() -> (TlsAcceptor, String) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -96,21 +96,44 @@ async fn the_password_goes_only_where_it_is_encrypted() {
     let chain = vec![CertificateDer::from_pem_slice(cert.pem().as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
     let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
-    let server = MailServer::start(Some(TlsAcceptor::from(Arc::new(config)))).await;
-    let more = "user = \"countersign\"\npassword = { file = \"password\" }\nca_file = \"ca.pem\"";
-    let configured = configured(&server, more);
-    std::fs::write(configured.folder.path().join("ca.pem"), authority.pem()).unwrap();
-    let service = Service::told(&configured.read()).await;
-    service.open(question()).await;
-    let letter = server.wait(1).await[0].clone();
+    (TlsAcceptor::from(Arc::new(config)), authority.pem())
+}
+
+#[tokio::test]
+async fn the_password_goes_only_where_it_is_encrypted() {
     use base64::Engine as _;
     let login = base64::engine::general_purpose::STANDARD.encode("\0countersign\0hunter2");
-    assert_eq!((letter.encrypted, letter.login), (true, Some(login)));
+    let (acceptor, authority) = certified();
+    for (tls, encryption) in
+        [("starttls", Encryption::Starttls(acceptor.clone())), ("tls", Encryption::Tls(acceptor))]
+    {
+        let server = MailServer::start(encryption).await;
+        let more = format!(
+            "tls = \"{tls}\"\nuser = \"countersign\"\npassword = {{ file = \"password\" }}\nca_file = \"ca.pem\""
+        );
+        let configured = configured(&server, &more);
+        std::fs::write(configured.folder.path().join("ca.pem"), &authority).unwrap();
+        let service = Service::told(&configured.read()).await;
+        service.open(question()).await;
+        let letter = server.wait(1).await[0].clone();
+        assert_eq!((letter.encrypted, letter.login.as_ref()), (true, Some(&login)), "{tls}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_gets_nothing() {
+    let (acceptor, _) = certified();
+    let server = MailServer::start(Encryption::Tls(acceptor)).await;
+    let service = Service::told(&configured(&server, "tls = \"tls\"").read()).await;
+    service.open(question()).await;
+    let failed = "SELECT count(*) FROM outbox WHERE attempts > 0 AND error LIKE '%certificate%'";
+    until("it failed", async || (service.count(failed).await == 1).then_some(())).await;
+    assert!(server.letters().is_empty());
 }
 
 #[tokio::test]
 async fn a_server_without_encryption_gets_nothing() {
-    let server = MailServer::start(None).await;
+    let server = MailServer::start(Encryption::None).await;
     let service = Service::told(&configured(&server, "").read()).await;
     service.open(question()).await;
     let failed = "SELECT count(*) FROM outbox WHERE attempts > 0 AND error IS NOT NULL";
