@@ -155,6 +155,27 @@ async fn what_is_given_up_is_on_a_page_until_somebody_has_it_tried_again() {
 }
 
 #[tokio::test]
+async fn how_long_the_oldest_message_has_waited_is_a_metric() {
+    let receiver = Receiver::start().await;
+    receiver.always(Some((503, &[])));
+    let service = Service::told(&hooked(&receiver).read()).await;
+    service.open(question()).await;
+    receiver.wait(1).await;
+    service.sql("UPDATE outbox SET at = at - 1000000").await;
+    let waits = async || {
+        let metrics = service.get("/metrics", "").await.body;
+        let mut lines = metrics.as_str().unwrap().lines();
+        let name = "countersign_approvals_oldest_message_seconds{channel=\"hook\"} ";
+        lines.find_map(|line| line.strip_prefix(name)?.parse::<u64>().ok()).unwrap()
+    };
+    assert!((1000..1100).contains(&waits().await));
+    receiver.always(None);
+    service.sql("UPDATE outbox SET due_at = 0").await;
+    service.open(with_gates(&[gate("dba", 1)])).await;
+    until("nothing waits", async || (waits().await == 0).then_some(())).await;
+}
+
+#[tokio::test]
 async fn a_channel_that_is_away_dies_after_so_many_tries_and_holds_up_no_other() {
     let (away, there) = (Receiver::start().await, Receiver::start().await);
     away.always(Some((503, &[])));
