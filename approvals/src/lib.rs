@@ -38,4 +38,5 @@ pub use server::serve;
 pub use setup::Data;
 pub use signer::KeyError;
 pub use store::database::{Database, UnknownDatabase, Unreachable};
+pub use store::outbox::settling::MOST_ATTEMPTS;
 pub use tls::{TlsError, config as tls_config};

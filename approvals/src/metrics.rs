@@ -70,6 +70,11 @@ struct Held {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    channel: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct In {
     state: &'static str,
 }
@@ -88,6 +93,7 @@ pub(crate) struct Metrics {
     waiters: Gauge,
     deliveries: Family<Delivered, Counter>,
     messages: Family<Held, Gauge>,
+    oldest: Family<Of, Gauge>,
     unreached: Gauge,
 }
 
@@ -106,6 +112,7 @@ impl Metrics {
             waiters: Gauge::default(),
             deliveries: Family::default(),
             messages: Family::default(),
+            oldest: Family::default(),
             unreached: Gauge::default(),
         };
         let to = &mut metrics.registry;
@@ -124,6 +131,12 @@ impl Metrics {
             "Messages that wait or were given up, in the database",
             metrics.messages.clone(),
         );
+        let oldest = metrics.oldest.clone();
+        to.register(
+            "oldest_message_seconds",
+            "How long the oldest message has waited, in the database",
+            oldest,
+        );
         let unreached = metrics.unreached.clone();
         to.register("unreached_requests", "Open requests that no channel reached anybody about", unreached);
         metrics
@@ -141,10 +154,11 @@ impl Metrics {
     }
 
     fn channels(&self, standings: &[Standing], unreached: i64) {
-        for Standing { channel, queued, dead, .. } in standings {
+        for Standing { channel, queued, dead, waits, .. } in standings {
             for (state, count) in [("queued", queued), ("dead", dead)] {
                 self.messages.get_or_create(&Held { channel: channel.clone(), state }).set(*count);
             }
+            self.oldest.get_or_create(&Of { channel: channel.clone() }).set(waits / 1000);
         }
         self.unreached.set(unreached);
     }

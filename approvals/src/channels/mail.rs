@@ -9,10 +9,10 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message as Letter, Tokio1Executor};
 
 use super::message::Message;
-use super::text::line;
+use super::text::{cut, unlinked};
 use crate::store::outbox::settling::Tried;
 
-/// How long the server may take for each step.
+/// How long the server may take until it takes a connection. What comes after that has as long as a whole try.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most addresses of one channel.
 const MOST: usize = 50;
@@ -90,11 +90,11 @@ impl Mail {
     }
 
     fn letter(&self, message: &Message) -> Result<Letter, Box<dyn std::error::Error + Send + Sync>> {
-        let [who, action, resource] = message.asked();
+        let [who, action, resource] = asked(message);
         let subject = format!("{}: {who} asks for {action} on {resource}", message.news());
         let host = self.from.email.domain();
         let thread = format!("<{}@{host}>", message.ticket.id);
-        let builder = Letter::builder().from(self.from.clone()).subject(line(&subject, SUBJECT));
+        let builder = Letter::builder().from(self.from.clone()).subject(cut(&subject, SUBJECT));
         let builder = self.to.iter().cloned().fold(builder, MessageBuilder::to);
         let builder = builder.message_id(Some(format!("<{}@{host}>", message.id)));
         let builder = builder.references(thread.clone()).in_reply_to(thread).header(AutoSubmitted);
@@ -153,17 +153,22 @@ fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Who asks for what on what. Many programs that show mail make links of what looks like one: beside ours, none does.
+fn asked(message: &Message) -> [String; 3] {
+    message.asked().map(|text| unlinked(&text))
+}
+
 /// The same lines for both forms: a label, which is ours, and a text, which is not.
 fn rows(message: &Message) -> Vec<(&'static str, String)> {
     let (have, need) = message.have();
-    let happened = message.happened().map(|text| ("What happened", text));
-    let facts = message.facts().into_iter().map(|fact| (fact.label, fact.text));
+    let happened = message.happened().map(|text| ("What happened", unlinked(&text)));
+    let facts = message.facts().into_iter().map(|fact| (fact.label, unlinked(&fact.text)));
     let now = format!("{}; {have} of {need} approvals", message.standing());
     happened.into_iter().chain(facts).chain([("Now", now)]).collect()
 }
 
 fn plain(message: &Message) -> String {
-    let [who, action, resource] = message.asked();
+    let [who, action, resource] = asked(message);
     let mut text = format!("{}\n\n{who} asks for {action} on {resource}\n\n", message.news());
     for (label, said) in rows(message) {
         text.push_str(&format!("{label}: {said}\n"));
@@ -172,7 +177,7 @@ fn plain(message: &Message) -> String {
 }
 
 fn html(message: &Message) -> String {
-    let [who, action, resource] = message.asked().map(|text| escape(&text));
+    let [who, action, resource] = asked(message).map(|text| escape(&text));
     let rows: String = rows(message)
         .iter()
         .map(|(label, said)| {

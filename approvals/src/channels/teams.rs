@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::message::{Fact, Message};
+use super::text::unlinked;
 use super::{AGENT, Http, waits};
 use crate::store::outbox::settling::Tried;
 
@@ -29,7 +30,7 @@ impl Teams {
     pub(super) async fn deliver(&self, message: &Message) -> Tried {
         let mut body = envelope(card(message, message.facts())).to_string();
         if body.len() > LONGEST {
-            body = envelope(card(message, Vec::new())).to_string();
+            body = envelope(card(message, fewest(message.facts()))).to_string();
         }
         let request = axum::http::Request::builder()
             .method(Method::POST)
@@ -57,6 +58,13 @@ fn envelope(card: Value) -> Value {
     json!({ "type": "message", "attachments": [{
         "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card,
     }] })
+}
+
+/// What stands in a card that would be too long, so that nobody can crowd out what it is about.
+fn fewest(facts: Vec<Fact>) -> Vec<Fact> {
+    let kept = |fact: &Fact| matches!(fact.label, "Request" | "Careful" | "Terms");
+    let more = Fact { label: "More", text: "too much for a card: open it in the inbox".into() };
+    facts.into_iter().filter(kept).chain([more]).collect()
 }
 
 /// Adaptive Card 1.4. What comes from outside stands in text runs, which know no Markdown, and nothing is in
@@ -97,8 +105,8 @@ fn bold(text: &str) -> Value {
     json!({ "type": "TextRun", "text": plain(text), "weight": "Bolder" })
 }
 
-/// Cards put times in place of `{{DATE(…)}}`, however many braces stand before it, and mentions in place of `<at>`, where they are defined: neither is
-/// left to be one.
+/// Cards put times in place of `{{DATE(…)}}`, however many braces stand before it, and mentions in place of `<at>`,
+/// where they are defined; a program that shows them may make links of addresses. Nothing is left to be any of these.
 fn plain(text: &str) -> String {
-    text.replace('{', "{ ").replace("<at", "< at")
+    unlinked(text).replace('{', "{ ").replace("<at", "< at")
 }

@@ -4,6 +4,7 @@ use axum::http::{Method, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use countersign_protocol::UnixMillis;
+use countersign_view::is_plain_host;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -84,6 +85,8 @@ struct Data<'a> {
     event: &'a Entry,
     /// The request as it is when this is sent.
     request: Summary,
+    /// Whether its host is written in ASCII: another may look like one that the reader knows.
+    plain_host: bool,
     /// Why it is stopped, for people: untrusted text.
     reasons: Vec<&'a str>,
     /// What the caller says: untrusted text.
@@ -128,6 +131,7 @@ fn sent(message: &Message) -> Sent<'_> {
             url: &message.link,
             event: &message.event,
             request: Summary::of(&message.ticket, &message.answers),
+            plain_host: is_plain_host(&question.request.authority),
             reasons: question.gates.iter().filter_map(|gate| gate.reason.as_deref()).collect(),
             justification: question.justification.as_deref(),
         },

@@ -8,7 +8,7 @@ use crate::harness::{Service, question};
 use crate::inbox::browse;
 
 /// A tool call with five megabytes of arguments, and five hundred pairs of headers.
-fn large() -> Value {
+pub(crate) fn large() -> Value {
     let items: Vec<_> = (0..250_000).map(|n| format!("\"item {n:09}\"")).collect();
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"load","arguments":{{"items":[{}]}}}}}}"#,

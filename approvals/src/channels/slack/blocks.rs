@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::channels::message::exact::{Exact, short};
 use crate::channels::message::{Message, fits_a_click};
-use crate::channels::text::line;
+use crate::channels::text::cut;
 
 /// The longest of one text, characters (Block Kit: 3,000).
 const LONGEST: usize = 2900;
@@ -121,7 +121,7 @@ fn fitting(text: &str) -> String {
     match text.chars().count() {
         0 => "(nothing)".into(),
         count if count <= LONGEST => text.to_owned(),
-        _ => line(text, LONGEST),
+        _ => cut(text, LONGEST),
     }
 }
 

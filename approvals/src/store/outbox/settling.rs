@@ -10,8 +10,11 @@ use crate::people::Member;
 use crate::random;
 use crate::store::{Store, StoreError, Tx};
 
-/// The most tries: about a quarter of an hour, and few requests wait for longer.
-pub(crate) const MOST_ATTEMPTS: i64 = 10;
+/// The most tries to deliver a message. The pauses between them add up to 510 s for the first 8 and 300 s for each of the other 23: to
+/// 123.5 min at most, and to half of that, 61.75 min, when all turn out as short as they can. So a chat that is away
+/// for an hour loses nothing that people are still asked about, for a request waits for an hour where no policy says
+/// otherwise.
+pub const MOST_ATTEMPTS: i64 = 32;
 /// The pause after the first try, milliseconds; each is twice as long as the one before.
 const FIRST_PAUSE: i64 = 2000;
 /// The longest pause, milliseconds.
@@ -218,10 +221,15 @@ impl Tx<'_> {
 /// How long to wait after so many tries: between half of it and all of it, so that replicas and channels that
 /// failed together are not tried together.
 fn pause(attempts: i64) -> Result<i64, StoreError> {
-    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(20);
-    let longest = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+    let longest = longest_pause(attempts);
     let [random] = random::bytes::<1>()?;
     Ok(longest / 2 + longest / 2 * i64::from(random) / 255)
+}
+
+/// The longest that [`pause`] may be.
+fn longest_pause(attempts: i64) -> i64 {
+    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(20);
+    FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
 }
 
 /// What other systems say is not kept without end, and PostgreSQL takes no U+0000.
@@ -242,5 +250,13 @@ mod tests {
             assert!(pauses.iter().all(|pause| (longest / 2..=longest).contains(pause)), "{pauses:?}");
             assert!(pauses.iter().any(|pause| *pause != pauses[0]));
         }
+    }
+    #[test]
+    fn tries_go_on_for_as_long_as_a_request_waits_and_not_much_longer() {
+        const MINUTE: i64 = 60 * 1000;
+        let longest: i64 = (1..MOST_ATTEMPTS).map(longest_pause).sum();
+        let shortest: i64 = (1..MOST_ATTEMPTS).map(|attempts| longest_pause(attempts) / 2).sum();
+        assert!(shortest >= 60 * MINUTE, "{shortest} ms");
+        assert!(longest <= 125 * MINUTE, "{longest} ms");
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Standing {
     pub(crate) dead: i64,
     /// When the event was that waits the longest.
     pub(crate) oldest: Option<UnixMillis>,
+    /// How long ago that was, milliseconds; 0 where none waits.
+    pub(crate) waits: i64,
     pub(crate) sent_at: Option<UnixMillis>,
     pub(crate) failed_at: Option<UnixMillis>,
     /// Why it failed last, when it has taken nothing since.
@@ -53,7 +55,7 @@ impl Store {
     pub(crate) async fn standings(&self) -> Result<Vec<Standing>, StoreError> {
         let query = sqlx::query_as(
             "SELECT known.channel, coalesce(queued, 0) AS queued, coalesce(dead, 0) AS dead, oldest,
-                 sent_at, failed_at, error
+                 coalesce((SELECT now FROM clock) - oldest, 0) AS waits, sent_at, failed_at, error
              FROM (SELECT channel FROM channel_health
                    UNION SELECT channel FROM outbox WHERE state = 'queued') AS known
              LEFT JOIN channel_health ON channel_health.channel = known.channel

@@ -15,7 +15,7 @@ async fn told() -> (Receiver, Service) {
 }
 
 /// The card, out of the envelope that workflows take.
-fn card(sent: &Value) -> &Value {
+pub(super) fn card(sent: &Value) -> &Value {
     assert_eq!((&sent["type"], sent["attachments"].as_array().unwrap().len()), (&json!("message"), 1));
     let attachment = &sent["attachments"][0];
     assert_eq!(attachment["contentType"], "application/vnd.microsoft.card.adaptive");
@@ -25,7 +25,7 @@ fn card(sent: &Value) -> &Value {
 }
 
 /// What stands in it. Nothing but text runs does: they are no Markdown.
-fn text(card: &Value) -> String {
+pub(super) fn text(card: &Value) -> String {
     let blocks = card["body"].as_array().unwrap().iter();
     let runs = blocks.flat_map(|block| {
         assert_eq!(block["type"], "RichTextBlock");
@@ -73,9 +73,44 @@ async fn nothing_from_outside_is_markup_mentions_anybody_or_hides() {
     let sent = receiver.wait(1).await[0].json();
     assert_eq!(card(&sent)["msteams"], json!({ "width": "Full" }), "no mentions");
     let text = text(card(&sent));
-    assert!(text.contains("**bold** [ok](https://evil.example) < at>ada</at> { { { DATE("), "{text}");
+    assert!(text.contains("**bold** [ok](https⟨:⟩//evil⟨.⟩example) < at>ada</at> { { { DATE("), "{text}");
     assert!(text.contains("⟨U+2066⟩x⟨U+200D⟩⟨U+000D⟩⟨U+000A⟩# Approved"), "{text}");
     assert!(!text.contains('\u{2066}') && !text.contains("{{") && !text.contains("<at>"), "{text}");
+}
+
+#[tokio::test]
+async fn a_card_that_would_be_too_long_says_what_it_is_about_and_that_there_is_more() {
+    let (receiver, service) = told().await;
+    // Each of them takes eight bytes in a card.
+    let long = "\\".repeat(400);
+    let mut asked = question();
+    let mut gate = gate("sre", 1);
+    gate["reason"] = json!(long);
+    asked["justification"] = json!(long);
+    asked["gates"] = (0..3)
+        .map(|n| {
+            gate["id"] = json!(format!("gate-{n}"));
+            gate.clone()
+        })
+        .collect();
+    let other = json!({ "principal": "Agent::\"x\"", "action": long, "resource": long, "context": {} });
+    asked["also"] = vec![other; 5].into();
+    asked["request"]["authority"] = json!("аррӏе.example");
+    service.open(asked).await;
+    let got = receiver.wait(1).await.remove(0);
+    assert!(got.body.len() < 10_000, "{}", got.body.len());
+    let text = text(card(&got.json()));
+    for part in [
+        "deployer| asks for |create| on |production",
+        "Request: |POST https⟨:⟩//аррӏе⟨.⟩example/deployments?env=production",
+        "Careful: |not a plain ASCII name",
+        "Terms: |medium severity",
+        "More: |too much for a card: open it in the inbox",
+        "0 of 3 approvals",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("Why it is stopped"), "{text}");
 }
 
 #[tokio::test]

@@ -80,6 +80,25 @@ async fn what_has_an_answer_is_not_escalated() {
 }
 
 #[tokio::test]
+async fn one_approval_of_two_is_no_answer_yet() {
+    let (receiver, service) = told().await;
+    let ticket = service.open(with_gates(&[gate("sre", 2)])).await;
+    let (ada, bob) = (service.log_in("ada").await, service.log_in("bob").await);
+    service.answer(&ada, &ticket, "approve").await;
+    service.sql("UPDATE reach SET escalate_at = 1").await;
+    service.show(&ticket).await;
+    all(&receiver, &["sre asked", "sre approve", "sre escalated", "dba escalated"]).await;
+    service.answer(&bob, &ticket, "approve").await;
+    let both = ["sre approve", "sre approved", "dba approve", "dba approved"];
+    let before = ["sre asked", "sre approve", "sre escalated", "dba escalated"];
+    all(&receiver, &[before, both].concat()).await;
+    assert_eq!(
+        events(&service.show(&ticket).await),
+        ["asked", "approve", "escalated", "approve", "approved"]
+    );
+}
+
+#[tokio::test]
 async fn a_flag_goes_to_them_at_once() {
     let (receiver, service) = told().await;
     let ticket = service.open(question()).await;

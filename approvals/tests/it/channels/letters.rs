@@ -9,7 +9,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use super::smtp::{Letter, MailServer};
+use super::mime::Opened;
+use super::smtp::{Encryption, MailServer};
 use super::{Configured, events, until};
 use crate::harness::{Service, question};
 
@@ -23,29 +24,9 @@ fn configured(server: &MailServer, more: &str) -> Configured {
 }
 
 async fn told() -> (MailServer, Service) {
-    let server = MailServer::start(None).await;
+    let server = MailServer::start(Encryption::None).await;
     let service = Service::told(&configured(&server, "tls = \"none\"").read()).await;
     (server, service)
-}
-
-/// A letter's header, folded lines put together, and its parts with their encoding undone.
-fn read(letter: &Letter) -> (String, String) {
-    let (head, body) = letter.text.split_once("\n\n").unwrap();
-    (head.replace("\n ", " "), decoded(body))
-}
-
-/// Quoted-printable (RFC 2045, section 6.7) undone; text without it is as it was.
-fn decoded(text: &str) -> String {
-    let joined = text.replace("=\n", "");
-    let mut bytes = Vec::new();
-    let mut rest = joined.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        let hex = (*first == b'=').then(|| more.get(..2)).flatten();
-        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &more[2..] } else { more };
-    }
-    String::from_utf8(bytes).unwrap()
 }
 
 #[tokio::test]
@@ -55,21 +36,20 @@ async fn a_letter_says_it_twice_and_goes_to_all_addresses() {
     let letter = server.wait(1).await[0].clone();
     assert_eq!((letter.from.as_str(), letter.login.as_ref()), ("countersign@example.com", None));
     assert_eq!(letter.to, ["sre@example.com", "ada@example.com"]);
-    let (head, body) = read(&letter);
+    let Opened { head, plain, html } = Opened::of(&letter);
     assert!(head.contains("Subject: Approval needed: deployer asks for create on production"), "{head}");
     assert!(
         head.contains("Auto-Submitted: auto-generated") && head.contains("multipart/alternative"),
         "{head}"
     );
     assert!(head.contains(&format!("References: <{ticket}@example.com>")), "{head}");
-    let (plain, html) = body.split_once("text/html").unwrap();
     for part in
         ["Production needs a second look (1 of sre)", "Release 42 fixes the login page", "0 of 1 approvals"]
     {
-        assert!(plain.contains(part) && html.contains(part), "{part} in {body}");
+        assert!(plain.contains(part) && html.contains(part), "{part} in {plain} {html}");
     }
     let link = format!("http://localhost:8081/inbox/{ticket}");
-    assert!(plain.contains(&link) && html.contains(&format!("<a href=\"{link}\">")), "{body}");
+    assert!(plain.contains(&link) && html.contains(&format!("<a href=\"{link}\">")), "{plain} {html}");
 }
 
 #[tokio::test]
@@ -83,15 +63,14 @@ async fn nothing_from_outside_is_a_header_or_markup_or_hides() {
     service.open(asked).await;
     let letter = server.wait(1).await[0].clone();
     assert_eq!(letter.to, ["sre@example.com", "ada@example.com"]);
-    let (head, body) = read(&letter);
+    let Opened { head, plain, html } = Opened::of(&letter);
     let names: Vec<_> = head.lines().map(|line| line.split(':').next().unwrap()).collect();
     assert!(!names.contains(&"Bcc"), "{head}");
     for markup in ["<script", "<a href=\"https://evil", "\u{202e}"] {
-        let html = body.split_once("text/html").unwrap().1;
         assert!(!html.contains(markup), "{markup} in {html}");
     }
-    assert!(body.contains("⟨U+000D⟩⟨U+000A⟩Bcc: eve@example.com"), "{body}");
-    assert!(body.contains("&lt;script&gt;") && body.contains("⟨U+202E⟩"), "{body}");
+    assert!(plain.contains("⟨U+000D⟩⟨U+000A⟩Bcc: eve@example⟨.⟩com"), "{plain}");
+    assert!(html.contains("&lt;script&gt;") && html.contains("⟨U+202E⟩"), "{html}");
 }
 
 #[tokio::test]
@@ -105,8 +84,8 @@ async fn a_server_that_is_busy_is_asked_again_and_one_that_refuses_is_not() {
     assert_eq!(events(&service.show(&ticket).await), ["asked", "unreached"]);
 }
 
-#[tokio::test]
-async fn the_password_goes_only_where_it_is_encrypted() {
+/// A certificate for `localhost` at work, and the authority that vouches for it, PEM.
+fn certified() -> (TlsAcceptor, String) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -117,21 +96,44 @@ async fn the_password_goes_only_where_it_is_encrypted() {
     let chain = vec![CertificateDer::from_pem_slice(cert.pem().as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
     let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
-    let server = MailServer::start(Some(TlsAcceptor::from(Arc::new(config)))).await;
-    let more = "user = \"countersign\"\npassword = { file = \"password\" }\nca_file = \"ca.pem\"";
-    let configured = configured(&server, more);
-    std::fs::write(configured.folder.path().join("ca.pem"), authority.pem()).unwrap();
-    let service = Service::told(&configured.read()).await;
-    service.open(question()).await;
-    let letter = server.wait(1).await[0].clone();
+    (TlsAcceptor::from(Arc::new(config)), authority.pem())
+}
+
+#[tokio::test]
+async fn the_password_goes_only_where_it_is_encrypted() {
     use base64::Engine as _;
     let login = base64::engine::general_purpose::STANDARD.encode("\0countersign\0hunter2");
-    assert_eq!((letter.encrypted, letter.login), (true, Some(login)));
+    let (acceptor, authority) = certified();
+    for (tls, encryption) in
+        [("starttls", Encryption::Starttls(acceptor.clone())), ("tls", Encryption::Tls(acceptor))]
+    {
+        let server = MailServer::start(encryption).await;
+        let more = format!(
+            "tls = \"{tls}\"\nuser = \"countersign\"\npassword = {{ file = \"password\" }}\nca_file = \"ca.pem\""
+        );
+        let configured = configured(&server, &more);
+        std::fs::write(configured.folder.path().join("ca.pem"), &authority).unwrap();
+        let service = Service::told(&configured.read()).await;
+        service.open(question()).await;
+        let letter = server.wait(1).await[0].clone();
+        assert_eq!((letter.encrypted, letter.login.as_ref()), (true, Some(&login)), "{tls}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_gets_nothing() {
+    let (acceptor, _) = certified();
+    let server = MailServer::start(Encryption::Tls(acceptor)).await;
+    let service = Service::told(&configured(&server, "tls = \"tls\"").read()).await;
+    service.open(question()).await;
+    let failed = "SELECT count(*) FROM outbox WHERE attempts > 0 AND error LIKE '%certificate%'";
+    until("it failed", async || (service.count(failed).await == 1).then_some(())).await;
+    assert!(server.letters().is_empty());
 }
 
 #[tokio::test]
 async fn a_server_without_encryption_gets_nothing() {
-    let server = MailServer::start(None).await;
+    let server = MailServer::start(Encryption::None).await;
     let service = Service::told(&configured(&server, "").read()).await;
     service.open(question()).await;
     let failed = "SELECT count(*) FROM outbox WHERE attempts > 0 AND error IS NOT NULL";

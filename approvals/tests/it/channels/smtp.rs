@@ -1,5 +1,5 @@
-//! A mail server: speaks SMTP (RFC 5321), with STARTTLS (RFC 3207) and AUTH PLAIN where a test wants them, and
-//! refuses what it is told to.
+//! A mail server: speaks SMTP (RFC 5321), with STARTTLS (RFC 3207) or TLS from the first byte on (RFC 8314) where a
+//! test wants it, with AUTH PLAIN, and refuses what it is told to.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -28,6 +28,14 @@ struct Plan {
     refusals: VecDeque<&'static str>,
 }
 
+/// Whether it encrypts, from when on, and with what.
+#[derive(Clone)]
+pub(crate) enum Encryption {
+    None,
+    Starttls(TlsAcceptor),
+    Tls(TlsAcceptor),
+}
+
 #[derive(Clone)]
 pub(crate) struct MailServer {
     pub(crate) port: u16,
@@ -35,8 +43,7 @@ pub(crate) struct MailServer {
 }
 
 impl MailServer {
-    /// One that offers STARTTLS when it has something to do it with.
-    pub(crate) async fn start(tls: Option<TlsAcceptor>) -> Self {
+    pub(crate) async fn start(encryption: Encryption) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let plan = Arc::new(Mutex::new(Plan::default()));
@@ -44,9 +51,9 @@ impl MailServer {
         let serving = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (server, tls) = (serving.clone(), tls.clone());
+                let (server, encryption) = (serving.clone(), encryption.clone());
                 // A client that goes away in the middle is none of this server's trouble.
-                tokio::spawn(async move { server.greet(stream, tls).await.ok() });
+                tokio::spawn(async move { server.greet(stream, encryption).await.ok() });
             }
         });
         server
@@ -65,15 +72,30 @@ impl MailServer {
             .await
     }
 
-    async fn greet(&self, mut stream: TcpStream, tls: Option<TlsAcceptor>) -> std::io::Result<()> {
-        stream.write_all(b"220 mail.example ESMTP\r\n").await?;
-        let mut talk = Talk { server: self, stream: BufReader::new(stream), encrypted: false, login: None };
-        if talk.listen(tls.is_some()).await? {
-            let stream = tls.unwrap().accept(talk.stream.into_inner()).await?;
-            let stream = BufReader::new(stream);
-            Talk { server: self, stream, encrypted: true, login: None }.listen(false).await?;
+    async fn greet(&self, stream: TcpStream, encryption: Encryption) -> std::io::Result<()> {
+        match encryption {
+            Encryption::None => self.hello(stream, false).await?.listen(false).await.map(drop),
+            Encryption::Tls(tls) => {
+                self.hello(tls.accept(stream).await?, true).await?.listen(false).await.map(drop)
+            }
+            Encryption::Starttls(tls) => {
+                let mut talk = self.hello(stream, false).await?;
+                if talk.listen(true).await? {
+                    let stream = BufReader::new(tls.accept(talk.stream.into_inner()).await?);
+                    Talk { server: self, stream, encrypted: true, login: None }.listen(false).await?;
+                }
+                Ok(())
+            }
         }
-        Ok(())
+    }
+
+    async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut stream: S,
+        encrypted: bool,
+    ) -> std::io::Result<Talk<'_, S>> {
+        stream.write_all(b"220 mail.example ESMTP\r\n").await?;
+        Ok(Talk { server: self, stream: BufReader::new(stream), encrypted, login: None })
     }
 }
 
@@ -95,6 +117,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<'_, S> {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         assert!(line.ends_with("\r\n"), "{line:?}");
+        // RFC 5321, section 4.5.3.1.6.
+        assert!(line.len() <= 1000, "{line:?}");
         Ok(line.trim_end().to_owned())
     }
 

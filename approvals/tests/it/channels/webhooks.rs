@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_approvals::MOST_ATTEMPTS;
 use serde_json::json;
 
 use super::receiver::Receiver;
@@ -154,6 +155,27 @@ async fn what_is_given_up_is_on_a_page_until_somebody_has_it_tried_again() {
 }
 
 #[tokio::test]
+async fn how_long_the_oldest_message_has_waited_is_a_metric() {
+    let receiver = Receiver::start().await;
+    receiver.always(Some((503, &[])));
+    let service = Service::told(&hooked(&receiver).read()).await;
+    service.open(question()).await;
+    receiver.wait(1).await;
+    service.sql("UPDATE outbox SET at = at - 1000000").await;
+    let waits = async || {
+        let metrics = service.get("/metrics", "").await.body;
+        let mut lines = metrics.as_str().unwrap().lines();
+        let name = "countersign_approvals_oldest_message_seconds{channel=\"hook\"} ";
+        lines.find_map(|line| line.strip_prefix(name)?.parse::<u64>().ok()).unwrap()
+    };
+    assert!((1000..1100).contains(&waits().await));
+    receiver.always(None);
+    service.sql("UPDATE outbox SET due_at = 0").await;
+    service.open(with_gates(&[gate("dba", 1)])).await;
+    until("nothing waits", async || (waits().await == 0).then_some(())).await;
+}
+
+#[tokio::test]
 async fn a_channel_that_is_away_dies_after_so_many_tries_and_holds_up_no_other() {
     let (away, there) = (Receiver::start().await, Receiver::start().await);
     away.always(Some((503, &[])));
@@ -166,7 +188,7 @@ async fn a_channel_that_is_away_dies_after_so_many_tries_and_holds_up_no_other()
     let service = Service::told(&Configured::new(&text, &[("s", SECRET)]).read()).await;
     let ticket = service.open(question()).await;
     there.wait(1).await;
-    for count in 1..=10 {
+    for count in 1..=usize::try_from(MOST_ATTEMPTS).unwrap() {
         away.wait(count).await;
         until("a pause or the end", async || {
             let settled = "SELECT count(*) FROM outbox WHERE channel = 'away' AND lease IS NULL";
@@ -177,6 +199,6 @@ async fn a_channel_that_is_away_dies_after_so_many_tries_and_holds_up_no_other()
         service.open(with_gates(&[gate("dba", 1)])).await;
     }
     assert_eq!(service.count("SELECT count(*) FROM outbox WHERE state = 'dead'").await, 1);
-    assert_eq!(away.got().len(), 10);
+    assert_eq!(away.got().len(), usize::try_from(MOST_ATTEMPTS).unwrap());
     assert_eq!(events(&service.show(&ticket).await), ["asked"], "the other one reached somebody");
 }
