@@ -44,14 +44,8 @@ enum Command {
         #[arg(long, default_value = "pending")]
         state: String,
     },
-    /// Show one request with all that is bound
-    Show {
-        /// The ticket, or enough of its beginning
-        ticket: String,
-        /// Print what is no text, too, in base64
-        #[arg(long)]
-        full: bool,
-    },
+    /// Show one request with all that is bound, and, where nothing of it was left out, the hash that approves it
+    Show(Show),
     /// Render a question again, as everybody was shown it, with the hash that answers name; asks no service
     Render {
         /// A file with the question's bytes: `question` of a request, as the service keeps it
@@ -65,6 +59,22 @@ enum Command {
     Flag(Answer),
     /// Print each request as it comes to wait for people, until it is interrupted
     Watch,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    /// The ticket, or enough of its beginning
+    ticket: String,
+    #[command(flatten)]
+    extent: Extent,
+}
+
+// What to print besides the rendering that everybody is shown. (As documentation it would describe the commands.)
+#[derive(Debug, Clone, Copy, Args)]
+struct Extent {
+    /// Print what is no text, too, in base64: without it such a request is not shown whole, and not approved
+    #[arg(long)]
+    full: bool,
 }
 
 #[derive(Debug, Args)]
@@ -86,10 +96,9 @@ struct Approve {
     /// Open it alone, where the gate's policy lets you: with a reason and a second factor; somebody else reviews it
     #[arg(long, requires = "reason")]
     break_glass: bool,
-    /// Print what is no text, too, in base64: without it such a request is not approved
-    #[arg(long)]
-    full: bool,
-    /// The hash that `show` printed: approves what was shown then, without asking again
+    #[command(flatten)]
+    extent: Extent,
+    /// The hash that `show` printed below all of the request: approves what was shown then, without asking again
     #[arg(long, value_name = "HASH")]
     shown: Option<String>,
 }
@@ -119,7 +128,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Login { user } => commands::log_in(&client, user),
         Command::Logout => commands::log_out(&client),
         Command::Ls { state } => commands::list(&client, state, arguments.json),
-        Command::Show { ticket, full } => commands::show(&client, ticket, *full, arguments.json),
+        Command::Show(show) => commands::show(&client, show, arguments.json),
         Command::Render { question } => commands::render(question),
         Command::Approve(approve) => commands::approve(&client, approve, arguments.json),
         Command::Reject(answer) => commands::answer(&client, "reject", answer, arguments.json),

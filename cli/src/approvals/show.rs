@@ -1,13 +1,18 @@
-//! A request as text. What could act on the terminal is escaped where it is printed.
+//! A request as text. What others wrote is named where it cannot be seen, as in the rendering that everybody is shown.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
+use countersign_protocol::Hash;
 use countersign_protocol::request::Question;
 use countersign_view::{Value, View};
 
+use super::Extent;
 use super::commands::{Detail, Summary};
 use crate::failure::Failure;
 use crate::output::line;
+
+/// Why a request that was shown cannot be approved all the same.
+pub(super) const FOLDED: &str = "what is no text was not shown: add `--full`, or approve it in the inbox";
 
 /// One request on one line.
 pub(super) fn line(one: &Summary) -> String {
@@ -33,45 +38,52 @@ pub(super) fn line(one: &Summary) -> String {
     crate::output::word(&text).into_owned()
 }
 
+/// A point in time, milliseconds since 1970.
 fn when(at: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(at).ok();
     at.map_or_else(|| "an unknown time".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-/// One request as everybody is shown it, below what became of it so far.
-pub(super) fn request(detail: &Detail) -> Result<String, Failure> {
-    let view = view(detail.question.get())?;
+/// One request as everybody is shown it, below what became of it so far; and the hash to approve it by, which is there
+/// only where nothing was left out.
+pub(super) fn request(detail: &Detail, extent: Extent) -> Result<(String, Option<Hash>), Failure> {
+    let view = rendered(detail)?;
+    let whole = (extent.full || !view.has_bytes()).then(|| view.hash());
+    let text = text(detail, &view, extent, whole);
+    Ok((text.map_err(|error| Failure::Other(error.to_string()))?, whole))
+}
+
+fn text(detail: &Detail, view: &View, extent: Extent, whole: Option<Hash>) -> Result<String, fmt::Error> {
     let mut out = String::new();
-    state(&mut out, detail).map_err(|error| Failure::Other(error.to_string()))?;
-    let hash = view.hash();
-    if hash != detail.shown {
-        return Err(Failure::Other(format!(
-            "the service shows this request otherwise than this version does ({} and {hash}): bring both to one version",
-            detail.shown
-        )));
+    state(&mut out, detail)?;
+    writeln!(out, "\n{view}")?;
+    if extent.full {
+        bytes(&mut out, view)?;
     }
-    Ok(format!("{out}\n{view}\nshown {hash}\n"))
+    match whole {
+        Some(hash) => writeln!(out, "shown {hash}")?,
+        None => writeln!(out, "no hash to approve it by: {FOLDED}")?,
+    }
+    Ok(out)
 }
 
-/// What of a request is no text, in base64, each under its name.
-pub(super) fn bytes(detail: &Detail) -> Result<String, Failure> {
+/// The question as this version renders it, which must be how the service does.
+pub(super) fn rendered(detail: &Detail) -> Result<View, Failure> {
     let view = view(detail.question.get())?;
-    let rows = view.parts.iter().flat_map(|part| &part.rows);
-    let bytes = rows.filter_map(|row| match &row.value {
-        Value::Bytes(bytes) => Some(format!("{} in base64: {}\n", row.label, bytes.base64)),
-        _ => None,
-    });
-    Ok(bytes.collect())
+    let (hash, shown) = (view.hash(), detail.shown);
+    if hash == shown {
+        return Ok(view);
+    }
+    let both = format!("({shown} and {hash}): bring both to one version");
+    Err(Failure::Other(format!("the service shows this request otherwise than this version does {both}")))
 }
 
-/// Prints what is no text where that is asked for, and lets nobody approve such a request unseen.
-pub(super) fn seen(detail: &Detail, full: bool) -> Result<(), Failure> {
-    if full {
-        return crate::output::print(&bytes(detail)?);
-    }
-    if view(detail.question.get())?.has_bytes() {
-        let what = "what is no text was not shown in full: add `--full`, or approve it in the inbox";
-        return Err(Failure::Other(what.to_owned()));
+/// What is no text, in base64, each under its name.
+fn bytes(out: &mut String, view: &View) -> fmt::Result {
+    for row in view.parts.iter().flat_map(|part| &part.rows) {
+        if let Value::Bytes(bytes) = &row.value {
+            writeln!(out, "{} in base64: {}", row.label, bytes.base64)?;
+        }
     }
     Ok(())
 }
@@ -79,7 +91,7 @@ pub(super) fn seen(detail: &Detail, full: bool) -> Result<(), Failure> {
 /// A question as everybody is shown it.
 pub(super) fn view(raw: &str) -> Result<View, Failure> {
     let question: Question = serde_json::from_str(raw).map_err(|error| {
-        Failure::Other(format!("this is no question that this version can read: {error}"))
+        Failure::Unreadable(format!("this is no question that this version can read: {error}"))
     })?;
     Ok(View::of(&question, raw.as_bytes()))
 }
