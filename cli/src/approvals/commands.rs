@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::client::{self, Client};
-use super::{Answer, Approve, Show, show};
+use super::show::{self, one_line};
+use super::{Answer, Approve, Show};
 use crate::failure::Failure;
 use crate::output;
 
@@ -23,6 +24,7 @@ const MOST: usize = 10_000;
 pub(super) struct Summary {
     pub(super) ticket: String,
     pub(super) state: String,
+    pub(super) audience: String,
     pub(super) principal: String,
     pub(super) action: String,
     pub(super) resource: String,
@@ -102,7 +104,7 @@ pub(super) fn list(client: &Client, state: &str, json: bool) -> Result<(), Failu
     if json {
         return output::print_json(&lines(&items)?);
     }
-    output::print_foreign(&items.iter().map(|one| show::line(one) + "\n").collect::<String>())
+    output::print_foreign(&items.iter().map(show::line).collect::<String>())
 }
 
 fn lines(items: &[Summary]) -> Result<String, Failure> {
@@ -167,7 +169,7 @@ fn give(client: &Client, ticket: &str, body: &Value, json: bool) -> Result<(), F
     } else {
         String::new()
     };
-    output::print_foreign(&format!("{ticket}: {state}{more}\n"))
+    output::print_foreign(&format!("{}: {}{more}\n", one_line(ticket), one_line(state)))
 }
 
 /// The hash of what was shown in an earlier run, if it is still that which this version would show. It does not say which

@@ -4,38 +4,36 @@ use std::fmt::{self, Write as _};
 
 use countersign_protocol::Hash;
 use countersign_protocol::request::Question;
-use countersign_view::{Value, View};
+use countersign_view::visible::{Lines, Visible};
+use countersign_view::{Value, View, is_plain_host};
 
 use super::Extent;
 use super::commands::{Detail, Summary};
 use crate::failure::Failure;
-use crate::output::line;
 
 /// Why a request that was shown cannot be approved all the same.
 pub(super) const FOLDED: &str = "what is no text was not shown: add `--full`, or approve it in the inbox";
 
+/// Untrusted text on one line.
+pub(super) fn one_line(text: &str) -> Visible<'_> {
+    Visible(text, Lines::One)
+}
+
 /// One request on one line.
 pub(super) fn line(one: &Summary) -> String {
-    let Summary {
-        ticket,
-        state,
-        principal,
-        action,
-        resource,
-        method,
-        authority,
-        path,
-        severity,
-        missing,
-        ..
-    } = one;
+    let Summary { ticket, state, severity, audience, principal, action, resource, .. } = one;
+    let Summary { method, authority, path, missing, answer_by, .. } = one;
     let missing = if state == "pending" { format!(", {missing} to approve") } else { String::new() };
-    let short = ticket.get(..12).unwrap_or(ticket);
-    let text = format!(
-        "{short}  {state}{missing}, {severity}, until {}  {principal} {action} {resource}  {method} {authority}{path}",
-        when(one.answer_by)
-    );
-    crate::output::word(&text).into_owned()
+    let short = one_line(ticket.get(..12).unwrap_or(ticket));
+    let [state, severity, audience] = [state, severity, audience].map(|text| one_line(text));
+    let [principal, action, resource] = [principal, action, resource].map(|text| one_line(text));
+    let [method, host, path] = [method, authority, path].map(|text| one_line(text));
+    // No text of the request's has this bracket: it is always named there.
+    let mark = if is_plain_host(authority) { "" } else { "⟨look-alike host?⟩ " };
+    let until = when(*answer_by);
+    format!(
+        "{short}  {state}{missing}, {severity}, until {until}  {audience}  {principal} {action} {resource}  {mark}{method} {host}{path}\n"
+    )
 }
 
 /// A point in time, milliseconds since 1970.
@@ -97,15 +95,17 @@ pub(super) fn view(raw: &str) -> Result<View, Failure> {
 }
 
 fn state(out: &mut String, detail: &Detail) -> fmt::Result {
-    let Summary { ticket, state, severity, missing, answer_by, .. } = &detail.summary;
-    line!(out, "ticket    {ticket}")?;
-    line!(out, "state     {state}, {missing} more must approve, until {}", when(*answer_by))?;
-    line!(out, "severity  {severity}")?;
+    let Summary { ticket, state, audience, severity, missing, answer_by, .. } = &detail.summary;
+    let [ticket, state, audience, severity] = [ticket, state, audience, severity].map(|text| one_line(text));
+    writeln!(out, "ticket    {ticket}")?;
+    writeln!(out, "audience  {audience}")?;
+    writeln!(out, "state     {state}, {missing} more must approve, until {}", when(*answer_by))?;
+    writeln!(out, "severity  {severity}")?;
     for answer in &detail.answers {
-        let said =
-            |key: &str| answer.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-        let who = answer.pointer("/person/subject").and_then(|value| value.as_str()).unwrap_or_default();
-        line!(out, "answered  {who}: {} {} {}", said("kind"), said("reason"), said("dropped"))?;
+        let said = |way: &str| answer.pointer(way).and_then(|value| value.as_str()).unwrap_or_default();
+        let [who, kind, reason, dropped] = ["/person/subject", "/kind", "/reason", "/dropped"].map(said);
+        let (who, kind) = (one_line(who), one_line(kind));
+        writeln!(out, "answered  {who}: {kind} {} {}", one_line(reason), one_line(dropped))?;
     }
     Ok(())
 }
