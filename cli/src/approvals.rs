@@ -75,6 +75,9 @@ struct Extent {
     /// Print what is no text, too, in base64: without it such a request is not shown whole, and not approved
     #[arg(long)]
     full: bool,
+    /// Print JSON as it was sent, too, with its white space and its escapes
+    #[arg(long)]
+    raw: bool,
 }
 
 #[derive(Debug, Args)]

@@ -55,6 +55,9 @@ fn text(detail: &Detail, view: &View, extent: Extent, whole: Option<Hash>) -> Re
     let mut out = String::new();
     state(&mut out, detail)?;
     writeln!(out, "\n{view}")?;
+    if extent.raw {
+        as_sent(&mut out, view)?;
+    }
     if extent.full {
         bytes(&mut out, view)?;
     }
@@ -81,6 +84,20 @@ fn bytes(out: &mut String, view: &View) -> fmt::Result {
     for row in view.parts.iter().flat_map(|part| &part.rows) {
         if let Value::Bytes(bytes) = &row.value {
             writeln!(out, "{} in base64: {}", row.label, bytes.base64)?;
+        }
+    }
+    Ok(())
+}
+
+/// JSON as it was sent: the tree keeps its members and values, but neither white space nor how names are escaped.
+fn as_sent(out: &mut String, view: &View) -> fmt::Result {
+    for row in view.parts.iter().flat_map(|part| &part.rows) {
+        if let Value::Tree(_, Some(sent)) = &row.value {
+            writeln!(out, "{} as it was sent:", row.label)?;
+            // Each line has a mark of its own, so that none passes for one of this command's.
+            for line in sent.split('\n') {
+                writeln!(out, "    | {}", Visible(line, Lines::Many))?;
+            }
         }
     }
     Ok(())

@@ -87,3 +87,43 @@ fn a_service_that_shows_something_else_is_not_believed() {
     }
     assert_eq!(service.posted(), []);
 }
+
+/// What was written so, read back.
+fn unnamed(text: &str) -> String {
+    let mut out = String::new();
+    for part in text.split_inclusive('⟩') {
+        let (plain, name) = part.split_once("⟨U+").unwrap_or((part, ""));
+        out.push_str(plain);
+        out.extend(u32::from_str_radix(name.trim_end_matches('⟩'), 16).ok().and_then(char::from_u32));
+    }
+    out
+}
+
+#[test]
+fn json_is_shown_as_it_was_sent_where_that_is_asked_for() {
+    let sent = "{\"a\": 1,\r\n\t\"\\u0061\":\"\\u202e\u{202e}⟨ ##[error]\",\n\n\"x\":1e0}";
+    let asked = question(json!({ "text": sent })).to_string();
+    let service = Service::with(&asked);
+    assert!(!service.said(&["show", TICKET]).contains("as it was sent"));
+    let shown = service.said(&["show", TICKET, "--raw"]);
+    let (_, raw) = shown.split_once("body as it was sent:\n").unwrap();
+    let lines: Vec<_> = raw.lines().map_while(|line| line.strip_prefix("    | ")).collect();
+    let expected = [
+        "{\"a\": 1,⟨U+000D⟩",
+        "\t\"\\u0061\":\"\\u202e⟨U+202E⟩⟨U+27E8⟩ #⟨U+0023⟩[error]\",",
+        "",
+        "\"x\":1e0}",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(unnamed(&lines.join("\n")), sent, "every byte of it can be told");
+    assert!(raw.ends_with(&format!("\nshown {}\n", view(&asked).hash())));
+}
+
+#[test]
+fn a_tool_call_is_shown_as_the_message_that_it_was_sent_in() {
+    let sent = "{ \"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\n\"params\":{\"name\":\"drop\",\"arguments\":{\"table\":\"a\"}}}";
+    let service = Service::with(&question(json!({ "text": sent })).to_string());
+    let shown = service.said(&["show", TICKET, "--raw"]);
+    let (one, two) = sent.split_once('\n').unwrap();
+    assert!(shown.contains(&format!("arguments as it was sent:\n    | {one}\n    | {two}\n")), "{shown}");
+}
