@@ -1,5 +1,6 @@
 //! `countersign approvals`: see and answer requests for approval from a terminal.
 
+mod audit;
 mod client;
 mod commands;
 mod show;
@@ -46,10 +47,18 @@ enum Command {
     },
     /// Show one request with all that is bound, and, where nothing of it was left out, the hash that approves it
     Show(Show),
-    /// Render a question again, as everybody was shown it, with the hash that answers name; asks no service
+    /// Render a question again, as everybody was shown it, and say the hash that answers name; asks no service
     Render {
-        /// A file with the question's bytes: `question` of a request, as the service keeps it
+        /// A file with the question's bytes, as `show --question` prints them
         question: PathBuf,
+        /// A file with records of evidence, as `evidence` prints them: say whose answers were to exactly this
+        #[arg(long, value_name = "RECORDS")]
+        answers: Option<PathBuf>,
+    },
+    /// Print the records of evidence about a request, as they are kept: for auditors
+    Evidence {
+        /// The ticket, or enough of its beginning
+        ticket: String,
     },
     /// Approve a request, after it was shown and confirmed
     Approve(Approve),
@@ -67,6 +76,9 @@ struct Show {
     ticket: String,
     #[command(flatten)]
     extent: Extent,
+    /// Print only the question's bytes, as the gateway sent them: what `render` reads
+    #[arg(long, conflicts_with_all = ["full", "raw"])]
+    question: bool,
 }
 
 // What to print besides the rendering that everybody is shown. (As documentation it would describe the commands.)
@@ -132,7 +144,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Logout => commands::log_out(&client),
         Command::Ls { state } => commands::list(&client, state, arguments.json),
         Command::Show(show) => commands::show(&client, show, arguments.json),
-        Command::Render { question } => commands::render(question),
+        Command::Render { question, answers } => audit::render(question, answers.as_deref()),
+        Command::Evidence { ticket } => audit::evidence(&client, ticket),
         Command::Approve(approve) => commands::approve(&client, approve, arguments.json),
         Command::Reject(answer) => commands::answer(&client, "reject", answer, arguments.json),
         Command::Flag(answer) => commands::answer(&client, "flag", answer, arguments.json),

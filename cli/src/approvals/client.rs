@@ -44,6 +44,11 @@ impl Client {
         self.read(self.send(Method::GET, path, Some(&self.token()?), None, Some(PATIENCE))?)
     }
 
+    /// The same for what is no JSON, as it is.
+    pub(super) fn get_text(&self, path: &str) -> Result<String, Failure> {
+        self.text(self.send(Method::GET, path, Some(&self.token()?), None, Some(PATIENCE))?)
+    }
+
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Failure> {
         self.read(self.send(Method::POST, path, Some(&self.token()?), Some(body), Some(PATIENCE))?)
     }

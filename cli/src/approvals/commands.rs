@@ -1,7 +1,6 @@
 //! What each command does.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::Path;
 
 use countersign_protocol::Hash;
 use serde::{Deserialize, Serialize};
@@ -115,18 +114,11 @@ fn lines(items: &[Summary]) -> Result<String, Failure> {
 
 pub(super) fn show(client: &Client, show: &Show, json: bool) -> Result<(), Failure> {
     let (detail, raw) = find(client, &show.ticket)?;
-    if json {
-        return output::print_json(&(raw.get().to_owned() + "\n"));
+    match () {
+        () if show.question => output::print_exact(detail.question.get()),
+        () if json => output::print_json(&(raw.get().to_owned() + "\n")),
+        () => output::print_foreign(&show::request(&detail, show.extent)?.0),
     }
-    output::print_foreign(&show::request(&detail, show.extent)?.0)
-}
-
-/// What was shown of a question, from its bytes alone.
-pub(super) fn render(question: &Path) -> Result<(), Failure> {
-    let raw = std::fs::read_to_string(question)
-        .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", question.display())))?;
-    let view = show::view(&raw)?;
-    output::print(&format!("{view}\nshown {}\n", view.hash()))
 }
 
 pub(super) fn approve(client: &Client, approve: &Approve, json: bool) -> Result<(), Failure> {
@@ -193,7 +185,7 @@ fn find(client: &Client, beginning: &str) -> Result<(Detail, Box<RawValue>), Fai
 }
 
 /// The ticket that begins so.
-fn ticket(client: &Client, beginning: &str) -> Result<String, Failure> {
+pub(super) fn ticket(client: &Client, beginning: &str) -> Result<String, Failure> {
     let hex = beginning.len() <= 32 && beginning.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
     if !hex || beginning.is_empty() {
         return Err(Failure::Usage(format!("`{beginning}` is no ticket: it has 32 hexadecimal digits")));

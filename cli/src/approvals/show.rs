@@ -37,7 +37,7 @@ pub(super) fn line(one: &Summary) -> String {
 }
 
 /// A point in time, milliseconds since 1970.
-fn when(at: i64) -> String {
+pub(super) fn when(at: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(at).ok();
     at.map_or_else(|| "an unknown time".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }

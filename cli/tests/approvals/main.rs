@@ -1,7 +1,11 @@
 //! `countersign approvals` against a service by script: what people and auditors see, and what is sent.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod lists;
+#[cfg(test)]
+mod render;
 #[cfg(test)]
 mod seen;
 #[cfg(test)]
