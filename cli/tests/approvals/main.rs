@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod render;
