@@ -7,6 +7,8 @@ mod hostile;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod options;
+#[cfg(test)]
 mod render;
 #[cfg(test)]
 mod seen;
