@@ -1,5 +1,6 @@
 //! `countersign approvals`: see and answer requests for approval from a terminal.
 
+mod audit;
 mod client;
 mod commands;
 mod show;
@@ -44,18 +45,20 @@ enum Command {
         #[arg(long, default_value = "pending")]
         state: String,
     },
-    /// Show one request with all that is bound
-    Show {
+    /// Show one request with all that is bound, and, where nothing of it was left out, the hash that approves it
+    Show(Show),
+    /// Render a question again, as everybody was shown it, and say the hash that answers name; asks no service
+    Render {
+        /// A file with the question's bytes, as `show --question` prints them
+        question: PathBuf,
+        /// A file with records of evidence, as `evidence` prints them: say whose answers were to exactly this
+        #[arg(long, value_name = "RECORDS")]
+        answers: Option<PathBuf>,
+    },
+    /// Print the records of evidence about a request, as they are kept: for auditors
+    Evidence {
         /// The ticket, or enough of its beginning
         ticket: String,
-        /// Print what is no text, too, in base64
-        #[arg(long)]
-        full: bool,
-    },
-    /// Render a question again, as everybody was shown it, with the hash that answers name; asks no service
-    Render {
-        /// A file with the question's bytes: `question` of a request, as the service keeps it
-        question: PathBuf,
     },
     /// Approve a request, after it was shown and confirmed
     Approve(Approve),
@@ -65,6 +68,28 @@ enum Command {
     Flag(Answer),
     /// Print each request as it comes to wait for people, until it is interrupted
     Watch,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    /// The ticket, or enough of its beginning
+    ticket: String,
+    #[command(flatten)]
+    extent: Extent,
+    /// Print only the question's bytes, as the gateway sent them: what `render` reads
+    #[arg(long, conflicts_with_all = ["full", "raw"])]
+    question: bool,
+}
+
+// What to print besides the rendering that everybody is shown. (As documentation it would describe the commands.)
+#[derive(Debug, Clone, Copy, Args)]
+struct Extent {
+    /// Print what is no text, too, in base64: without it such a request is not shown whole, and not approved
+    #[arg(long)]
+    full: bool,
+    /// Print JSON as it was sent, too, with its white space and its escapes
+    #[arg(long)]
+    raw: bool,
 }
 
 #[derive(Debug, Args)]
@@ -86,10 +111,9 @@ struct Approve {
     /// Open it alone, where the gate's policy lets you: with a reason and a second factor; somebody else reviews it
     #[arg(long, requires = "reason")]
     break_glass: bool,
-    /// Print what is no text, too, in base64: without it such a request is not approved
-    #[arg(long)]
-    full: bool,
-    /// The hash that `show` printed: approves what was shown then, without asking again
+    #[command(flatten)]
+    extent: Extent,
+    /// The hash that `show` printed below all of the request: approves what was shown then, without asking again
     #[arg(long, value_name = "HASH")]
     shown: Option<String>,
 }
@@ -119,8 +143,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Login { user } => commands::log_in(&client, user),
         Command::Logout => commands::log_out(&client),
         Command::Ls { state } => commands::list(&client, state, arguments.json),
-        Command::Show { ticket, full } => commands::show(&client, ticket, *full, arguments.json),
-        Command::Render { question } => commands::render(question),
+        Command::Show(show) => commands::show(&client, show, arguments.json),
+        Command::Render { question, answers } => audit::render(question, answers.as_deref()),
+        Command::Evidence { ticket } => audit::evidence(&client, ticket),
         Command::Approve(approve) => commands::approve(&client, approve, arguments.json),
         Command::Reject(answer) => commands::answer(&client, "reject", answer, arguments.json),
         Command::Flag(answer) => commands::answer(&client, "flag", answer, arguments.json),

@@ -1,11 +1,14 @@
 //! All that the command prints: nothing that was recorded can act on the terminal or the log that shows it.
 //!
-//! Control characters, what turns the direction of writing around, and the words that continuous integration takes as
-//! commands are escaped. A reader that has gone, as `head` does, is no failure.
+//! What cannot be seen or changes the order of other characters, by the table that everybody is shown requests with, and
+//! the words that continuous integration takes as commands are escaped. A reader that has gone, as `head` does, is no
+//! failure.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
+
+use countersign_view::visible::{Lines, Piece, pieces};
 
 use crate::failure::Failure;
 
@@ -29,7 +32,7 @@ pub(crate) fn paragraph(out: &mut String, words: fmt::Arguments<'_>) -> fmt::Res
 
 /// See [`line!`].
 pub(crate) fn write_line(out: &mut String, words: fmt::Arguments<'_>) -> fmt::Result {
-    out.push_str(&escaped(&words.to_string(), |letter| matches!(letter, '\n' | '\t')));
+    out.push_str(&word(&words.to_string()));
     out.push('\n');
     Ok(())
 }
@@ -37,13 +40,13 @@ pub(crate) fn write_line(out: &mut String, words: fmt::Arguments<'_>) -> fmt::Re
 /// Text that is part of a line.
 #[must_use]
 pub fn word(text: &str) -> Cow<'_, str> {
-    escaped(text, |letter| matches!(letter, '\n' | '\t'))
+    escaped(text, Lines::One)
 }
 
 /// Text of several lines.
 #[must_use]
 pub fn text(text: &str) -> Cow<'_, str> {
-    escaped(text, |_| false)
+    escaped(text, Lines::Many)
 }
 
 /// Prints a report as it is, but for what could act on its reader.
@@ -52,6 +55,24 @@ pub fn text(text: &str) -> Cow<'_, str> {
 /// When it cannot be written, unless nobody reads it any more.
 pub fn print(text: &str) -> Result<(), Failure> {
     written(io::stdout().lock(), &self::text(text))
+}
+
+/// Prints lines that hold what others wrote, named where it cannot be seen
+/// ([`Visible`](countersign_view::visible::Visible)). In a report a line may be a command for continuous integration;
+/// here none is, and how that is prevented can be told from what was written.
+///
+/// # Errors
+/// See [`print`].
+pub fn print_foreign(text: &str) -> Result<(), Failure> {
+    print(&without_commands(text))
+}
+
+/// Prints what is hashed, byte for byte. Only on a terminal, where nobody hashes it, is it printed as a report is.
+///
+/// # Errors
+/// See [`print`].
+pub fn print_exact(text: &str) -> Result<(), Failure> {
+    if io::stdout().is_terminal() { print_foreign(text) } else { print_raw(text) }
 }
 
 /// Prints what other programs read, as it is.
@@ -67,14 +88,7 @@ pub fn print_raw(text: &str) -> Result<(), Failure> {
 /// # Errors
 /// See [`print`].
 pub fn print_json(text: &str) -> Result<(), Failure> {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match acts(letter) && letter != '\n' {
-            true => out.extend(format!("\\u{:04x}", u32::from(letter)).chars()),
-            false => out.push(letter),
-        }
-    }
-    written(io::stdout().lock(), &out)
+    written(io::stdout().lock(), &escaped_json(text))
 }
 
 /// Says something on standard error; lines after the first are marked as belonging to it.
@@ -82,7 +96,7 @@ pub fn say(what: impl Display) {
     let text = what.to_string();
     let lines: Vec<_> = text.trim_end().lines().map(word).collect();
     // Nobody is there to be told that it cannot be written.
-    _ = written(io::stderr().lock(), &(lines.join("\n| ") + "\n"));
+    _ = written(io::stderr().lock(), &without_commands(&(lines.join("\n| ") + "\n")));
 }
 
 fn written(mut out: impl Write, text: &str) -> Result<(), Failure> {
@@ -92,26 +106,49 @@ fn written(mut out: impl Write, text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Whether a character does something else than to stand there.
-fn acts(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn escaped(text: &str, also: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let escapes = |letter: char| also(letter) || (acts(letter) && !matches!(letter, '\n' | '\t'));
-    if !text.contains(escapes) && !text.contains("##[") {
+fn escaped(text: &str, lines: Lines) -> Cow<'_, str> {
+    let acts = pieces(text, lines).any(|piece| matches!(piece, Piece::Unseen(_)));
+    if !acts && !text.contains("##[") {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match escapes(letter) {
-            true => out.extend(letter.escape_default()),
-            false => out.push(letter),
+    for piece in pieces(text, lines) {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Unseen(letter) => out.extend(letter.escape_default()),
         }
     }
     // What GitHub's runner takes as a command wherever it stands in a line.
     Cow::Owned(out.replace("##[", "#\\#["))
+}
+
+/// The same JSON, with what acts on its reader escaped.
+fn escaped_json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for piece in pieces(text, Lines::Many) {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            // No string holds it as it is, so it is white space between two values.
+            Piece::Unseen('\r') => out.push(' '),
+            Piece::Unseen(letter) => {
+                for unit in letter.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    out.replace("##[", "#\\u0023[")
+}
+
+/// The same lines, with what GitHub's runner takes as a command named as an unseen character is: `##[` anywhere, and `::`
+/// where a line begins, white space aside.
+fn without_commands(text: &str) -> String {
+    let line = |line: &str| match line.trim_start().starts_with("::") {
+        true => line.replacen("::", "⟨U+003A⟩:", 1),
+        false => line.to_owned(),
+    };
+    let lines: String = text.split_inclusive('\n').map(line).collect();
+    lines.replace("##[", "#⟨U+0023⟩[")
 }
 
 #[cfg(test)]
@@ -123,7 +160,31 @@ mod tests {
         let mut out = String::new();
         line!(&mut out, "id `{}`", "a\n::error::b\r\u{1b}[2J\u{202e}c\u{9b}##[error]d é").unwrap();
         assert_eq!(out, "id `a\\n::error::b\\r\\u{1b}[2J\\u{202e}c\\u{9b}#\\#[error]d é`\n");
-        assert_eq!(escaped("a\nb\tc", |_| false), "a\nb\tc");
-        assert!(matches!(escaped("plain\ntext", |_| false), Cow::Borrowed(_)));
+        assert_eq!(text("a\nb\tc"), "a\nb\tc");
+        assert!(matches!(text("plain\ntext"), Cow::Borrowed(_)));
+        assert_eq!(word("a\u{200b}b\u{a0}c\u{ad}d\u{e0041}"), "a\\u{200b}b\\u{a0}c\\u{ad}d\\u{e0041}");
+    }
+
+    #[test]
+    fn no_line_of_others_is_a_command() {
+        for (said, printed) in [
+            (
+                "::error::a\n  ::set-output name=b::c\n",
+                "⟨U+003A⟩:error::a\n  ⟨U+003A⟩:set-output name=b::c\n",
+            ),
+            ("a ::b\na::b", "a ::b\na::b"),
+            ("a ##[error]b ###[c", "a #⟨U+0023⟩[error]b ##⟨U+0023⟩[c"),
+        ] {
+            assert_eq!(without_commands(said), printed);
+        }
+    }
+
+    #[test]
+    fn json_stays_the_same_json() {
+        let said = "{\"a\":\r\n\t\"\u{202e}\u{e0041}\u{9b}\u{feff}##[error]é\"}\n";
+        let printed = escaped_json(said);
+        assert_eq!(printed, "{\"a\": \n\t\"\\u202e\\udb40\\udc41\\u009b\\ufeff#\\u0023[error]é\"}\n");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&printed), read(said));
     }
 }

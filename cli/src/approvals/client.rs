@@ -11,6 +11,7 @@ use serde_json::Value;
 use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Agent, Body};
 
+use super::show::one_line;
 use crate::failure::Failure;
 
 /// How long the service has for one answer.
@@ -41,6 +42,11 @@ impl Client {
 
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.read(self.send(Method::GET, path, Some(&self.token()?), None, Some(PATIENCE))?)
+    }
+
+    /// The same for what is no JSON, as it is.
+    pub(super) fn get_text(&self, path: &str) -> Result<String, Failure> {
+        self.text(self.send(Method::GET, path, Some(&self.token()?), None, Some(PATIENCE))?)
     }
 
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Failure> {
@@ -103,9 +109,12 @@ impl Client {
         let text = response.body_mut().read_to_string().unwrap_or_default();
         Err(match serde_json::from_str(&text) {
             Ok(Problem { detail, .. }) if status == StatusCode::UNAUTHORIZED => {
+                let detail = one_line(&detail);
                 Failure::Other(format!("{detail}: run `countersign approvals login`, or name an API token"))
             }
-            Ok(Problem { code, detail }) => Failure::Other(format!("{detail} ({code})")),
+            Ok(Problem { code, detail }) => {
+                Failure::Other(format!("{} ({})", one_line(&detail), one_line(&code)))
+            }
             Err(_) => {
                 Failure::Other(format!("`{}` answered {status}: is it the approval service?", self.url))
             }
@@ -113,12 +122,17 @@ impl Client {
     }
 
     fn read<T: DeserializeOwned>(&self, response: Response<Body>) -> Result<T, Failure> {
+        serde_json::from_str(&self.text(response)?).map_err(|error| self.unread(&error))
+    }
+
+    fn text(&self, response: Response<Body>) -> Result<String, Failure> {
         let mut response = self.well(response)?;
         let text = response.body_mut().with_config().limit(LONGEST).read_to_string();
-        let unread = |error: &dyn std::fmt::Display| {
-            Failure::Other(format!("`{}` answered what this version cannot read: {error}", self.url))
-        };
-        serde_json::from_str(&text.map_err(|error| unread(&error))?).map_err(|error| unread(&error))
+        text.map_err(|error| self.unread(&error))
+    }
+
+    fn unread(&self, error: &dyn std::fmt::Display) -> Failure {
+        Failure::Other(format!("`{}` answered what this version cannot read: {error}", self.url))
     }
 
     /// What the caller proves who they are with.

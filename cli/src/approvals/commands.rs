@@ -1,7 +1,6 @@
 //! What each command does.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::Path;
 
 use countersign_protocol::Hash;
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::client::{self, Client};
-use super::{Answer, Approve, show};
+use super::show::{self, one_line};
+use super::{Answer, Approve, Show};
 use crate::failure::Failure;
 use crate::output;
 
@@ -23,6 +23,7 @@ const MOST: usize = 10_000;
 pub(super) struct Summary {
     pub(super) ticket: String,
     pub(super) state: String,
+    pub(super) audience: String,
     pub(super) principal: String,
     pub(super) action: String,
     pub(super) resource: String,
@@ -102,7 +103,7 @@ pub(super) fn list(client: &Client, state: &str, json: bool) -> Result<(), Failu
     if json {
         return output::print_json(&lines(&items)?);
     }
-    output::print(&items.iter().map(|one| show::line(one) + "\n").collect::<String>())
+    output::print_foreign(&items.iter().map(show::line).collect::<String>())
 }
 
 fn lines(items: &[Summary]) -> Result<String, Failure> {
@@ -111,33 +112,25 @@ fn lines(items: &[Summary]) -> Result<String, Failure> {
     Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
 
-pub(super) fn show(client: &Client, ticket: &str, full: bool, json: bool) -> Result<(), Failure> {
-    let (detail, raw) = find(client, ticket)?;
-    if json {
-        output::print_json(&(raw.get().to_owned() + "\n"))
-    } else {
-        output::print(&show::request(&detail)?)?;
-        if full { output::print(&show::bytes(&detail)?) } else { Ok(()) }
+pub(super) fn show(client: &Client, show: &Show, json: bool) -> Result<(), Failure> {
+    let (detail, raw) = find(client, &show.ticket)?;
+    match () {
+        () if show.question => output::print_exact(detail.question.get()),
+        () if json => output::print_json(&(raw.get().to_owned() + "\n")),
+        () => output::print_foreign(&show::request(&detail, show.extent)?.0),
     }
-}
-
-/// What was shown of a question, from its bytes alone.
-pub(super) fn render(question: &Path) -> Result<(), Failure> {
-    let raw = std::fs::read_to_string(question)
-        .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", question.display())))?;
-    let view = show::view(&raw)?;
-    output::print(&format!("{view}\nshown {}\n", view.hash()))
 }
 
 pub(super) fn approve(client: &Client, approve: &Approve, json: bool) -> Result<(), Failure> {
     let (detail, _) = find(client, &approve.ticket)?;
     let shown = match &approve.shown {
-        Some(hash) => hash.parse().map_err(|error| Failure::Usage(format!("`--shown`: {error}")))?,
+        Some(hash) => earlier(&detail, hash)?,
         None => {
-            output::print(&show::request(&detail)?)?;
-            show::seen(&detail, approve.full)?;
+            let (text, whole) = show::request(&detail, approve.extent)?;
+            output::print_foreign(&text)?;
+            let shown = whole.ok_or_else(|| Failure::Other(format!("not approved: {}", show::FOLDED)))?;
             confirmed("Approve exactly this? [y/N] ")?;
-            detail.shown
+            shown
         }
     };
     if let Some(code) = &approve.totp {
@@ -168,21 +161,36 @@ fn give(client: &Client, ticket: &str, body: &Value, json: bool) -> Result<(), F
     } else {
         String::new()
     };
-    output::print(&format!("{ticket}: {state}{more}\n"))
+    output::print_foreign(&format!("{}: {}{more}\n", one_line(ticket), one_line(state)))
 }
 
-/// The request whose ticket begins so, checked: what the service calls shown is what it sent.
-fn find(client: &Client, beginning: &str) -> Result<(Detail, Box<RawValue>), Failure> {
-    let hex = beginning.len() <= 32 && beginning.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
-    if !hex || beginning.is_empty() {
-        return Err(Failure::Usage(format!("`{beginning}` is no ticket: it has 32 hexadecimal digits")));
+/// The hash of what was shown in an earlier run, if it is still that which this version would show. It does not say which
+/// it would be: whoever has it from `show` has seen all.
+fn earlier(detail: &Detail, hash: &str) -> Result<Hash, Failure> {
+    let hash = hash.parse::<Hash>().map_err(|error| Failure::Usage(format!("`--shown`: {error}")))?;
+    if hash == show::rendered(detail)?.hash() {
+        return Ok(hash);
     }
-    let ticket = if beginning.len() == 32 { beginning.to_owned() } else { whole(client, beginning)? };
-    let raw: Box<RawValue> = client.get(&format!("/v1/requests/{ticket}"))?;
+    let what = "the request is not the one that was shown (other_shown): look at it with `show --full`";
+    Err(Failure::Other(what.to_owned()))
+}
+
+/// The request whose ticket begins so, and the reply that it was in.
+fn find(client: &Client, beginning: &str) -> Result<(Detail, Box<RawValue>), Failure> {
+    let raw: Box<RawValue> = client.get(&format!("/v1/requests/{}", ticket(client, beginning)?))?;
     let detail: Detail = serde_json::from_str(raw.get()).map_err(|error| {
         Failure::Other(format!("the service answered what this version cannot read: {error}"))
     })?;
     Ok((detail, raw))
+}
+
+/// The ticket that begins so.
+pub(super) fn ticket(client: &Client, beginning: &str) -> Result<String, Failure> {
+    let hex = beginning.len() <= 32 && beginning.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    if !hex || beginning.is_empty() {
+        return Err(Failure::Usage(format!("`{beginning}` is no ticket: it has 32 hexadecimal digits")));
+    }
+    if beginning.len() == 32 { Ok(beginning.to_owned()) } else { whole(client, beginning) }
 }
 
 fn whole(client: &Client, beginning: &str) -> Result<String, Failure> {
@@ -200,7 +208,7 @@ fn whole(client: &Client, beginning: &str) -> Result<String, Failure> {
 
 fn confirmed(question: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
-        let what = "name what was shown with `--shown`, the hash that `show` prints";
+        let what = "name what was shown with `--shown`, the hash that `show --full` prints";
         return Err(Failure::Usage(format!("there is no terminal to ask on: {what}")));
     }
     let mut line = String::new();

@@ -25,7 +25,7 @@ pub(super) fn run(client: &Client, json: bool) -> Result<(), Failure> {
                         serde_json::to_string(&one).map_err(|error| Failure::Other(error.to_string()))?;
                     output::print_json(&(line + "\n"))?;
                 } else {
-                    output::print(&(show::line(&one) + "\n"))?;
+                    output::print_foreign(&show::line(&one))?;
                 }
             }
             Ok(())
