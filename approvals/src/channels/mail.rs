@@ -92,9 +92,11 @@ impl Mail {
     fn letter(&self, message: &Message) -> Result<Letter, Box<dyn std::error::Error + Send + Sync>> {
         let [who, action, resource] = asked(message);
         let subject = format!("{}: {who} asks for {action} on {resource}", message.news());
+        // What looks like a word that is encoded already would be decoded by whoever reads it (RFC 2047, section 2).
+        let subject = cut(&subject.replace("=?", "= ?"), SUBJECT);
         let host = self.from.email.domain();
         let thread = format!("<{}@{host}>", message.ticket.id);
-        let builder = Letter::builder().from(self.from.clone()).subject(cut(&subject, SUBJECT));
+        let builder = Letter::builder().from(self.from.clone()).subject(subject);
         let builder = self.to.iter().cloned().fold(builder, MessageBuilder::to);
         let builder = builder.message_id(Some(format!("<{}@{host}>", message.id)));
         let builder = builder.references(thread.clone()).in_reply_to(thread).header(AutoSubmitted);

@@ -138,6 +138,7 @@ impl Message {
         let fact = |label, text| Fact { label, text };
         let target = format!("{} {}://{}{}", request.method, request.scheme, request.authority, request.path);
         let mut facts = vec![fact("Request", line(&target, LONGEST))];
+        facts.push(fact("Audience", line(&self.ticket.audience, 60)));
         if !is_plain_host(&request.authority) {
             facts.push(fact("Careful", Note::ForeignHost.says().to_owned()));
         }
@@ -186,13 +187,10 @@ impl Message {
     }
 
     fn called(&self, person: &Person) -> String {
-        let name = self.names.get(person).map_or_else(
-            || person.subject.clone(),
-            |name| {
-                if *name == person.subject { name.clone() } else { format!("{name} ({})", person.subject) }
-            },
-        );
-        line(&name, 120)
+        // Apart, so that no name is so long that nobody sees whose it is.
+        let subject = line(&person.subject, 60);
+        let name = self.names.get(person).filter(|name| **name != person.subject);
+        name.map_or_else(|| subject.clone(), |name| format!("{} ({subject})", line(name, 60)))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::harness::{Service, question};
 use crate::large::large;
 
 /// What each text tries. None is so long that it is cut.
-const TEXTS: [(&str, &str); 8] = [
+const TEXTS: [(&str, &str); 9] = [
     ("an image", "<img src=x onerror=alert(1)>\"><b onmouseover='alert(1)'>"),
     ("an end", "</pre></td></table></body><script>alert(1)</script><!-- ]]>"),
     ("Slack's markup", "<!channel> <@U1> <!subteam^S1> <http://evil.example|y> &amp; &lt;!here&gt; :tada:"),
@@ -21,6 +21,8 @@ const TEXTS: [(&str, &str); 8] = [
     ("everybody", "@everyone @channel @here <at>Everyone</at> {{{DATE(2026-01-01T00:00:00Z,SHORT)}}}"),
     ("what hides", "a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{2069}f\u{ad}g\u{e0041}h"),
     ("forged lines", "x\r\nBcc: eve@evil.example\r\n\r\n.\r\nNow: Approved\u{2028}⟨U+202E⟩"),
+    // U+202E for whoever reads the words of a header (RFC 2047).
+    ("an encoded word", "x =?utf-8?b?4oCu?= =?utf-8?b?4oCu?= y"),
     (
         "links",
         "hTTps://evil.example/ www.evil.example\u{3002}com mailto:eve@evil \\\\evil\\x evil.example:8080 10.0.0.1/x",
@@ -59,9 +61,10 @@ const TAGS: [&str; 22] = [
     "/td",
 ];
 /// How the lines of a letter as text begin.
-const LINES: [&str; 10] = [
+const LINES: [&str; 11] = [
     "Approval needed",
     "Request: POST https",
+    "Audience: prod",
     "Careful: not a plain ASCII name",
     "Why it is stopped: ",
     "Who is behind it: ",
