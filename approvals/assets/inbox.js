@@ -4,6 +4,9 @@
 // The server's clock rules; this is how far ours is off.
 const skew = Number(document.body.dataset.now || Date.now()) - Date.now();
 
+// A page that a refused form led to stands at the form's address, where there is nothing to fetch again.
+if (document.body.dataset.refresh) history.replaceState(null, "", document.body.dataset.refresh);
+
 function left(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
   const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
@@ -24,14 +27,15 @@ function count() {
   }
 }
 
-// What somebody has begun to fill in or opened stays as it is, and what says the same as before.
+// What somebody has begun to fill in or opened stays as it is, what they typed into a form that was refused, and what
+// says the same as before.
 function busy(part) {
   const fields = [...part.querySelectorAll("textarea, input:not([type=hidden]), select")];
   const begun = (field) => field.type === "radio" || field.type === "checkbox"
     ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
   const active = document.activeElement;
   const inHand = part.contains(active) && active.matches("textarea, input, select, button, summary");
-  return fields.some(begun) || inHand || part.querySelector("details.say[open]") !== null;
+  return fields.some(begun) || inHand || "typed" in part.dataset || part.querySelector("details.say[open]") !== null;
 }
 
 // Replaces the parts that changed. A part in use is replaced only once the request is closed.
@@ -39,7 +43,7 @@ async function refresh() {
   // What a page does by itself is no sign that somebody is there.
   const headers = { accept: "text/html", "countersign-refresh": "1" };
   const reply = await fetch(location.pathname + location.search, { headers });
-  if (reply.status === 401 || reply.redirected) return location.assign("/login");
+  if (reply.status === 401 || reply.redirected) return location.assign(`/login?next=${location.pathname}`);
   // What fails for a moment must not take away what somebody has begun.
   if (!reply.ok) return;
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");

@@ -17,6 +17,7 @@ mod request;
 mod rows;
 mod sought;
 mod text;
+mod typed;
 pub(crate) mod words;
 
 pub(crate) use request::PRESETS;

@@ -30,6 +30,9 @@ mod looks;
 #[path = "it/proof.rs"]
 mod proof;
 #[cfg(test)]
+#[path = "browser/refused.rs"]
+mod refused;
+#[cfg(test)]
 #[path = "browser/site.rs"]
 mod site;
 #[cfg(test)]

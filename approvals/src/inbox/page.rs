@@ -70,7 +70,7 @@ pub(super) struct Way {
 impl Way {
     fn of(parts: &Parts) -> Self {
         let page = matches!(parts.method, Method::GET | Method::HEAD);
-        let to = if page { Next::parse(parts.uri.path()) } else { Next::default() };
+        let to = if page { Next::parse(parts.uri.path()) } else { Next::with_form(parts.uri.path()) };
         let site = parts.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         Self { to, from_elsewhere: page && matches!(site, Some(b"cross-site" | b"same-site")) }
     }

@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::html;
 use super::page::{LoggedIn, Trouble, Viewer};
 use super::text::{Tree, Visible};
+use super::typed::Typed;
 use super::words::{self, Deadline};
 use crate::api::callers::REFRESH;
 use crate::api::extract::{Path, Query};
@@ -44,6 +45,7 @@ use told::{Glass, Happened, Said, Used, glass, happened, said, used};
 struct RequestPage {
     viewer: Viewer,
     problem: Option<String>,
+    typed: Typed,
     ticket: Ticket,
     who: Named,
     action: Named,
@@ -115,17 +117,17 @@ pub(super) async fn show(
     write(StatusCode::OK, page).await
 }
 
-/// The page, with what went wrong when somebody just tried to answer.
+/// The page, with what went wrong when somebody just tried to answer, and what they typed.
 pub(super) async fn page(
     app: &App,
     session: &Session,
     id: Token,
     extent: Extent,
-    problem: Problem,
+    (problem, typed): (Problem, Typed),
 ) -> Result<Response, Trouble> {
     let mut page = read(app, session, id, extent).await?;
     page.with_request(app, session, extent).await?;
-    page.problem = Some(problem.detail);
+    (page.problem, page.typed) = (Some(problem.detail), typed);
     write(problem.status, page).await
 }
 
@@ -144,6 +146,7 @@ async fn read(app: &App, session: &Session, id: Token, extent: Extent) -> Result
     Ok(RequestPage {
         viewer: Viewer::of(session, ""),
         problem: None,
+        typed: Typed::default(),
         who: Named::of(&cedar.principal),
         action: Named::of(&cedar.action),
         resource: Named::of(&cedar.resource),
@@ -246,6 +249,29 @@ impl RequestPage {
 
     fn has_answered(&self) -> bool {
         matches!(self.choice, Choice::Answered(_))
+    }
+
+    /// How many uses stand in the form: all that there are, if nobody has typed fewer.
+    fn uses_typed(&self) -> i64 {
+        self.typed.uses.unwrap_or(self.question().terms.uses.into())
+    }
+
+    /// Whether the forms of the decision hold what a fresh page would not.
+    fn keeps_typed(&self) -> bool {
+        let Typed { preset, words, .. } = &self.typed;
+        let fewer = self.uses_typed() != i64::from(self.question().terms.uses);
+        !self.typed.is_in("review") && (fewer || !preset.is_empty() || !words.is_empty())
+    }
+
+    /// What was typed into a form that is not on the page any more.
+    fn unsent(&self) -> Option<&str> {
+        let there = match self.typed.form {
+            "revoke" => self.may_stop && self.is("approved"),
+            "review" => self.glass.as_ref().is_some_and(|glass| glass.yours),
+            "break_glass" => self.glass_by.is_some(),
+            _ => self.may_stop && self.is("pending") && !self.has_answered(),
+        };
+        Some(self.typed.words.as_str()).filter(|words| !there && !words.trim().is_empty())
     }
 
     fn now(&self) -> UnixMillis {
