@@ -251,6 +251,15 @@ impl RequestPage {
         matches!(self.choice, Choice::Answered(_))
     }
 
+    /// How it stands, for those who hear the page: said again when it changes.
+    fn news(&self) -> String {
+        let (state, have, need) = (self.state(), self.have, self.need);
+        let glass = if self.glass.is_some() { ", the glass was broken" } else { "" };
+        let flags = self.answers.iter().filter(|said| said.kind == Kind::Flag).count();
+        let flagged = if flags > 0 { format!(", flagged by {flags}") } else { String::new() };
+        format!("{state}, {have} of {need} approvals{flagged}{glass}")
+    }
+
     /// How many uses stand in the form: all that there are, if nobody has typed fewer.
     fn uses_typed(&self) -> i64 {
         self.typed.uses.unwrap_or(self.question().terms.uses.into())

@@ -106,6 +106,27 @@ async fn what_others_do_is_seen_and_takes_nothing_out_of_ones_hands() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium-driver"]
+async fn what_changes_is_said_by_an_element_that_stays() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    let mut asked = question();
+    asked["gates"][0]["quorum"] = json!(2);
+    let ticket = site.service.open(asked).await;
+    browser.log_in(&site, "ada", &code(0)).await;
+    for page in ["/inbox".to_owned(), format!("/inbox/{ticket}")] {
+        browser.goto(&site.at(&page)).await;
+        assert!(!browser.has("[data-live] [role=status]").await, "a screen reader may miss what is replaced");
+    }
+    browser.run("window.said = document.querySelector('[role=status]');", vec![]).await;
+    let says = "while (!said.isConnected || said.innerText !== given[0]) await new Promise(requestAnimationFrame);";
+    browser.run(says, vec![json!("waiting for approval, 0 of 2 approvals")]).await;
+    site.service.answer(&site.service.log_in("bob").await, &ticket, "flag").await;
+    browser.run(says, vec![json!("waiting for approval, 0 of 3 approvals, flagged by 1")]).await;
+    site.service.answer(&site.service.log_in("cid").await, &ticket, "reject").await;
+    browser.run(says, vec![json!("rejected, 0 of 3 approvals, flagged by 1")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver"]
 async fn the_queue_grows_under_ones_hands() {
     let (site, browser) = tokio::join!(Site::open(), Browser::open());
     let first = site.service.open(question()).await;
