@@ -21,6 +21,9 @@ mod hands;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod harness;
 #[cfg(test)]
+#[path = "browser/hostile.rs"]
+mod hostile;
+#[cfg(test)]
 #[path = "browser/load.rs"]
 mod load;
 #[cfg(test)]
