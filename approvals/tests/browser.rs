@@ -24,6 +24,9 @@ mod harness;
 #[path = "browser/hostile.rs"]
 mod hostile;
 #[cfg(test)]
+#[path = "browser/journeys.rs"]
+mod journeys;
+#[cfg(test)]
 #[path = "browser/load.rs"]
 mod load;
 #[cfg(test)]
