@@ -11,6 +11,9 @@ mod chromium;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod databases;
 #[cfg(test)]
+#[path = "browser/directions.rs"]
+mod directions;
+#[cfg(test)]
 #[path = "browser/factors.rs"]
 mod factors;
 #[cfg(test)]

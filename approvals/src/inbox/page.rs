@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::next::Next;
+use super::text::Visible;
 use super::{HTML, wants_page};
 use crate::api::callers::InPerson;
 use crate::api::problem::Problem;
@@ -18,7 +19,7 @@ use crate::people::Role;
 
 /// Who looks at a page.
 pub(super) struct Viewer {
-    pub(super) name: String,
+    name: String,
     /// The address of the page among those that the bar names.
     pub(super) at: &'static str,
     /// What their forms must carry.
@@ -31,6 +32,11 @@ impl Viewer {
     pub(super) fn of(session: &Session, at: &'static str) -> Self {
         let admin = session.member.has(&[Role::Admin]);
         Self { name: session.member.display_name().to_owned(), at, csrf: session.csrf(), admin }
+    }
+
+    /// What they are called: somebody else's word, a provider's.
+    pub(super) fn name(&self) -> Visible<'_> {
+        Visible::line(&self.name)
     }
 }
 
