@@ -30,6 +30,9 @@ mod hostile;
 #[path = "browser/journeys.rs"]
 mod journeys;
 #[cfg(test)]
+#[path = "browser/large.rs"]
+mod large;
+#[cfg(test)]
 #[path = "browser/load.rs"]
 mod load;
 #[cfg(test)]
