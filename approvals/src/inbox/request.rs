@@ -50,6 +50,8 @@ struct RequestPage {
     who: Named,
     action: Named,
     resource: Named,
+    /// The path, or the beginning of a long one and a mark: all of it stands below.
+    short_path: String,
     have: usize,
     need: usize,
     deadline: Option<Deadline>,
@@ -84,7 +86,7 @@ pub(crate) const PRESETS: [&str; 4] = [
     "It looks like a mistake",
 ];
 
-/// The most of a path that stands in the headline, bytes.
+/// The most of a path that stands in the headline, characters.
 const LONGEST_PATH: usize = 300;
 
 /// How much of a request to show.
@@ -150,6 +152,7 @@ async fn read(app: &App, session: &Session, id: Token, extent: Extent) -> Result
         who: Named::of(&cedar.principal),
         action: Named::of(&cedar.action),
         resource: Named::of(&cedar.resource),
+        short_path: words::cut(&ticket.question.request.path, LONGEST_PATH),
         have: need.saturating_sub(lacking(&ticket, &answers)),
         need,
         deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
@@ -223,12 +226,6 @@ impl RequestPage {
     fn title(&self) -> String {
         let plain = |named: &Named| visible::Visible(&named.id, visible::Lines::One).to_string();
         format!("{} asks for {} on {}", plain(&self.who), plain(&self.action), plain(&self.resource))
-    }
-
-    /// The path, or the beginning of a long one: all of it stands below.
-    fn short_path(&self) -> &str {
-        let path = &self.question().request.path;
-        path.get(..path.floor_char_boundary(LONGEST_PATH)).unwrap_or_default()
     }
 
     fn state(&self) -> &'static str {

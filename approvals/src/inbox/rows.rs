@@ -7,6 +7,7 @@ use countersign_view::words::{Named, severity};
 use super::words::{self, Deadline};
 use crate::store::answers::{counting, lacking, needed};
 use crate::store::lists::{Listed, Place};
+use crate::store::tickets::LONGEST_PATH;
 
 /// Some rows of a list, and where it goes on.
 #[derive(Default)]
@@ -69,7 +70,8 @@ impl Row {
             action: Named::of(&question.cedar.action),
             resource: Named::of(&question.cedar.resource),
             method: request.method.clone(),
-            target: format!("{}{}", request.authority, request.path),
+            // Of a path that is longer there is no more than that here, so one that is as long may have been cut.
+            target: format!("{}{}", request.authority, words::cut(&request.path, LONGEST_PATH - 1)),
             plain_host: is_plain_host(&request.authority),
             severity: severity(question.terms.severity),
             deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
