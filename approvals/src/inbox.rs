@@ -2,6 +2,7 @@
 
 mod account;
 mod assets;
+mod because;
 mod bulk;
 mod channels;
 mod forms;

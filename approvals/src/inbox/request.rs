@@ -18,6 +18,7 @@ use countersign_view::{Label, Topic, Value, View as Rendering, visible};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::because::Because;
 use super::html;
 use super::page::{LoggedIn, Trouble, Viewer};
 use super::text::{Tree, Visible};
@@ -52,6 +53,7 @@ struct RequestPage {
     resource: Named,
     /// The path, or the beginning of a long one and a mark: all of it stands below.
     short_path: String,
+    because: Because,
     have: usize,
     need: usize,
     deadline: Option<Deadline>,
@@ -153,6 +155,7 @@ async fn read(app: &App, session: &Session, id: Token, extent: Extent) -> Result
         action: Named::of(&cedar.action),
         resource: Named::of(&cedar.resource),
         short_path: words::cut(&ticket.question.request.path, LONGEST_PATH),
+        because: Because::of(&ticket.question),
         have: need.saturating_sub(lacking(&ticket, &answers)),
         need,
         deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
