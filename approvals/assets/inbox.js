@@ -4,6 +4,9 @@
 // The server's clock rules; this is how far ours is off.
 const skew = Number(document.body.dataset.now || Date.now()) - Date.now();
 
+// A page that a refused form led to stands at the form's address, where there is nothing to fetch again.
+if (document.body.dataset.refresh) history.replaceState(null, "", document.body.dataset.refresh);
+
 function left(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
   const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
@@ -24,14 +27,29 @@ function count() {
   }
 }
 
-// What somebody has begun to fill in or opened stays as it is, and what says the same as before.
+// What somebody has begun to fill in or opened stays as it is, what they typed into a form that was refused, and what
+// says the same as before.
 function busy(part) {
-  const fields = [...part.querySelectorAll("textarea, input:not([type=hidden]), select")];
+  const fields = [...part.querySelectorAll("textarea, input:not([type=hidden], [name=request]), select")];
   const begun = (field) => field.type === "radio" || field.type === "checkbox"
     ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
   const active = document.activeElement;
-  const inHand = part.contains(active) && active.matches("textarea, input, select, button, summary");
-  return fields.some(begun) || inHand || part.querySelector("details.say[open]") !== null;
+  const inHand = part.contains(active) && active.matches("textarea, input:not([name=request]), select, button, summary");
+  const opened = part.querySelector("details.say[open], details.bulk[open]") !== null;
+  return fields.some(begun) || inHand || opened || "typed" in part.dataset;
+}
+
+// Writes a part anew. What is chosen in a list stays chosen, and one stays where one was.
+function rewrite(part, fresh) {
+  const chosen = [...part.querySelectorAll("[name=request]:checked")].map((box) => box.value);
+  const active = part.contains(document.activeElement) ? document.activeElement : null;
+  const place = (element) => element.matches(".row a") ? element.getAttribute("href")
+    : element.matches("[name=request]") ? element.value : null;
+  const was = active && place(active);
+  part.innerHTML = fresh.innerHTML;
+  delete part.dataset.typed;
+  for (const box of part.querySelectorAll("[name=request]")) box.checked = chosen.includes(box.value);
+  if (was) [...part.querySelectorAll(".row a, [name=request]")].find((element) => place(element) === was)?.focus();
 }
 
 // Replaces the parts that changed. A part in use is replaced only once the request is closed.
@@ -39,7 +57,7 @@ async function refresh() {
   // What a page does by itself is no sign that somebody is there.
   const headers = { accept: "text/html", "countersign-refresh": document.body.dataset.shown || "yes" };
   const reply = await fetch(location.pathname + location.search, { headers });
-  if (reply.status === 401 || reply.redirected) return location.assign("/login");
+  if (reply.status === 401 || reply.redirected) return location.assign(`/login?next=${location.pathname}`);
   // What fails for a moment must not take away what somebody has begun.
   if (!reply.ok) return;
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
@@ -48,24 +66,27 @@ async function refresh() {
     if (!fresh || busy(part) && fresh.querySelector("form")) continue;
     if (fresh.dataset.version && fresh.dataset.version === part.dataset.version) continue;
     const same = (element) => element.innerHTML.replaceAll(/<time[^]*?<\/time>/g, "");
-    const was = document.activeElement?.closest?.(".row a")?.getAttribute("href");
-    if (same(part) !== same(fresh)) part.innerHTML = fresh.innerHTML;
+    if (same(part) !== same(fresh)) rewrite(part, fresh);
     if (fresh.dataset.version) part.dataset.version = fresh.dataset.version;
-    if (was) document.querySelector(`.row a[href="${was}"]`)?.focus();
   }
   document.title = page.title;
   count();
 }
 
-// One refresh at a time; what changes meanwhile is seen by the next.
+// One refresh at a time and at most one a second, and not at the same moment in every open page. What changes meanwhile
+// is seen by the next.
 let running = false, again = false;
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 async function changed() {
-  if (running) { again = true; return; }
+  again = true;
+  if (running) return;
   running = true;
-  do {
+  while (again) {
+    await wait(200 * Math.random());
     again = false;
     await refresh().catch(() => {});
-  } while (again);
+    await wait(1000);
+  }
   running = false;
 }
 
@@ -120,6 +141,8 @@ document.addEventListener("keydown", (event) => {
 if (document.body.dataset.page) {
   count();
   setInterval(count, 1000);
+}
+if (document.querySelector("[data-live]")) {
   const changes = new EventSource("/inbox/changes");
   changes.addEventListener("change", changed);
   // After a break anything may have happened.

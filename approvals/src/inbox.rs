@@ -2,6 +2,7 @@
 
 mod account;
 mod assets;
+mod because;
 mod bulk;
 mod channels;
 mod forms;
@@ -17,6 +18,7 @@ mod request;
 mod rows;
 mod sought;
 mod text;
+mod typed;
 pub(crate) mod words;
 
 pub(crate) use request::PRESETS;

@@ -11,6 +11,9 @@ mod chromium;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod databases;
 #[cfg(test)]
+#[path = "browser/directions.rs"]
+mod directions;
+#[cfg(test)]
 #[path = "browser/factors.rs"]
 mod factors;
 #[cfg(test)]
@@ -21,6 +24,18 @@ mod hands;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod harness;
 #[cfg(test)]
+#[path = "browser/hostile.rs"]
+mod hostile;
+#[cfg(test)]
+#[path = "browser/journeys.rs"]
+mod journeys;
+#[cfg(test)]
+#[path = "browser/large.rs"]
+mod large;
+#[cfg(test)]
+#[path = "browser/load.rs"]
+mod load;
+#[cfg(test)]
 #[path = "browser/login.rs"]
 mod login;
 #[cfg(test)]
@@ -29,6 +44,9 @@ mod looks;
 #[cfg(test)]
 #[path = "it/proof.rs"]
 mod proof;
+#[cfg(test)]
+#[path = "browser/refused.rs"]
+mod refused;
 #[cfg(test)]
 #[path = "browser/site.rs"]
 mod site;

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::page::{LoggedIn, Trouble};
 use super::request::{self, Extent};
+use super::typed::Typed;
 use crate::api::callers::InPerson;
 use crate::api::extract::{Body, Form, Path};
 use crate::api::people::{give, heard, seen, seen_to, seen_to_answer, take_back};
@@ -66,6 +67,14 @@ pub(super) struct RevokeForm {
     reason: String,
 }
 
+impl AnswerForm {
+    /// What of it is shown again when it is refused: no code, which counts once, and no proof.
+    fn typed(&self) -> Typed {
+        let Self { kind, preset, reason, uses, .. } = self;
+        Typed { form: kind.name(), preset: preset.clone(), words: reason.clone(), uses: *uses }
+    }
+}
+
 impl Proving {
     fn meant(&self, ticket: &Ticket) -> Meant {
         let Self { kind, shown, uses } = *self;
@@ -105,7 +114,7 @@ pub(super) async fn answer(
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
     let ticket = seen_to_answer(&app, &session, id, form.kind).await?;
-    let kind = form.kind;
+    let (kind, typed) = (form.kind, form.typed());
     let saw_all = form.saw_all == session.saw_all(id, ticket.shown);
     let extent = if saw_all { Extent::Full } else { Extent::Folded };
     let ready = match kind {
@@ -118,20 +127,20 @@ pub(super) async fn answer(
         Ok((proven, given)) => give(&app, proven, id, given).await,
         Err(problem) => Err(problem),
     };
-    done(&app, &session, id, extent, answered).await
+    done(&app, &session, id, (extent, typed), answered).await
 }
 
-/// Back to the request when something worked, its page with what went wrong when it did not.
+/// Back to the request when something worked; its page with what went wrong and what was typed when it did not.
 async fn done(
     app: &App,
     session: &Session,
     id: Token,
-    extent: Extent,
+    (extent, typed): (Extent, Typed),
     done: Result<(), Problem>,
 ) -> Result<Response, Trouble> {
     match done {
         Ok(()) => Ok(Redirect::to(&format!("/inbox/{id}")).into_response()),
-        Err(problem) => request::page(app, session, id, extent, problem).await,
+        Err(problem) => request::page(app, session, id, extent, (problem, typed)).await,
     }
 }
 
@@ -175,11 +184,12 @@ pub(super) async fn revoke(
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
     seen_to(&app, &session, id, "revoke").await?;
+    let typed = Typed::words("revoke", &form.reason);
     let taken = match Reason::try_from(form.reason) {
         Ok(reason) => take_back(&app, session.clone(), id, reason).await,
         Err(error) => heard(&app, &session, id, ("revoke", Err(error.into()))).await,
     };
-    done(&app, &session, id, Extent::Folded, taken).await
+    done(&app, &session, id, (Extent::Folded, typed), taken).await
 }
 
 #[derive(Deserialize)]
@@ -196,9 +206,10 @@ pub(super) async fn review(
 ) -> Result<Response, Trouble> {
     genuine(&session, &form.csrf)?;
     seen_to(&app, &session, id, "review").await?;
+    let typed = Typed::words("review", &form.note);
     let closed = match Reason::try_from(form.note) {
         Ok(note) => app.store.close_review(id, &session.member, &note).await.map_err(Problem::from),
         Err(error) => heard(&app, &session, id, ("review", Err(error.into()))).await,
     };
-    done(&app, &session, id, Extent::Folded, closed).await
+    done(&app, &session, id, (Extent::Folded, typed), closed).await
 }

@@ -26,6 +26,17 @@ impl Next {
         let back = path.starts_with("/login") || path.starts_with("/logout");
         if good && !back && path != "/" { Self(path.into()) } else { Self::default() }
     }
+
+    /// The page that has the form which is sent there; whoever is no longer logged in goes back to it.
+    pub(super) fn with_form(path: &str) -> Self {
+        let mut parts = path.split('/').skip(1);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some("inbox"), Some(ticket), Some(_)) => Self::parse(&format!("/inbox/{ticket}")),
+            (Some("inbox"), Some("channels"), None) => Self::parse(path),
+            (Some("account"), ..) => Self("/account".into()),
+            _ => Self::default(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -59,5 +70,19 @@ mod tests {
             assert_eq!(Next::parse(path), Next::default(), "{path}");
         }
         assert_eq!(Next::parse(&format!("/{}", "a".repeat(200))), Next::default());
+    }
+
+    #[test]
+    fn whoever_sends_a_form_goes_back_to_its_page() {
+        for (form, page) in [
+            ("/inbox/0123456789abcdef0123456789abcdef/answer", "/inbox/0123456789abcdef0123456789abcdef"),
+            ("/inbox/reject", "/inbox"),
+            ("/inbox/channels", "/inbox/channels"),
+            ("/account/passkeys/remove", "/account"),
+            ("/logout", "/inbox"),
+            ("/inbox/@evil/answer", "/inbox"),
+        ] {
+            assert_eq!(Next::with_form(form).to_string(), page, "{form}");
+        }
     }
 }

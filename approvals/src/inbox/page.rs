@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::next::Next;
+use super::text::Visible;
 use super::{HTML, wants_page};
 use crate::api::callers::InPerson;
 use crate::api::problem::Problem;
@@ -18,7 +19,7 @@ use crate::people::Role;
 
 /// Who looks at a page.
 pub(super) struct Viewer {
-    pub(super) name: String,
+    name: String,
     /// The address of the page among those that the bar names.
     pub(super) at: &'static str,
     /// What their forms must carry.
@@ -31,6 +32,11 @@ impl Viewer {
     pub(super) fn of(session: &Session, at: &'static str) -> Self {
         let admin = session.member.has(&[Role::Admin]);
         Self { name: session.member.display_name().to_owned(), at, csrf: session.csrf(), admin }
+    }
+
+    /// What they are called: somebody else's word, a provider's.
+    pub(super) fn name(&self) -> Visible<'_> {
+        Visible::line(&self.name)
     }
 }
 
@@ -70,7 +76,7 @@ pub(super) struct Way {
 impl Way {
     fn of(parts: &Parts) -> Self {
         let page = matches!(parts.method, Method::GET | Method::HEAD);
-        let to = if page { Next::parse(parts.uri.path()) } else { Next::default() };
+        let to = if page { Next::parse(parts.uri.path()) } else { Next::with_form(parts.uri.path()) };
         let site = parts.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         Self { to, from_elsewhere: page && matches!(site, Some(b"cross-site" | b"same-site")) }
     }

@@ -17,6 +17,7 @@ use super::request::PRESETS;
 use super::rows::{List, Row};
 use super::sought::Sought;
 use super::text::Visible;
+use super::typed::Typed;
 use super::words;
 use crate::api::extract::Query;
 use crate::app::App;
@@ -39,6 +40,8 @@ struct QueuePage {
     now: UnixMillis,
     notice: Option<String>,
     sought: Sought,
+    /// Nothing: a bulk rejection that is refused has a page of its own.
+    typed: Typed,
     /// What somebody opened alone and nobody has looked at.
     glass: Vec<Broken>,
     /// Whether this is all there is to see, or the next page of one list.
@@ -113,6 +116,7 @@ pub(super) async fn show(
         approved: List::default(),
         closed: List::default(),
         sought: wanted.sought,
+        typed: Typed::default(),
     };
     for name in [Name::Yours, Name::Others, Name::Approved, Name::Closed] {
         if wanted.list.is_none_or(|list| list == name) {

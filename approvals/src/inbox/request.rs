@@ -18,9 +18,11 @@ use countersign_view::{Label, Topic, Value, visible};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::because::Because;
 use super::html;
 use super::page::{LoggedIn, Trouble, Viewer};
 use super::text::{Tree, Visible};
+use super::typed::Typed;
 use super::words::{self, Deadline};
 use crate::api::callers::REFRESH;
 use crate::api::extract::{Path, Query};
@@ -44,10 +46,14 @@ use told::{Glass, Happened, Said, Used, glass, happened, said, used};
 struct RequestPage {
     viewer: Viewer,
     problem: Option<String>,
+    typed: Typed,
     ticket: Ticket,
     who: Named,
     action: Named,
     resource: Named,
+    /// The path, or the beginning of a long one and a mark: all of it stands below.
+    short_path: String,
+    because: Because,
     have: usize,
     need: usize,
     deadline: Option<Deadline>,
@@ -89,7 +95,7 @@ pub(crate) const PRESETS: [&str; 4] = [
     "It looks like a mistake",
 ];
 
-/// The most of a path that stands in the headline, bytes.
+/// The most of a path that stands in the headline, characters.
 const LONGEST_PATH: usize = 300;
 
 /// How much of a request to show.
@@ -123,18 +129,18 @@ pub(super) async fn show(
     write(StatusCode::OK, read(&app, &session, ticket, extent, (shown, fixed)).await?).await
 }
 
-/// The page, with what went wrong when somebody just tried to answer.
+/// The page, with what went wrong when somebody just tried to answer, and what they typed.
 pub(super) async fn page(
     app: &App,
     session: &Session,
     id: Token,
     extent: Extent,
-    problem: Problem,
+    (problem, typed): (Problem, Typed),
 ) -> Result<Response, Trouble> {
     let ticket = seen(app, session, id).await?;
     let shown = rendered(app, &ticket, session, extent).await?;
     let page = read(app, session, ticket, extent, shown).await?;
-    write(problem.status, RequestPage { problem: Some(problem.detail), ..page }).await
+    write(problem.status, RequestPage { problem: Some(problem.detail), typed, ..page }).await
 }
 
 /// A page around what is shown of the request.
@@ -158,9 +164,12 @@ async fn read(
     Ok(RequestPage {
         viewer: Viewer::of(session, ""),
         problem: None,
+        typed: Typed::default(),
         who: Named::of(&cedar.principal),
         action: Named::of(&cedar.action),
         resource: Named::of(&cedar.resource),
+        short_path: words::cut(&ticket.question.request.path, LONGEST_PATH),
+        because: Because::of(&ticket.question),
         have: need.saturating_sub(lacking(&ticket, &answers)),
         need,
         deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),
@@ -235,12 +244,6 @@ impl RequestPage {
         format!("{} asks for {} on {}", plain(&self.who), plain(&self.action), plain(&self.resource))
     }
 
-    /// The path, or the beginning of a long one: all of it stands below.
-    fn short_path(&self) -> &str {
-        let path = &self.question().request.path;
-        path.get(..path.floor_char_boundary(LONGEST_PATH)).unwrap_or_default()
-    }
-
     fn state(&self) -> &'static str {
         words::state(self.ticket.state)
     }
@@ -259,6 +262,38 @@ impl RequestPage {
 
     fn has_answered(&self) -> bool {
         matches!(self.choice, Choice::Answered(_))
+    }
+
+    /// How it stands, for those who hear the page: said again when it changes.
+    fn news(&self) -> String {
+        let (state, have, need) = (self.state(), self.have, self.need);
+        let glass = if self.glass.is_some() { ", the glass was broken" } else { "" };
+        let flags = self.answers.iter().filter(|said| said.kind == Kind::Flag).count();
+        let flagged = if flags > 0 { format!(", flagged by {flags}") } else { String::new() };
+        format!("{state}, {have} of {need} approvals{flagged}{glass}")
+    }
+
+    /// How many uses stand in the form: all that there are, if nobody has typed fewer.
+    fn uses_typed(&self) -> i64 {
+        self.typed.uses.unwrap_or(self.question().terms.uses.into())
+    }
+
+    /// Whether the forms of the decision hold what a fresh page would not.
+    fn keeps_typed(&self) -> bool {
+        let Typed { preset, words, .. } = &self.typed;
+        let fewer = self.uses_typed() != i64::from(self.question().terms.uses);
+        !self.typed.is_in("review") && (fewer || !preset.is_empty() || !words.is_empty())
+    }
+
+    /// What was typed into a form that is not on the page any more.
+    fn unsent(&self) -> Option<&str> {
+        let there = match self.typed.form {
+            "revoke" => self.may_stop && self.is("approved"),
+            "review" => self.glass.as_ref().is_some_and(|glass| glass.yours),
+            "break_glass" => self.glass_by.is_some(),
+            _ => self.may_stop && self.is("pending") && !self.has_answered(),
+        };
+        Some(self.typed.words.as_str()).filter(|words| !there && !words.trim().is_empty())
     }
 
     fn now(&self) -> UnixMillis {

@@ -4,9 +4,11 @@ use countersign_protocol::{Hash, Token};
 use countersign_view::is_plain_host;
 use countersign_view::words::{Named, severity};
 
+use super::because::Because;
 use super::words::{self, Deadline};
 use crate::store::answers::{counting, lacking, needed};
 use crate::store::lists::{Listed, Place};
+use crate::store::tickets::LONGEST_PATH;
 
 /// Some rows of a list, and where it goes on.
 #[derive(Default)]
@@ -39,6 +41,7 @@ pub(super) struct Row {
     pub(super) who: Named,
     pub(super) action: Named,
     pub(super) resource: Named,
+    pub(super) because: Because,
     pub(super) method: String,
     pub(super) target: String,
     /// Whether the host is written in the letters that it has.
@@ -68,8 +71,10 @@ impl Row {
             who: Named::of(&question.cedar.principal),
             action: Named::of(&question.cedar.action),
             resource: Named::of(&question.cedar.resource),
+            because: Because::of(question),
             method: request.method.clone(),
-            target: format!("{}{}", request.authority, request.path),
+            // Of a path that is longer there is no more than that here, so one that is as long may have been cut.
+            target: format!("{}{}", request.authority, words::cut(&request.path, LONGEST_PATH - 1)),
             plain_host: is_plain_host(&request.authority),
             severity: severity(question.terms.severity),
             deadline: ticket.lapses_at.map(|at| Deadline::new(at, ticket.now)),

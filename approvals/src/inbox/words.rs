@@ -31,6 +31,14 @@ pub(crate) fn utc(at: UnixMillis) -> String {
     at.map_or_else(|| "an unknown time".into(), |at| at.strftime("%-d %b %Y, %H:%M:%S UTC").to_string())
 }
 
+/// The beginning of a text, with a mark where there is more of it.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// What is known of a use, said to people.
 pub(super) fn outcome(used: &Use) -> String {
     match (used.outcome, used.status) {
@@ -138,6 +146,11 @@ pub(crate) fn event(event: &str, more: Option<&str>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_cut_says_so() {
+        assert_eq!([cut("/gäste", 6), cut("/gäste", 3), cut("", 0)], ["/gäste", "/gä…", ""]);
+    }
 
     #[test]
     fn moments_are_in_utc() {

@@ -125,7 +125,7 @@ impl Ticket {
 }
 
 /// The most of a path that lists show, characters.
-const LONGEST_PATH: usize = 500;
+pub(crate) const LONGEST_PATH: usize = 500;
 
 /// A question without what is long and lists do not show.
 pub(crate) fn outline(question: &Question) -> Result<String, serde_json::Error> {

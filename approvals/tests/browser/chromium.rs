@@ -137,6 +137,16 @@ impl Browser {
         self.find(css).await.send_keys(text).await.unwrap();
     }
 
+    /// What stands in a field.
+    pub(crate) async fn value(&self, css: &str) -> String {
+        self.find(css).await.prop("value").await.unwrap().unwrap_or_default()
+    }
+
+    /// The path that it is at.
+    pub(crate) async fn path(&self) -> String {
+        self.client.current_url().await.unwrap().path().to_owned()
+    }
+
     /// What a page says.
     pub(crate) async fn text(&self) -> String {
         let body = self.client.find(Locator::Css("body")).await;

@@ -7,12 +7,12 @@ use crate::harness::{code, question};
 use crate::site::Site;
 
 /// Types keys at whatever has the focus.
-async fn press(browser: &Browser, keys: &str) {
+pub(crate) async fn press(browser: &Browser, keys: &str) {
     browser.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
 }
 
-const ENTER: &str = "\u{e007}";
-const TAB: &str = "\u{e004}";
+pub(crate) const ENTER: &str = "\u{e007}";
+pub(crate) const TAB: &str = "\u{e004}";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium-driver"]
@@ -21,7 +21,13 @@ async fn keys_alone_find_open_and_answer_a_request() {
     let first = site.service.open(question()).await;
     let second = site.service.open(question()).await;
     browser.log_in(&site, "ada", &code(0)).await;
-    press(&browser, "jk").await;
+    // The first key goes to the first row; one goes on from there, back, and not over an end.
+    for (key, row) in [("j", &first), ("j", &second), ("j", &second), ("k", &first), ("k", &first)] {
+        press(&browser, key).await;
+        let at = browser.run("return document.activeElement.getAttribute('href');", vec![]).await;
+        assert_eq!(at, json!(format!("/inbox/{row}")), "{key}");
+    }
+    press(&browser, "jjk").await;
     press(&browser, ENTER).await;
     browser.arrive(&format!("/inbox/{first}")).await;
     // A letter brings one to the button, and a second key decides.
@@ -102,6 +108,28 @@ async fn what_others_do_is_seen_and_takes_nothing_out_of_ones_hands() {
             vec![],
         )
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver"]
+async fn what_changes_is_said_by_an_element_that_stays() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    let mut asked = question();
+    asked["gates"][0]["quorum"] = json!(2);
+    let ticket = site.service.open(asked).await;
+    browser.log_in(&site, "ada", &code(0)).await;
+    for page in ["/inbox".to_owned(), format!("/inbox/{ticket}")] {
+        browser.goto(&site.at(&page)).await;
+        assert!(!browser.has("[data-live] [role=status]").await, "a screen reader may miss what is replaced");
+    }
+    browser.run("window.said = document.querySelector('[role=status]');", vec![]).await;
+    let says =
+        "while (!said.isConnected || said.innerText !== given[0]) await new Promise(requestAnimationFrame);";
+    browser.run(says, vec![json!("waiting for approval, 0 of 2 approvals")]).await;
+    site.service.answer(&site.service.log_in("bob").await, &ticket, "flag").await;
+    browser.run(says, vec![json!("waiting for approval, 0 of 3 approvals, flagged by 1")]).await;
+    site.service.answer(&site.service.log_in("cid").await, &ticket, "reject").await;
+    browser.run(says, vec![json!("rejected, 0 of 3 approvals, flagged by 1")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -287,3 +287,22 @@ async fn nothing_from_outside_is_markup_or_hides() {
     let page = browse(&service, &ada, &format!("/inbox/{ticket}"), None).await;
     assert!(page.text.contains("redacted at the gateway, 42 bytes") && page.text.contains("not bound"));
 }
+
+#[tokio::test]
+async fn a_long_path_is_cut_with_a_mark() {
+    let service = Service::start().await;
+    let ada = service.log_in("ada").await;
+    for (length, above, in_rows) in
+        [(300, false, false), (301, true, false), (499, true, false), (500, true, true), (501, true, true)]
+    {
+        let mut asked = question();
+        asked["request"]["path"] = json!(format!("/{}", "x".repeat(length - 1)));
+        let ticket = service.open(asked).await;
+        let page = browse(&service, &ada, &format!("/inbox/{ticket}"), None).await.text;
+        let (_, headline) = page.split_once("data-live=\"headline\"").unwrap();
+        let (headline, _) = headline.split_once("</header>").unwrap();
+        assert_eq!(headline.contains("xx…"), above, "{length}");
+        let rows = browse(&service, &ada, "/inbox", None).await.text;
+        assert_eq!(rows.contains("xx…"), in_rows, "{length}");
+    }
+}
