@@ -76,6 +76,8 @@ impl Browser {
         let capabilities = json!({
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
+            // A page of many megabytes takes a busy machine longer than the half minute that is usual.
+            "timeouts": { "script": 120_000 },
         });
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities.as_object().unwrap().clone());
