@@ -211,7 +211,8 @@ mod tests {
             let Node::Array(items) = node else { panic!("{node:?} is no array") };
             node = items.into_iter().next().unwrap();
         }
-        assert_eq!(node, leaf(&deep[DEEPEST..100 + 100 - DEEPEST]));
+        let deeper = 100 - DEEPEST;
+        assert_eq!(node, leaf(&format!("{}{}", "[".repeat(deeper), "]".repeat(deeper))));
     }
 
     #[test]

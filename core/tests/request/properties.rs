@@ -122,7 +122,7 @@ fn go(facts: &RequestFacts, relaxed: &Relaxed, routes: &Routes, identities: &Ide
     let target = routes.find(&reading, facts.body.as_deref()).ok()?;
     let mapped = target.map(&reading, facts.body.as_deref()).ok()?;
     let body = facts.body.as_deref().unwrap_or_default();
-    let shown = shown(facts, &reading, body, target.volatile(), target.redacted());
+    let shown = shown(facts, &reading, body, &[], target.volatile(), target.redacted());
     assert_eq!(shown.body_sha256, Hash::of(body));
     Some(digest(&DigestInput {
         audience: "gateway",
