@@ -54,6 +54,9 @@ fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     })
 }
 
+/// The longest leaf of a tree that stands on the line of its name, bytes.
+const LONG: usize = 1000;
+
 /// JSON as lists within lists.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tree<'a>(pub(super) &'a Node);
@@ -61,6 +64,10 @@ pub(super) struct Tree<'a>(pub(super) &'a Node);
 impl Tree<'_> {
     fn row(self, f: &mut fmt::Formatter<'_>, name: &dyn fmt::Display) -> fmt::Result {
         let (count, what) = match self.0 {
+            // Browsers do not break a line of megabytes within a line.
+            Node::Leaf(raw) if raw.len() > LONG => {
+                return write!(f, "<li>{name} <pre tabindex=\"0\">{}</pre></li>", Visible::line(raw));
+            }
             Node::Leaf(raw) => return write!(f, "<li>{name} <code>{}</code></li>", Visible::line(raw)),
             Node::Object(members) => (members.len(), if members.len() == 1 { "member" } else { "members" }),
             Node::Array(items) => (items.len(), if items.len() == 1 { "item" } else { "items" }),
