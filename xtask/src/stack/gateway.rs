@@ -155,7 +155,7 @@ impl Gateway {
     /// The access log so far: one object for each finished request.
     #[must_use]
     pub fn access_log(&self) -> Vec<Value> {
-        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.process.printed().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Ends it and waits until it is gone.

@@ -21,20 +21,23 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    /// What it prints, where that is kept.
+    printed: Option<PathBuf>,
     /// Kept open: a server that cannot print any more may end.
     stdout: Option<BufReader<ChildStdout>>,
 }
 
 impl Process {
-    /// Starts a server whose output goes to a log in `folder`.
+    /// Starts a server whose output goes to files in `folder`: two of them, or what it prints and what it logs would
+    /// tear each other's lines.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start(name: &str, command: Command, folder: &Path) -> Result<Self> {
-        let log = folder.join(format!("{name}.log"));
-        let file = File::create(&log)?;
-        let stdout = file.try_clone()?;
-        Self::spawn(name, command, log, file, stdout.into())
+        let [log, printed] = ["log", "out"].map(|kind| folder.join(format!("{name}.{kind}")));
+        let (file, stdout) = (File::create(&log)?, File::create(&printed)?);
+        let process = Self::spawn(name, command, log, file, stdout.into())?;
+        Ok(Self { printed: Some(printed), ..process })
     }
 
     /// Starts a server that prints one line of JSON when it is ready, and waits for it. A log that is there
@@ -63,7 +66,7 @@ impl Process {
         command.kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(stdout).stderr(file);
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
-        Ok(Self { name: name.into(), child, log, stdout: None })
+        Ok(Self { name: name.into(), child, log, printed: None, stdout: None })
     }
 
     /// The system's number for it, while it runs.
@@ -97,11 +100,16 @@ impl Process {
         self.child.kill().await.with_context(|| format!("cannot stop {}", self.name))
     }
 
-    /// What it logged so far.
+    /// What it printed so far, where that is kept.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        self.printed.as_deref().map(text).unwrap_or_default()
+    }
+
+    /// What it printed, and then what it logged so far.
     #[must_use]
     pub fn log(&self) -> String {
-        let bytes = std::fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.printed() + &text(&self.log)
     }
 
     /// The end of its log, for an error message.
@@ -112,4 +120,8 @@ impl Process {
         let last = lines.iter().skip(lines.len().saturating_sub(SHOWN)).copied().collect::<Vec<_>>();
         format!("--- end of the log of {}\n{}\n---", self.name, last.join("\n"))
     }
+}
+
+fn text(file: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default()).into_owned()
 }
