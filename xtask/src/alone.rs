@@ -8,6 +8,7 @@ use countersign_view::View;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
+use crate::stack::PATIENCE;
 use crate::stack::login::Login;
 use crate::stack::process::Process;
 use crate::workspace::output;
@@ -67,7 +68,7 @@ impl Alone {
         // Two of one group can approve what needs two.
         said(&["user", "add", "ada", "--group", "sre"])?;
         let serve = [&["--listen", "127.0.0.1:0"], &UNLIMITED[..], options].concat();
-        let (process, ready) = Process::ready("approvals", command(&serve).into(), folder).await?;
+        let (process, ready) = Process::ready("approvals", command(&serve).into(), folder, PATIENCE).await?;
         let (url, http) = (format!("http://{}", text(&ready, "listening")?), Client::new());
         let mut alone = Self { url, gateway, token: String::new(), root, http, process };
         let session = alone.session(0).await?;

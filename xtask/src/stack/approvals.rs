@@ -5,6 +5,7 @@ mod launcher;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use countersign_protocol::evidence::Record;
@@ -16,7 +17,7 @@ use tokio::sync::Mutex;
 use super::login::Login;
 use super::process::Process;
 use super::ticket::{Ticket, text};
-use super::until;
+use super::{PATIENCE, until};
 use crate::example::{Factor, Person};
 use launcher::Launcher;
 
@@ -71,7 +72,7 @@ impl Approvals {
         }
         let token = launcher.add_gateway("envoy").await?;
         let listen = format!("127.0.0.1:{}", launcher.options.port);
-        let (process, said) = launcher.serve(&listen, &launcher.options.arguments).await?;
+        let (process, said) = launcher.serve(&listen, &launcher.options.arguments, PATIENCE).await?;
         let (process, said, http) = (Mutex::new(process), serde_json::from_value(said)?, Client::new());
         Ok(Self { process, launcher, said, token, logins, sessions: Mutex::default(), http })
     }
@@ -102,7 +103,15 @@ impl Approvals {
     /// # Errors
     /// When it does not become ready.
     pub async fn restart(&self) -> Result<()> {
-        self.restart_with(&self.launcher.options.arguments).await
+        self.restart_within(PATIENCE).await
+    }
+
+    /// The same, but what is not ready after `patience` is ended as SIGKILL does.
+    ///
+    /// # Errors
+    /// When it does not become ready in that time.
+    pub async fn restart_within(&self, patience: Duration) -> Result<()> {
+        self.start_again(&self.launcher.options.arguments, patience).await
     }
 
     /// The same, with other options on its command line.
@@ -110,8 +119,12 @@ impl Approvals {
     /// # Errors
     /// When it does not become ready.
     pub async fn restart_with(&self, arguments: &[String]) -> Result<()> {
+        self.start_again(arguments, PATIENCE).await
+    }
+
+    async fn start_again(&self, arguments: &[String], patience: Duration) -> Result<()> {
         let mut process = self.process.lock().await;
-        (*process, _) = self.launcher.serve(&self.said.listening.to_string(), arguments).await?;
+        (*process, _) = self.launcher.serve(&self.said.listening.to_string(), arguments, patience).await?;
         Ok(())
     }
 

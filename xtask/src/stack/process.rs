@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -41,20 +42,27 @@ impl Process {
     }
 
     /// Starts a server that prints one line of JSON when it is ready, and waits for it. A log that is there
-    /// already goes on: it is the same server, started again.
+    /// already goes on: it is the same server, started again. One that is not ready after `patience` is ended, and gone
+    /// on return: another can take its address.
     ///
     /// # Errors
     /// When it cannot be started, ends, or does not become ready.
-    pub async fn ready(name: &str, command: Command, folder: &Path) -> Result<(Self, Value)> {
+    pub async fn ready(
+        name: &str,
+        command: Command,
+        folder: &Path,
+        patience: Duration,
+    ) -> Result<(Self, Value)> {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log)?;
         let mut process = Self::spawn(name, command, log, file, Stdio::piped())?;
         let stdout = process.child.stdout.take().context("no standard output")?;
         let mut stdout = BufReader::new(stdout);
         let mut line = String::new();
-        let read = timeout(PATIENCE, stdout.read_line(&mut line)).await;
+        let read = timeout(patience, stdout.read_line(&mut line)).await;
         process.stdout = Some(stdout);
         if !matches!(read, Ok(Ok(length)) if length > 0) {
+            process.kill().await?;
             bail!("{name} does not become ready\n{}", process.tail());
         }
         let said = serde_json::from_str(&line).with_context(|| format!("{name} said `{}`", line.trim()))?;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use tokio::process::Command;
 
+use super::PATIENCE;
 use super::process::Process;
 
 /// The upstream, running.
@@ -41,7 +42,7 @@ pub struct Arrived {
 
 impl Upstream {
     pub(super) async fn start(binary: &Path, folder: &Path) -> Result<Self> {
-        let (process, said) = Process::ready("upstream", Command::new(binary), folder).await?;
+        let (process, said) = Process::ready("upstream", Command::new(binary), folder, PATIENCE).await?;
         Ok(Self { process, said: serde_json::from_value(said)? })
     }
 

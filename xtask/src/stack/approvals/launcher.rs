@@ -1,6 +1,7 @@
 //! How the approval service is started, and what is done before it runs.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -58,10 +59,15 @@ impl Launcher {
         text(&self.prepare(&["gateway", "add", name, "--audience", AUDIENCE]).await?, "token")
     }
 
-    pub(super) async fn serve(&self, listen: &str, arguments: &[String]) -> Result<(Process, Value)> {
+    pub(super) async fn serve(
+        &self,
+        listen: &str,
+        arguments: &[String],
+        patience: Duration,
+    ) -> Result<(Process, Value)> {
         let mut command = self.command();
         command.args(["--listen", listen]).args(UNLIMITED).args(arguments);
-        Process::ready("approvals", command, &self.folder).await
+        Process::ready("approvals", command, &self.folder, patience).await
     }
 
     /// Runs one of the service's subcommands, which print one line of JSON.
