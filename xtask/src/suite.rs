@@ -38,8 +38,8 @@ const STEPS: [Step; 15] = [
     ("the filter", |workspace| plugin::build(workspace).map(drop)),
     ("the filter in the harness", start),
     ("mutants", mutants::run),
-    ("gateway tests", |workspace| cargo(workspace, &["test", "--workspace", "--test", "gateway"])),
     ("demo --check", |workspace| demo::run(workspace, true)),
+    ("gateway tests", |workspace| cargo(workspace, &["test", "--workspace", "--test", "gateway"])),
 ];
 
 /// Runs every step, also after one that failed, and says at the end which did.
