@@ -44,6 +44,13 @@ use speed::{Field, Plan, Speed};
 /// The page that the figures go into.
 const PAGE: &str = "docs/performance.md";
 
+/// What is built as it is released, by kind: it is measured, or measures.
+const MEASURED: [(&str, &[&str]); 3] = [
+    ("--bin", &["countersign", "countersign-approvals", "deploy-agent"]),
+    ("--test", &["browser", "it"]),
+    ("--bench", &["routes", "extractors"]),
+];
+
 /// How the benchmark is run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::Args)]
 pub struct Options {
@@ -127,7 +134,7 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
 
 /// Measures the approval service by itself, and prints what the page would say of it.
 fn service(workspace: &Workspace, scale: Scale) -> Result<()> {
-    run_command(workspace.cargo().args(["build", "--release", "--package", "countersign-approvals"]))?;
+    build_released(workspace)?;
     let services = Runtime::new()?.block_on(approvals::measure(workspace, scale.held))?;
     println!("{}", approvals::render(&services));
     println!("{}", inbox::render(&inbox::measure(workspace)?));
@@ -190,18 +197,17 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
         plugin::TARGET,
     ]);
     run_command(&mut cargo)?;
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "--release", "--package", "countersign-approvals", "--package", "countersign-cli"]);
-    cargo.args(["--package", "deploy-agent"]);
-    run_command(&mut cargo)?;
-    let mut cargo = workspace.cargo();
-    cargo.args(["bench", "--no-run", "--package", "countersign-core", "--bench", "routes"]);
-    run_command(&mut cargo)?;
-    let mut cargo = workspace.cargo();
-    cargo.args(["bench", "--no-run", "--package", "countersign-host-test", "--bench", "extractors"]);
-    run_command(&mut cargo)?;
-    inbox::build(workspace)?;
+    build_released(workspace)?;
     Ok(workspace.target(plugin::TARGET).join("plugin/floor.wasm"))
+}
+
+/// Builds servers and measuring programs as they are released, in one go: parts of them mean other features, with which
+/// everything they depend on would be compiled again.
+fn build_released(workspace: &Workspace) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--release", "--workspace"]);
+    let words = MEASURED.iter().flat_map(|(kind, names)| names.iter().flat_map(move |name| [kind, name]));
+    run_command(cargo.args(words))
 }
 
 fn report(workspace: &Workspace, options: Options, figures: &Figures) -> Result<()> {

@@ -76,13 +76,11 @@ impl Stack {
         Self::of(workspace, "debug").await
     }
 
-    /// The same, with servers that are built as they are released.
+    /// The same, with servers that were built as they are released.
     ///
     /// # Errors
-    /// When something does not build or does not become ready.
+    /// When the filter does not build or something does not become ready.
     pub async fn released(workspace: &Workspace) -> Result<Self> {
-        let servers = ["--package", "countersign-approvals", "--package", "deploy-agent"];
-        run(workspace.cargo().args(["build", "--quiet", "--release"]).args(servers))?;
         Self::of(workspace, "release").await
     }
 

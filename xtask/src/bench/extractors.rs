@@ -33,7 +33,7 @@ struct Line {
 /// When it does not build or run, or prints something else.
 pub(super) fn measure(workspace: &Workspace, filter: &Path) -> Result<Vec<Extractor>> {
     let mut cargo = workspace.cargo();
-    cargo.args(["bench", "--quiet", "--package", "countersign-host-test", "--bench", "extractors"]);
+    cargo.args(["bench", "--quiet", "--workspace", "--bench", "extractors"]);
     extractors(&output(cargo.env("COUNTERSIGN_WASM", filter))?)
 }
 

@@ -1,13 +1,12 @@
 //! What people wait for in a real browser, with very much open: the browser's own figures, taken by the tests.
 
 use std::fmt::Write as _;
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::workspace::{Workspace, output, run};
+use crate::workspace::{Workspace, output};
 
 /// Medians, milliseconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,20 +29,6 @@ pub(super) struct Inbox {
 const MEASURED: [(&str, &str); 2] =
     [("browser", "speed::figures"), ("it", "channels::speed::messages_per_second")];
 
-fn cargo(workspace: &Workspace, binary: &str) -> Command {
-    let mut cargo = workspace.cargo();
-    cargo.args(["test", "--release", "--package", "countersign-approvals", "--test", binary]);
-    cargo
-}
-
-/// Builds what measures, so that nothing compiles while something is measured.
-///
-/// # Errors
-/// When it does not build.
-pub(super) fn build(workspace: &Workspace) -> Result<()> {
-    MEASURED.iter().try_for_each(|(binary, _)| run(cargo(workspace, binary).arg("--no-run")))
-}
-
 /// Measures with the released service in headless Chromium, and at a receiver of messages.
 ///
 /// # Errors
@@ -51,7 +36,8 @@ pub(super) fn build(workspace: &Workspace) -> Result<()> {
 pub(super) fn measure(workspace: &Workspace) -> Result<Inbox> {
     let mut figures = Map::new();
     for (binary, name) in MEASURED {
-        let mut cargo = cargo(workspace, binary);
+        let mut cargo = workspace.cargo();
+        cargo.args(["test", "--release", "--workspace", "--test", binary]);
         let said = output(cargo.args(["--", "--ignored", "--exact", name, "--nocapture"]))?;
         let line = said.lines().find_map(|line| line.strip_prefix("figures "));
         let line = line.with_context(|| format!("`{name}` gave no figures"))?;

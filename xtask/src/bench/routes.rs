@@ -36,7 +36,7 @@ struct Line {
 /// When it does not build or run, or prints something else.
 pub(super) fn measure(workspace: &Workspace) -> Result<Vec<Lookup>> {
     let mut cargo = workspace.cargo();
-    cargo.args(["bench", "--quiet", "--package", "countersign-core", "--bench", "routes"]);
+    cargo.args(["bench", "--quiet", "--workspace", "--bench", "routes"]);
     lookups(&output(&mut cargo)?)
 }
 
