@@ -123,6 +123,22 @@ pub struct ExactRequest {
     pub trailers: Vec<ShownHeader>,
 }
 
+impl ExactRequest {
+    /// Whether the pieces are what they are said to be: of the body, in order and apart.
+    #[must_use]
+    pub fn has_loose_in_order(&self) -> bool {
+        let length = match &self.body {
+            Shown::Text(text) => text.len() as u64,
+            Shown::Base64(_) | Shown::Redacted { .. } => 0,
+        };
+        let ends = std::iter::once(0).chain(self.loose.iter().map(|piece| piece.end));
+        self.loose
+            .iter()
+            .zip(ends)
+            .all(|(piece, before)| before <= piece.start && piece.start <= piece.end && piece.end <= length)
+    }
+}
+
 /// A piece of a body, by its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -17,8 +17,9 @@ pub use tree::Node;
 use countersign_protocol::Hash;
 use countersign_protocol::request::Question;
 
-/// The version of the rendering. Its text begins with it, so that no other version has the same hash.
-pub const VERSION: u8 = 1;
+/// The version of the rendering, one more with each change of what any question's text is. Its text begins with it, so that
+/// no other version has the same hash, and what still waits for an answer is rendered anew.
+pub const VERSION: u8 = 2;
 
 /// All of a question, in the order in which people read it.
 #[derive(Debug, Clone, PartialEq, Eq)]

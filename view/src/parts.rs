@@ -184,18 +184,25 @@ fn body(request: &ExactRequest) -> Vec<Row> {
     rows
 }
 
-/// The pieces of a body that are not bound, each with a little of what stands before it, to tell which it is.
+/// The pieces of a body that are not bound, each with a little of what stands before it, to tell which it is. Pieces that
+/// are none of this body's bind nothing, and are not written out: they could be the same bytes, very often.
 fn loose(request: &ExactRequest) -> Option<Row> {
-    let Shown::Text(text) = &request.body else { return None };
-    let one = |piece: &Piece| {
-        let [start, end] = [piece.start, piece.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
-        let from = text.floor_char_boundary(start.saturating_sub(BEFORE));
-        let named = text.get(from..end).map(str::to_owned);
-        named.unwrap_or_else(|| format!("bytes {start} to {end}"))
+    let value = match &request.body {
+        _ if request.loose.is_empty() => return None,
+        Shown::Text(text) if request.has_loose_in_order() => {
+            let pieces = request.loose.iter().map(|piece| named(piece, text));
+            Value::Lines(pieces.collect::<Vec<_>>().join("\n"))
+        }
+        _ => Value::Line("any of the body".into()),
     };
-    let pieces: Vec<_> = request.loose.iter().map(one).collect();
-    let row = || row(Label::Ours("may differ"), Value::Lines(pieces.join("\n"))).noted(Note::NotBound);
-    (!pieces.is_empty()).then(row)
+    Some(row(Label::Ours("may differ"), value).noted(Note::NotBound))
+}
+
+fn named(piece: &Piece, text: &str) -> String {
+    let [start, end] = [piece.start, piece.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+    let from = text.floor_char_boundary(start.saturating_sub(BEFORE));
+    let named = text.get(from..end).map(str::to_owned);
+    named.unwrap_or_else(|| format!("bytes {start} to {end}"))
 }
 
 /// A call of a tool (Model Context Protocol, `tools/call`): which server, which tool, with what, and what else the

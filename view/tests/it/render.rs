@@ -165,6 +165,24 @@ fn what_a_yes_counts_for_and_what_of_a_body_it_does_not_bind_is_said() {
 }
 
 #[test]
+fn pieces_that_are_none_of_the_body_bind_nothing_and_are_no_burden() {
+    let piece = |start: usize, end: usize| json!({ "start": start, "end": end });
+    let text = json!({ "text": "a".repeat(100_000) });
+    for (body, loose) in [
+        (&text, vec![piece(0, 100_000); 100_000]),
+        (&text, vec![piece(5, 4)]),
+        (&text, vec![piece(10, 20), piece(19, 30)]),
+        (&text, vec![piece(0, 100_001)]),
+        (&text, vec![piece(0, usize::MAX)]),
+        (&json!({ "base64": "AAEC" }), vec![piece(0, 1)]),
+    ] {
+        let view = view(&json!({ "body": body, "loose": loose }), &Json::Null);
+        let row = view.part(Topic::Body).unwrap().rows.iter().find(|row| row.notes.contains(&Note::NotBound));
+        assert_eq!(row.unwrap().value, Value::Line("any of the body".into()), "{:?}", loose[0]);
+    }
+}
+
+#[test]
 fn a_long_tool_call_says_its_server_and_its_tool() {
     let call = |arguments: &str| {
         format!(
