@@ -196,7 +196,7 @@ impl Message {
 
 /// Whether a yes may be a click in a chat: all that is bound stands in the message, and no second factor is needed.
 pub(crate) fn fits_a_click(ticket: &Ticket) -> bool {
-    ticket.question.terms.severity != Severity::High && exact::short(ticket).is_some()
+    ticket.question.terms.severity != Severity::High && exact::short(ticket).is_ok()
 }
 
 /// The first of them, and how many more there are.

@@ -17,16 +17,35 @@ pub(crate) struct Exact {
     pub(crate) shown: Hash,
 }
 
+/// Why a request is not shown whole in a message, in words.
+pub(crate) type Elsewhere = &'static str;
+
+const LONG: Elsewhere = "The request is too long for a message: open it in the inbox.";
+const BYTES: Elsewhere = "Some of the request is no text: open it in the inbox.";
+const DOUBTFUL: Elsewhere =
+    "Something in the request may be other than it looks: open it in the inbox, which says what.";
+const OTHER: Elsewhere = "The inbox shows this request otherwise by now: open it there.";
+
 /// All of the question, when that is short, all of it is text, and nothing of it may be other than it seems.
-pub(crate) fn short(ticket: &Ticket) -> Option<Exact> {
+///
+/// # Errors
+/// Why not.
+pub(crate) fn short(ticket: &Ticket) -> Result<Exact, Elsewhere> {
     if ticket.raw.len() > LONGEST {
-        return None;
+        return Err(LONG);
     }
     let view = View::of(&ticket.question, ticket.raw.as_bytes());
-    if view.has_bytes() || view.is_doubtful() {
-        return None;
+    // First what should make people careful.
+    if view.is_doubtful() {
+        return Err(DOUBTFUL);
+    }
+    if view.has_bytes() {
+        return Err(BYTES);
     }
     let exact = Exact { text: view.to_string(), shown: view.hash() };
-    // A ticket from before this version of the rendering is not the text that this one shows.
-    (exact.text.chars().count() <= SHORT && exact.shown == ticket.shown).then_some(exact)
+    if exact.text.chars().count() > SHORT {
+        return Err(LONG);
+    }
+    // A ticket that another version of the rendering showed is not the text that this one shows.
+    if exact.shown == ticket.shown { Ok(exact) } else { Err(OTHER) }
 }

@@ -31,19 +31,17 @@ pub(super) fn message(message: &Message) -> Value {
     blocks.push(rich(facts.collect()));
     let exact = short(&message.ticket);
     blocks.push(match &exact {
-        Some(Exact { text: all, .. }) => {
+        Ok(Exact { text: all, .. }) => {
             rich(vec![json!({ "type": "rich_text_preformatted", "elements": [text(all)] })])
         }
-        None => {
-            rich(vec![section(vec![text("The request is too long for a message: open it in the inbox.")])])
-        }
+        Err(elsewhere) => rich(vec![section(vec![text(elsewhere)])]),
     });
     let (have, need) = message.have();
     let answers = message.said();
     let mut said: Vec<_> = answers.iter().take(MOST_ANSWERS).map(|said| section(vec![text(said)])).collect();
     said.push(section(vec![bold(&format!("{have} of {need} approvals"))]));
     blocks.push(rich(said));
-    blocks.push(actions(message, exact.as_ref()));
+    blocks.push(actions(message, exact.as_ref().ok()));
     json!({ "text": escape(&format!("{standing}: {who} asks for {action} on {resource}")), "blocks": blocks })
 }
 
