@@ -142,11 +142,17 @@ if (document.body.dataset.page) {
   count();
   setInterval(count, 1000);
 }
-if (document.querySelector("[data-live]")) {
+const AGAIN = 30_000;
+function listen() {
   const changes = new EventSource("/inbox/changes");
   changes.addEventListener("change", changed);
   // After a break anything may have happened.
   changes.addEventListener("open", changed);
-  // Refused: the session is over.
-  changes.addEventListener("error", () => changes.readyState === EventSource.CLOSED && changed());
+  changes.addEventListener("error", () => {
+    if (changes.readyState !== EventSource.CLOSED) return;
+    // Refused: the session is over, or too many pages of this person listen.
+    changed();
+    setTimeout(listen, AGAIN);
+  });
 }
+if (document.querySelector("[data-live]")) listen();
