@@ -51,6 +51,7 @@ pub(super) fn render(question: &Path, records: Option<&Path>) -> Result<(), Fail
     output::print_exact(&view.to_string())?;
     output::say(format!("shown {shown}"));
     let Some(answers) = answers else { return Ok(()) };
+    output::say("of these records, which are taken as they are in the file:");
     answers.iter().for_each(output::say);
     if answers.is_empty() {
         return Err(Failure::Other("no answer in these records was to this".to_owned()));
@@ -58,7 +59,8 @@ pub(super) fn render(question: &Path, records: Option<&Path>) -> Result<(), Fail
     Ok(())
 }
 
-/// A sentence for each answer that was to what was shown.
+/// A sentence for each answer that was to what was shown. A selection of records is no chain: whether somebody changed
+/// the file cannot be told from it.
 fn answers(records: &Path, shown: Hash) -> Result<Vec<String>, Failure> {
     let (text, mut answers) = (read(records)?, Vec::new());
     for (number, line) in text.lines().enumerate() {

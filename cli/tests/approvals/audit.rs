@@ -66,6 +66,7 @@ fn an_auditor_renders_again_what_each_of_them_saw() {
     let at = "exactly this, 2023-11-14 22:13:21 UTC";
     let expected = format!(
         "shown {shown}\n\
+         of these records, which are taken as they are in the file:\n\
          cleo at local flagged {at} (record {}): odd⟨U+000A⟩hour⟨U+202E⟩\n\
          ben at local approved {at} (record {}): fine\n\
          gail at local opened alone {at} (record {}): it burns\n",
