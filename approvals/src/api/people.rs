@@ -44,7 +44,7 @@ pub(crate) struct Wanted {
     state: Option<String>,
     /// Only those of this severity.
     severity: Option<Severity>,
-    /// Only those with all of these words in who, what, to what, method or address; four at most count.
+    /// Only those with all of these words in who, for whom, what, to what, method or address; four at most count.
     words: Option<String>,
     /// Only those that come behind this place: `next` of the page before.
     #[param(value_type = Option<String>, pattern = "^[0-9]{1,18}-[0-9a-f]{32}$")]

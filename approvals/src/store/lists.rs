@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::Kept;
 use super::readers::may_see;
-use super::tickets::{Ticket, state_name};
+use super::tickets::{MOST_ALSO, Ticket, state_name};
 use super::{Store, StoreError, values};
 use crate::people::{Member, Role};
 
@@ -112,15 +112,19 @@ impl Filter {
 const WORDS: usize = 4;
 /// The most of what is looked for that counts, characters.
 const LONGEST_WORDS: usize = 200;
-/// The most of a request's words that are kept, characters.
+/// The most that is kept of each thing that people look for, characters.
 const SEARCHED: usize = 1000;
 
 /// What people look for of a question, in lower case.
 pub(super) fn searched(question: &Question) -> String {
     let CedarRequest { principal, action, resource, .. } = &question.cedar;
     let ExactRequest { method, authority, path, .. } = &question.request;
-    let words = format!("{principal} {action} {resource} {method} {authority}{path}");
-    words.to_lowercase().chars().take(SEARCHED).collect()
+    let also = question.also.iter().take(MOST_ALSO);
+    let also: Vec<_> = also.map(|one| format!("{} {}", one.action, one.resource)).collect();
+    let involved: Vec<_> = question.involved.iter().map(|one| one.entity.as_str()).collect();
+    let (url, also, involved) = (format!("{authority}{path}"), also.join(" "), involved.join(" "));
+    let all = [principal, action, resource, method, &url, &also, &involved];
+    all.map(|text| text.chars().take(SEARCHED).collect::<String>()).join(" ").to_lowercase()
 }
 
 /// A request in a list.

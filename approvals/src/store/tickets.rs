@@ -124,19 +124,23 @@ impl Ticket {
     }
 }
 
+/// The most of what else a request does that lists count.
+pub(crate) const MOST_ALSO: usize = 100;
+
 /// The most of a path that lists show, characters.
 pub(crate) const LONGEST_PATH: usize = 500;
 
 /// A question without what is long and lists do not show.
 pub(crate) fn outline(question: &Question) -> Result<String, serde_json::Error> {
-    let CedarRequest { principal, action, resource, .. } = question.cedar.clone();
+    let without_context =
+        |cedar: &CedarRequest| CedarRequest { context: serde_json::Value::Null, ..cedar.clone() };
     let ExactRequest { method, scheme, authority, path, body_sha256, .. } = question.request.clone();
     let path = path.chars().take(LONGEST_PATH).collect();
     let (headers, trailers, loose) = (Vec::new(), Vec::new(), Vec::new());
     let body = Shown::Text(String::new());
     serde_json::to_string(&Question {
-        cedar: CedarRequest { principal, action, resource, context: serde_json::Value::Null },
-        also: Vec::new(),
+        cedar: without_context(&question.cedar),
+        also: question.also.iter().take(MOST_ALSO).map(without_context).collect(),
         audience: question.audience.clone(),
         route: question.route.clone(),
         involved: question.involved.clone(),

@@ -126,7 +126,10 @@ fn about(severity: &str, host: &str) -> Value {
 #[tokio::test]
 async fn lists_are_narrowed_by_severity_and_words() {
     let service = Service::limited(MANY).await;
-    let low = service.open(about("low", "a_b.example")).await;
+    let mut more = about("low", "a_b.example");
+    more["also"] = json!([{ "principal": "P::\"p\"", "action": "Api::Action::\"deleteAll\"", "resource": "Shop::\"main\"",
+        "context": {} }]);
+    let low = service.open(more).await;
     let medium = service.open(about("medium", "aXb.example")).await;
     let high = service.open(about("high", "100%.Example")).await;
     let ada = service.log_in("ada").await;
@@ -134,6 +137,7 @@ async fn lists_are_narrowed_by_severity_and_words() {
         ("", vec![&low, &medium, &high]),
         ("&severity=high", vec![&high]),
         ("&words=a_b", vec![&low]),
+        ("&words=deleteall+shop", vec![&low]),
         ("&words=AXB", vec![&medium]),
         ("&words=100%25.example", vec![&high]),
         ("&words=deployer+production+axb", vec![&medium]),
@@ -148,6 +152,11 @@ async fn lists_are_narrowed_by_severity_and_words() {
             expected.sort();
             assert_eq!(found, expected, "{state}{query}");
         }
+    }
+    let also = "and for <b>deleteAll</b> on <b>main</b>";
+    for page in ["/inbox", &format!("/inbox/{low}")] {
+        let text = browse(&service, &ada, page, None).await.text;
+        assert_eq!(text.matches(also).count(), 1, "{page}: {text}");
     }
 }
 
