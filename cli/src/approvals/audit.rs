@@ -6,6 +6,7 @@ use std::path::Path;
 use countersign_protocol::Hash;
 use countersign_protocol::evidence::Record;
 use countersign_protocol::person::Person;
+use countersign_view::VERSION;
 use serde::Deserialize;
 
 use super::client::Client;
@@ -20,17 +21,20 @@ struct Said {
     person: Person,
     /// The hash of the rendering that the answer was to.
     shown: Hash,
+    /// Its version, where the record is of a service that says it.
+    rendering: Option<u8>,
     /// Why.
     detail: Option<String>,
 }
 
-/// What people do when they answer, by the kind of record that the service makes of it.
+/// What people do when they answer, by the kind of record that the service makes of it. A yes is to all that is shown; a no
+/// may be to a line of it in a list or a chat.
 fn did(kind: &str) -> Option<&'static str> {
     Some(match kind {
-        "ticket_approve" => "approved",
-        "ticket_broke_glass" => "opened alone",
-        "ticket_reject" => "rejected",
-        "ticket_flag" => "flagged",
+        "ticket_approve" => "approved exactly this",
+        "ticket_broke_glass" => "opened exactly this alone",
+        "ticket_reject" => "rejected this",
+        "ticket_flag" => "flagged this",
         _ => return None,
     })
 }
@@ -50,19 +54,26 @@ pub(super) fn render(question: &Path, records: Option<&Path>) -> Result<(), Fail
     let answers = records.map(|records| answers(records, shown)).transpose()?;
     output::print_exact(&view.to_string())?;
     output::say(format!("shown {shown}"));
-    let Some(answers) = answers else { return Ok(()) };
+    let Some(Answers { to_this, to_another }) = answers else { return Ok(()) };
     output::say("of these records, which are taken as they are in the file:");
-    answers.iter().for_each(output::say);
-    if answers.is_empty() {
+    to_this.iter().chain(&to_another).for_each(output::say);
+    if to_this.is_empty() {
         return Err(Failure::Other("no answer in these records was to this".to_owned()));
     }
     Ok(())
 }
 
-/// A sentence for each answer that was to what was shown. A selection of records is no chain: whether somebody changed
-/// the file cannot be told from it.
-fn answers(records: &Path, shown: Hash) -> Result<Vec<String>, Failure> {
-    let (text, mut answers) = (read(records)?, Vec::new());
+/// What records say of what was shown, a sentence each.
+#[derive(Default)]
+struct Answers {
+    to_this: Vec<String>,
+    /// To what another version of the rendering makes, which may be the same question.
+    to_another: Vec<String>,
+}
+
+/// The answers among records. A selection of records is no chain: whether somebody changed the file cannot be told from it.
+fn answers(records: &Path, shown: Hash) -> Result<Answers, Failure> {
+    let (text, mut answers) = (read(records)?, Answers::default());
     for (number, line) in text.lines().enumerate() {
         let wrong = |error: &dyn std::fmt::Display| {
             Failure::Unreadable(format!("`{}`, line {}: {error}", records.display(), number + 1))
@@ -71,7 +82,12 @@ fn answers(records: &Path, shown: Hash) -> Result<Vec<String>, Failure> {
         let Some(did) = did(&record.envelope.kind) else { continue };
         let said: Said = serde_json::from_str(line).map_err(|error| wrong(&error))?;
         if said.shown == shown {
-            answers.push(sentence(&record, did, &said));
+            answers.to_this.push(sentence(&record, did, &said));
+        } else if let Some(other) = said.rendering.filter(|version| *version != VERSION) {
+            let who = one_line(&said.person.subject);
+            answers.to_another.push(format!(
+                "{who} answered version {other} of the rendering, which another release makes; this is version {VERSION}"
+            ));
         }
     }
     Ok(answers)
@@ -81,7 +97,7 @@ fn sentence(record: &Record, did: &str, said: &Said) -> String {
     let Said { person: Person { issuer, subject }, detail, .. } = said;
     let why = detail.as_ref().map(|detail| format!(": {}", one_line(detail))).unwrap_or_default();
     let (at, hash) = (when(record.envelope.ts), record.hash);
-    format!("{} at {} {did} exactly this, {at} (record {hash}){why}", one_line(subject), one_line(issuer))
+    format!("{} at {} {did}, {at} (record {hash}){why}", one_line(subject), one_line(issuer))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -27,7 +27,9 @@ fn records(answers: &[(&str, &str, &str, Hash)]) -> String {
         vec![chain.append(1_700_000_000_000, "ticket_asked", &ticket.clone().with("detail", "edge"))];
     for (kind, who, why, shown) in answers {
         let person = Person { issuer: "local".into(), subject: (*who).into() };
+        let rendering = if *shown == Hash::of(b"other") { 1 } else { countersign_view::VERSION };
         let members = ticket.clone().with("person", person).with("detail", why).with("shown", shown);
+        let members = members.with("rendering", rendering);
         lines.push(chain.append(1_700_000_001_000, kind, &members));
     }
     lines.push(chain.append(1_700_000_002_000, "ticket_approved", &ticket));
@@ -63,13 +65,14 @@ fn an_auditor_renders_again_what_each_of_them_saw() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(Hash::of(&output.stdout), shown);
     let hash = |line: usize| Hash::of(evidence.lines().nth(line).unwrap().as_bytes());
-    let at = "exactly this, 2023-11-14 22:13:21 UTC";
+    let at = "2023-11-14 22:13:21 UTC";
     let expected = format!(
         "shown {shown}\n\
          of these records, which are taken as they are in the file:\n\
-         cleo at local flagged {at} (record {}): odd⟨U+000A⟩hour⟨U+202E⟩\n\
-         ben at local approved {at} (record {}): fine\n\
-         gail at local opened alone {at} (record {}): it burns\n",
+         cleo at local flagged this, {at} (record {}): odd⟨U+000A⟩hour⟨U+202E⟩\n\
+         ben at local approved exactly this, {at} (record {}): fine\n\
+         gail at local opened exactly this alone, {at} (record {}): it burns\n\
+         dora answered version 1 of the rendering, which another release makes; this is version 2\n",
         hash(1),
         hash(2),
         hash(3)

@@ -166,6 +166,12 @@ impl Tx<'_> {
         self.record(id, entry.detail(Some(what.into()))).await
     }
 
+    /// The version of the rendering that answers to the ticket name: with another one nobody finds what they were to.
+    async fn rendering(&mut self, id: Token) -> Result<i64, StoreError> {
+        let query = sqlx::query_scalar("SELECT rendering FROM tickets WHERE id = $1");
+        Ok(query.bind(id.to_string()).fetch_one(&mut *self.inner).await?)
+    }
+
     async fn revoke(&mut self, id: Token, member: &Member, reason: &Reason) -> Result<(), Refused> {
         let ticket = find(&mut self.inner, id).await?.ok_or(Refused::Unknown)?;
         if !may_stop(&ticket, member) {
@@ -206,7 +212,8 @@ impl Tx<'_> {
         self.keep_answer(id, given, &answer).await?;
         let event = if alone { "broke_glass" } else { given.kind.name() };
         let entry = Entry::event(event).by(&answer.person).detail(reason.clone());
-        let members = given.members(&ticket, &answer, entry.members(id))?;
+        let members = entry.members(id).with("rendering", self.rendering(id).await?);
+        let members = given.members(&ticket, &answer, members)?;
         self.record_as(id, entry, members).await?;
         if alone {
             // Whatever becomes of the request: somebody has tried.
