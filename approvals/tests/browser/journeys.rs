@@ -211,6 +211,57 @@ async fn a_preset_is_reason_enough_without_a_script() {
     assert_eq!((&said["kind"], &said["reason"]), (&json!("reject"), &json!("It is for the wrong target")));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver"]
+async fn flags_glass_reviews_and_a_change_of_mind_need_no_script() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    browser.chromium("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    let (odd, glass) = (site.service.open(question()).await, site.service.open(glazed()).await);
+    let dan = site.service.proven("dan").await;
+    let shown = site.service.show(&glass).await["shown"].clone();
+    let body = json!({ "kind": "break_glass", "reason": "the site is down", "shown": shown });
+    assert_eq!(site.service.post(&format!("/v1/requests/{glass}/answers"), &dan, body).await.status, 200);
+    browser.log_in(&site, "ada", "").await;
+    browser.goto(&site.at(&format!("/inbox/{odd}"))).await;
+    browser.click("summary.flag").await;
+    browser.fill("details.say[open] textarea", "the branch is not merged").await;
+    browser.click("button.flag").await;
+    browser.reads("You have answered: flag.").await;
+    browser.goto(&site.at(&format!("/inbox/{glass}"))).await;
+    browser.fill("textarea[name=note]", "it was an outage").await;
+    browser.click("form[action$='/review'] button").await;
+    browser.reads("looked at it").await;
+    let other = site.service.open(question()).await;
+    browser.goto(&site.at(&format!("/inbox/{other}"))).await;
+    browser.click("button.approve").await;
+    browser.reads("approved, not used up yet").await;
+    browser.click("summary.reject").await;
+    browser.fill("details.say[open] textarea", "the window is over").await;
+    browser.click("details.say[open] button").await;
+    browser.reads("taken back").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium-driver"]
+async fn time_runs_out_on_an_open_page() {
+    let (site, browser) = tokio::join!(Site::open(), Browser::open());
+    browser.log_in(&site, "ada", "").await;
+    let mut asked = question();
+    asked["terms"]["expires_ms"] = json!(6_000);
+    let ticket = site.service.open(asked).await;
+    browser.goto(&site.at(&format!("/inbox/{ticket}"))).await;
+    browser.find("time.soon").await;
+    browser.find("button.approve").await;
+    let left = "return parseInt(document.querySelector('time[data-deadline]').textContent);";
+    let before = browser.run(left, vec![]).await.as_i64().unwrap();
+    let fewer = "while (parseInt(document.querySelector('time[data-deadline]')?.textContent) >= given[0])
+        await new Promise(requestAnimationFrame); return true;";
+    browser.run(fewer, vec![json!(before)]).await;
+    browser.reads("expired").await;
+    assert!(!browser.has("button.approve").await);
+    browser.is_clean().await;
+}
+
 /// Presses Tab until that has the focus.
 async fn tab_to(browser: &Browser, css: &str) {
     let there = "return document.activeElement.matches(given[0]);";
