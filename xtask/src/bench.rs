@@ -162,6 +162,8 @@ impl Bench<'_> {
         // A service that knows nothing of what came before.
         let stack = Arc::new(Stack::released(self.workspace).await?);
         let held = held::measure(&stack, processors, self.scale.held, self.files).await?;
+        // What follows has no gateway.
+        processors.come_back()?;
         let mut figures = Figures {
             command: format!("cargo xtask bench{}", if options.quick { " --quick" } else { "" }),
             machine: Machine::here(self.workspace, &self.processors, &self.tool.version())?,

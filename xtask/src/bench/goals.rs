@@ -33,6 +33,10 @@ const REPLAYED: [(&str, f64); 2] =
 /// Seconds until the first decision of a replay, when the filter was compiled before.
 const REPLAY_START: f64 = 0.15;
 
+/// Milliseconds until a page of the inbox is painted, and from a key to what it does: people notice no less than that.
+const PAINT: f64 = 1000.0;
+const KEY: f64 = 100.0;
+
 /// All goals that `figures` can be held against.
 pub(super) fn all(figures: &Figures) -> Vec<Goal> {
     let rate = |name: &str| figures.speed.iter().find(|speed| speed.name == name);
@@ -69,7 +73,7 @@ pub(super) fn all(figures: &Figures) -> Vec<Goal> {
         let (most, measured) = (format!("≤ {ROUTES}"), format!("{ratio:.2}"));
         goal("a lookup among 5,000 routes against one among 50", most, measured, ratio <= ROUTES)
     });
-    goals.into_iter().flatten().chain(grown).chain(replayed(figures)).collect()
+    goals.into_iter().flatten().chain(grown).chain(replayed(figures)).chain(inbox(figures)).collect()
 }
 
 fn replayed(figures: &Figures) -> impl Iterator<Item = Goal> {
@@ -91,6 +95,18 @@ fn replayed(figures: &Figures) -> impl Iterator<Item = Goal> {
         warm <= REPLAY_START,
     );
     rates.chain([start])
+}
+
+fn inbox(figures: &Figures) -> [Goal; 2] {
+    let inbox = &figures.inbox;
+    let at_most = |what, measured: f64, most: f64| {
+        goal(what, format!("≤ {most} ms"), format!("{measured:.0} ms"), measured <= most)
+    };
+    let paint = inbox.queue_paint.max(inbox.none_paint).max(inbox.request_paint);
+    [
+        at_most("first paint of the inbox, 10,000 requests open", paint, PAINT),
+        at_most("a key in the inbox to the next frame", inbox.queue_key.max(inbox.request_key), KEY),
+    ]
 }
 
 fn at_least(what: &'static str, ratio: f64, goal: f64) -> Goal {

@@ -89,10 +89,21 @@ impl Processors {
     /// # Errors
     /// When the system refuses.
     pub(super) fn step_aside(&self) -> Result<()> {
-        let id = std::process::id().to_string();
-        output(Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", &self.others, &id]))
-            .map(drop)
+        take(&self.others)
     }
+
+    /// Moves this program, and all that it starts from now on, to all processors.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn come_back(&self) -> Result<()> {
+        take(&self.all)
+    }
+}
+
+fn take(processors: &str) -> Result<()> {
+    let id = std::process::id().to_string();
+    output(Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", processors, &id])).map(drop)
 }
 
 /// Lets this program and all that it starts open as many files as the system permits.

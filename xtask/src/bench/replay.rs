@@ -56,7 +56,7 @@ pub(super) struct Replays {
 /// without bodies on one.
 pub(super) fn measure(workspace: &Workspace, requests: u64, processors: &Processors) -> Result<Replays> {
     let folder = tempfile::tempdir()?;
-    let bench = Bench { workspace, folder: folder.path(), processors };
+    let bench = Bench { workspace, folder: folder.path() };
     let all = processors.all.split(',').count();
     let one = bench.recording(Traffic::Headers, 1)?;
     // Nothing that was compiled before is found in an empty folder.
@@ -86,7 +86,6 @@ pub(super) fn measure(workspace: &Workspace, requests: u64, processors: &Process
 struct Bench<'a> {
     workspace: &'a Workspace,
     folder: &'a Path,
-    processors: &'a Processors,
 }
 
 impl Bench<'_> {
@@ -104,9 +103,7 @@ impl Bench<'_> {
     /// Requests a second, and the most bytes that were resident.
     fn run(&self, recording: &Path, requests: u64, jobs: usize, cache: Option<&Path>) -> Result<(f64, u64)> {
         let example = self.workspace.root().join("examples/deploy-agent");
-        // This program itself keeps to fewer.
-        let mut command = Command::new("taskset");
-        command.args(["--cpu-list", &self.processors.all]).arg(self.workspace.target("release/countersign"));
+        let mut command = Command::new(self.workspace.target("release/countersign"));
         command.arg("replay").arg(example.join("policies")).arg(recording);
         command.arg("--filter").arg(self.workspace.target("countersign.wasm"));
         command.arg("--configuration").arg(example.join("configuration.json"));

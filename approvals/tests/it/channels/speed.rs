@@ -39,5 +39,6 @@ async fn messages_per_second() {
     assert_eq!(receiver.wait(MESSAGES).await.len(), MESSAGES);
     let rate =
         1000.0 * f64::from(u32::try_from(MESSAGES).unwrap()) / begun.elapsed().as_millis().max(1) as f64;
-    println!("figures {}", json!({ "messages": rate }));
+    // On a line of its own: a test runner with one processor has begun one.
+    println!("\nfigures {}", json!({ "messages": rate }));
 }
