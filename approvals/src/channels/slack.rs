@@ -44,6 +44,11 @@ impl std::fmt::Debug for Slack {
 }
 
 impl Slack {
+    /// What tells the app from others, and nothing of its secret: another secret is another app.
+    fn app(&self) -> String {
+        Hash::of(format!("countersign slack app {}", self.signing_secret).as_bytes()).to_string()
+    }
+
     pub(super) async fn deliver(&self, message: &Message, post: Option<Post>) -> Tried {
         let content = blocks::message(message);
         let hash = Hash::of(content.to_string().as_bytes()).to_string();

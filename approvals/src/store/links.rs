@@ -17,11 +17,20 @@ const SLACK: &str = "slack";
 /// Somebody as a chat knows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChatUser {
+    /// The app that says so: whoever has the secret of another one can sign what they like, for its own links only.
+    pub(crate) app: String,
     /// The workspace that the account is of.
     pub(crate) team: String,
     pub(crate) id: String,
     /// What the chat calls them: untrusted text, and no proof.
     pub(crate) name: String,
+}
+
+impl ChatUser {
+    /// The kind of chat that a link is for.
+    fn kind(&self) -> String {
+        format!("{SLACK}:{}", self.app)
+    }
 }
 
 /// A link that somebody has made.
@@ -41,7 +50,7 @@ impl Store {
                  ON accounts.issuer = links.issuer AND accounts.subject = links.subject
              WHERE kind = $1 AND team = $2 AND id = $3 AND (password IS NOT NULL OR login_at > now - $4)",
         );
-        let query = query.bind(SLACK).bind(&user.team).bind(&user.id).bind(VOUCHED_FOR);
+        let query = query.bind(user.kind()).bind(&user.team).bind(&user.id).bind(VOUCHED_FOR);
         let found: Option<(String, String)> = query.fetch_optional(&self.reader).await?;
         match found {
             Some((issuer, subject)) => self.member(&Person { issuer, subject }).await,
@@ -52,7 +61,8 @@ impl Store {
     /// The links of an account.
     pub(crate) async fn links_of(&self, person: &Person) -> Result<Vec<Link>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT team, id, name, linked_at FROM links WHERE issuer = $1 AND subject = $2 ORDER BY linked_at",
+            "SELECT team, id, max(name) AS name, min(linked_at) AS linked_at FROM links
+                 WHERE issuer = $1 AND subject = $2 GROUP BY team, id ORDER BY min(linked_at)",
         );
         Ok(query.bind(&person.issuer).bind(&person.subject).fetch_all(&self.reader).await?)
     }
@@ -75,14 +85,13 @@ impl Store {
         Ok(user)
     }
 
-    /// Ends a link of an account.
+    /// Ends a link of an account, for all apps.
     pub(crate) async fn unlink(&self, person: &Person, team: &str, id: &str) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        let gone = sqlx::query(
-            "DELETE FROM links WHERE kind = $1 AND team = $2 AND id = $3 AND issuer = $4 AND subject = $5",
-        );
-        let gone = gone.bind(SLACK).bind(team).bind(id).bind(&person.issuer).bind(&person.subject);
-        let gone = gone.execute(&mut *tx.inner).await?.rows_affected() == 1;
+        let gone =
+            sqlx::query("DELETE FROM links WHERE team = $1 AND id = $2 AND issuer = $3 AND subject = $4");
+        let gone = gone.bind(team).bind(id).bind(&person.issuer).bind(&person.subject);
+        let gone = gone.execute(&mut *tx.inner).await?.rows_affected() > 0;
         if gone {
             let detail = json!({ "person": person, "chat": SLACK, "team": team, "id": id });
             tx.note("chat_unlinked", Some(person), detail).await?;
@@ -118,7 +127,7 @@ impl Tx<'_> {
              ON CONFLICT (kind, team, id) DO UPDATE SET name = excluded.name, issuer = excluded.issuer,
                  subject = excluded.subject, linked_at = excluded.linked_at",
         )
-        .bind(SLACK)
+        .bind(user.kind())
         .bind(&user.team)
         .bind(&user.id)
         .bind(&user.name)

@@ -43,7 +43,7 @@ pub(crate) async fn interact(
     let now = clock();
     let signature = signature::check(&slack.signing_secret, &headers, &body, now)
         .map_err(|error| Problem::new(Code::NotSlack, error.to_string()))?;
-    let sent = Sent::parse(&body)
+    let sent = Sent::parse(&body, &slack.app())
         .ok_or_else(|| Problem::new(Code::MalformedInteraction, "this is nothing that Slack sends"))?;
     match sent {
         Sent::Nothing => Ok(StatusCode::OK.into_response()),

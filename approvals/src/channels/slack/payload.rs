@@ -106,12 +106,12 @@ struct State {
 }
 
 impl Sent {
-    /// Reads a body: a form with one field of JSON. `None` when it is none.
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    /// Reads a body that `app` signed: a form with one field of JSON. `None` when it is none.
+    pub(super) fn parse(body: &[u8], app: &str) -> Option<Self> {
         let (_, json) = url::form_urlencoded::parse(body).find(|(name, _)| name == "payload")?;
         match serde_json::from_str(&json).ok()? {
-            Payload::BlockActions(actions) => Some(actions.click().map_or(Self::Nothing, Self::click)),
-            Payload::ViewSubmission(submission) => submission.sent(),
+            Payload::BlockActions(actions) => Some(actions.click(app).map_or(Self::Nothing, Self::click)),
+            Payload::ViewSubmission(submission) => submission.sent(app),
             Payload::Other => Some(Self::Nothing),
         }
     }
@@ -122,7 +122,7 @@ impl Sent {
 }
 
 impl Actions {
-    fn click(self) -> Option<Click> {
+    fn click(self, app: &str) -> Option<Click> {
         let action = self.actions.into_iter().next()?;
         let target = Target::parse(&action.value?)?;
         let what = match action.action_id.as_str() {
@@ -131,12 +131,12 @@ impl Actions {
             "flag" => What::Ask { kind: Kind::Flag, target, trigger: self.trigger_id },
             _ => return None,
         };
-        Some(Click { user: self.user.known(self.team)?, place: self.container.channel_id?, what })
+        Some(Click { user: self.user.known(app, self.team)?, place: self.container.channel_id?, what })
     }
 }
 
 impl Submission {
-    fn sent(self) -> Option<Sent> {
+    fn sent(self, app: &str) -> Option<Sent> {
         let kind = match self.view.callback_id.as_str() {
             "reject" => Kind::Reject,
             "flag" => Kind::Flag,
@@ -145,15 +145,16 @@ impl Submission {
         let (place, target) = self.view.private_metadata.split_once(' ')?;
         let Some(reason) = reason(&self.view.state.values) else { return Some(Sent::NoReason) };
         let what = What::Answer { kind, target: Target::parse(target)?, reason: Some(reason) };
-        Some(Sent::click(Click { user: self.user.known(self.team)?, place: place.into(), what }))
+        Some(Sent::click(Click { user: self.user.known(app, self.team)?, place: place.into(), what }))
     }
 }
 
 impl User {
-    fn known(self, team: Option<Team>) -> Option<ChatUser> {
+    fn known(self, app: &str, team: Option<Team>) -> Option<ChatUser> {
         let team = self.team_id.or_else(|| team.map(|team| team.id))?;
         let name = self.username.or(self.name).unwrap_or_default();
         (!self.id.is_empty() && !team.is_empty()).then(|| ChatUser {
+            app: app.into(),
             team,
             id: self.id,
             name: line(&name, 80),

@@ -1,8 +1,9 @@
 //! Linking: a chat identity is somebody's only after they said so here, with the second factor, once.
 
+use countersign_protocol::Hash;
 use serde_json::{Value, json};
 
-use super::workspace::{Clicker, U_ADA, Workspace, click};
+use super::workspace::{Clicker, SIGNING, U_ADA, Workspace, click};
 use crate::harness::{Service, code, question};
 use crate::inbox::browse;
 
@@ -18,8 +19,14 @@ fn path(told: &[Value]) -> String {
 
 /// Links somebody, as after a click of theirs. Their one-time code is used up then.
 pub(crate) async fn linked(service: &Service, user: &str, clicker: &Clicker) {
+    linked_by(service, user, clicker, SIGNING).await;
+}
+
+/// The same for the app that has this secret.
+async fn linked_by(service: &Service, user: &str, clicker: &Clicker, signing: &str) {
     let secret = crate::harness::token().to_string().repeat(2);
-    let state = json!({ "team": clicker.team, "id": clicker.id, "name": "somebody" });
+    let app = Hash::of(format!("countersign slack app {signing}").as_bytes());
+    let state = json!({ "app": app, "team": clicker.team, "id": clicker.id, "name": "somebody" });
     begin(service, &secret, &state).await;
     let session = service.log_in(user).await;
     let path = format!("/account/links/{secret}");
@@ -35,7 +42,7 @@ async fn begin(service: &Service, secret: &str, state: &Value) {
     sqlx::query(
         "INSERT INTO ceremonies (id, kind, state, expires_at) VALUES ($1, 'link', $2, 9000000000000)",
     )
-    .bind(countersign_protocol::Hash::of(secret.as_bytes()).to_string())
+    .bind(Hash::of(secret.as_bytes()).to_string())
     .bind(state.to_string())
     .execute(&pool)
     .await
@@ -105,6 +112,19 @@ async fn what_is_unlinked_is_nobody_s() {
     assert!(told[0].to_string().contains(SLACK_LINK));
     let root = service.log_in("root").await;
     assert!(service.get("/v1/changes", &root).await.body.to_string().contains("chat_unlinked"));
+}
+
+#[tokio::test]
+async fn an_app_clicks_for_nobody_whom_another_one_linked() {
+    let workspace = Workspace::start().await;
+    let service = Service::told(&workspace.configured("").read()).await;
+    linked_by(&service, "ada", &U_ADA, "the secret of another workspace's app").await;
+    let ticket = service.open(question()).await;
+    let message = workspace.message("Approval needed").await;
+    click(&service, &U_ADA.press(&message, "approve")).await;
+    let told = workspace.called("chat.postEphemeral", 1).await;
+    assert!(told[0].to_string().contains(SLACK_LINK), "{told:?}");
+    assert_eq!(service.show(&ticket).await["state"], "pending");
 }
 
 #[tokio::test]

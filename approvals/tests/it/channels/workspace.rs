@@ -19,7 +19,7 @@ use crate::inbox::{Page, load};
 use crate::oidc::provider::hmac_sha256;
 
 pub(crate) const TOKEN: &str = "xoxb-token";
-const SIGNING: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+pub(crate) const SIGNING: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 
 /// What goes wrong with the next call of a method.
 #[derive(Debug, Clone, Copy)]
