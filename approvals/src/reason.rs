@@ -10,9 +10,9 @@ const LONGEST: usize = 1000;
 /// Something that can be read, of at most 1,000 characters; untrusted text all the same.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
-// Somewhere a character that can be seen; these are the most of them that a pattern can name in short.
+// Somewhere a character that can be seen; these are many of them, and no marks, which need a letter before them.
 #[schema(
-    pattern = "[!-~\\u00a1-\\u00ac\\u00ae-\\u034e\\u0370-\\u061b\\u061d-\\u115e\\u1161-\\u167f\\u3041-\\u3163\\u3165-\\ud7ff]",
+    pattern = "[!-~\\u00a1-\\u00ac\\u00ae-\\u02ff\\u0370-\\u0482\\u048a-\\u0590\\u10a0-\\u115e\\u1161-\\u135c\\u30a1-\\u3163\\u3165-\\ua66e\\uac00-\\ud7ff]",
     max_length = 1000
 )]
 pub(crate) struct Reason(String);
@@ -61,7 +61,7 @@ mod tests {
         for good in ["x", " not now\n", &"ü".repeat(LONGEST)] {
             assert_eq!(Reason::try_from(good.to_owned()).unwrap().as_str(), good);
         }
-        for bad in ["", " \n\t", "\u{200b}\u{2800}", "a\0b", &"x".repeat(LONGEST + 1)] {
+        for bad in ["", " \n\t", "\u{200b}\u{2800}", "\u{301}", "\u{336}", "a\0b", &"x".repeat(LONGEST + 1)] {
             assert!(Reason::try_from(bad.to_owned()).is_err(), "{bad}");
         }
         assert!(matches!(Reason::in_field("  ".into()), Ok(None)));

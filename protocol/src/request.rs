@@ -124,7 +124,7 @@ pub struct ExactRequest {
 }
 
 impl ExactRequest {
-    /// Whether the pieces are what they are said to be: of the body, in order and apart.
+    /// Whether the pieces are what they are said to be: of the body, none of them empty, in order and apart.
     #[must_use]
     pub fn has_loose_in_order(&self) -> bool {
         let length = match &self.body {
@@ -135,7 +135,7 @@ impl ExactRequest {
         self.loose
             .iter()
             .zip(ends)
-            .all(|(piece, before)| before <= piece.start && piece.start <= piece.end && piece.end <= length)
+            .all(|(piece, before)| before <= piece.start && piece.start < piece.end && piece.end <= length)
     }
 }
 

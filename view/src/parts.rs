@@ -190,17 +190,20 @@ fn loose(request: &ExactRequest) -> Option<Row> {
     let value = match &request.body {
         _ if request.loose.is_empty() => return None,
         Shown::Text(text) if request.has_loose_in_order() => {
-            let pieces = request.loose.iter().map(|piece| named(piece, text));
+            let ends = std::iter::once(0).chain(request.loose.iter().map(|piece| piece.end));
+            let pieces = request.loose.iter().zip(ends).map(|(piece, before)| named(*piece, before, text));
             Value::Lines(pieces.collect::<Vec<_>>().join("\n"))
         }
-        _ => Value::Line("any of the body".into()),
+        _ => Value::Line("any part of the body".into()),
     };
     Some(row(Label::Ours("may differ"), value).noted(Note::NotBound))
 }
 
-fn named(piece: &Piece, text: &str) -> String {
-    let [start, end] = [piece.start, piece.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
-    let from = text.floor_char_boundary(start.saturating_sub(BEFORE));
+/// A piece with a little of what stands before it and behind the piece `before`.
+fn named(piece: Piece, before: u64, text: &str) -> String {
+    let [start, end, before] =
+        [piece.start, piece.end, before].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+    let from = text.floor_char_boundary(start.saturating_sub(BEFORE)).max(before);
     let named = text.get(from..end).map(str::to_owned);
     named.unwrap_or_else(|| format!("bytes {start} to {end}"))
 }

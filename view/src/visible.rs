@@ -7,7 +7,8 @@ use unicode_normalization::char::is_combining_mark;
 /// The most marks on one letter, which stack without an end: Tibetan has words with four.
 const MOST_MARKS: usize = 4;
 
-/// A piece of text: characters that look like what they are, or one that cannot be seen.
+/// A piece of text: characters that look like what they are, or one that is invisible or changes how others
+/// look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// Text to be shown as it is.
@@ -58,7 +59,7 @@ fn shows(c: char, lines: Lines) -> bool {
     !hides(c) || (lines == Lines::Many && matches!(c, '\n' | '\t'))
 }
 
-/// Text with what cannot be seen named as `⟨U+202E⟩`. No other text is written the same: the bracket that opens a name
+/// Text with what is invisible, reorders others or is drawn across them named as `⟨U+202E⟩`. No other text is written the same: the bracket that opens a name
 /// is named itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a str, pub Lines);
@@ -86,10 +87,10 @@ fn hides(c: char) -> bool {
         || matches!(c,
             '\u{a0}' | '\u{ad}' | '\u{334}'..='\u{338}' | '\u{34f}' | '\u{488}' | '\u{489}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{1680}'
             | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2000}'..='\u{200f}'
-            | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{20d0}'..='\u{20f0}' | '\u{2800}' | '\u{3000}' | '\u{3164}'
+            | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{1abe}' | '\u{1cd4}' | '\u{1ce2}'..='\u{1ce8}' | '\u{20d0}'..='\u{20f0}' | '\u{2800}' | '\u{3000}' | '\u{3164}'
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
             | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{16fe4}' | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+            | '\u{a670}'..='\u{a672}' | '\u{10a39}' | '\u{16af0}'..='\u{16af4}' | '\u{16fe4}' | '\u{1bc9e}' | '\u{1d159}' | '\u{1d167}'..='\u{1d169}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
