@@ -91,7 +91,7 @@ impl TryFrom<String> for Place {
 pub(crate) struct Filter {
     /// Only requests of this severity.
     pub(crate) severity: Option<Severity>,
-    /// Only requests with all of these words in who, what, to what, method or address.
+    /// Only requests with all of these words in who, for whom, what, to what, method or address.
     pub(crate) words: String,
 }
 

@@ -5,7 +5,8 @@ use countersign_protocol::request::Question;
 use countersign_view::{VERSION, View};
 use sqlx::Row as _;
 
-use super::tickets::{json, parsed};
+use super::lists::searched;
+use super::tickets::{json, outline, parsed};
 use super::{Store, StoreError};
 
 /// How many are rendered before others may write.
@@ -28,12 +29,17 @@ impl Store {
         for row in &old {
             let (id, raw): (Token, String) = (parsed(row, "id")?, row.try_get("question")?);
             let question: Question = json(row, "question")?;
-            sqlx::query("UPDATE tickets SET shown = $1, rendering = $2 WHERE id = $3")
-                .bind(View::of(&question, raw.as_bytes()).hash().to_string())
-                .bind(i64::from(VERSION))
-                .bind(id.to_string())
-                .execute(&mut *tx.inner)
-                .await?;
+            sqlx::query(
+                "UPDATE tickets SET shown = $1, rendering = $2, outline = $3, search = $4 WHERE id = $5",
+            )
+            .bind(View::of(&question, raw.as_bytes()).hash().to_string())
+            .bind(i64::from(VERSION))
+            .bind(outline(&question)?)
+            // PostgreSQL keeps no U+0000, which earlier versions looked for in fewer places.
+            .bind(searched(&question).replace('\0', ""))
+            .bind(id.to_string())
+            .execute(&mut *tx.inner)
+            .await?;
         }
         tx.commit().await?;
         Ok(i64::try_from(old.len()).unwrap_or(i64::MAX))
