@@ -162,7 +162,7 @@ impl Bench<'_> {
         // A service that knows nothing of what came before.
         let stack = Arc::new(Stack::released(self.workspace).await?);
         let held = held::measure(&stack, processors, self.scale.held, self.files).await?;
-        // What follows has no gateway.
+        // From here on the gateway is idle.
         processors.come_back()?;
         let mut figures = Figures {
             command: format!("cargo xtask bench{}", if options.quick { " --quick" } else { "" }),

@@ -35,7 +35,7 @@ impl fmt::Display for Visible<'_> {
             Piece::Unseen(c) => {
                 write!(
                     f,
-                    "<span class=\"unseen\" title=\"a character that cannot be seen\">U+{:04X}</span>",
+                    "<span class=\"unseen\" title=\"a character that is invisible or changes how others look\">U+{:04X}</span>",
                     u32::from(c)
                 )
             }

@@ -134,7 +134,7 @@ pub(crate) fn event(event: &str, more: Option<&str>) -> &'static str {
         ("forwarded", _) => "sent on, the upstream answered",
         ("outcome_unknown", _) => "what became of it is not known, the gateway did not report",
         ("client_left", _) => "a client left",
-        ("escalated", _) => "still open, others are told too",
+        ("escalated", _) => "still open, others are being told too",
         ("unreached", Some("no_channel")) => "no channel reached anybody, there is none for its gates",
         ("unreached", Some("late")) => "no channel reached anybody in time",
         ("unreached", _) => "no channel reached anybody, none of them took a message",

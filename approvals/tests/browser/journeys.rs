@@ -247,7 +247,7 @@ async fn time_runs_out_on_an_open_page() {
     let (site, browser) = tokio::join!(Site::open(), Browser::open());
     browser.log_in(&site, "ada", "").await;
     let mut asked = question();
-    asked["terms"]["expires_ms"] = json!(6_000);
+    asked["terms"]["expires_ms"] = json!(12_000);
     let ticket = site.service.open(asked).await;
     browser.goto(&site.at(&format!("/inbox/{ticket}"))).await;
     browser.find("time.soon").await;

@@ -29,12 +29,12 @@ struct Said {
 
 /// What people do when they answer, by the kind of record that the service makes of it. A yes is to all that is shown; a no
 /// may be to a line of it in a list or a chat.
-fn did(kind: &str) -> Option<&'static str> {
+fn did(kind: &str) -> Option<[&'static str; 2]> {
     Some(match kind {
-        "ticket_approve" => "approved exactly this",
-        "ticket_broke_glass" => "opened exactly this alone",
-        "ticket_reject" => "rejected this",
-        "ticket_flag" => "flagged this",
+        "ticket_approve" => ["approved", "exactly this"],
+        "ticket_broke_glass" => ["opened alone", "exactly this"],
+        "ticket_reject" => ["rejected", "this"],
+        "ticket_flag" => ["flagged", "this"],
         _ => return None,
     })
 }
@@ -55,7 +55,9 @@ pub(super) fn render(question: &Path, records: Option<&Path>) -> Result<(), Fail
     output::print_exact(&view.to_string())?;
     output::say(format!("shown {shown}"));
     let Some(Answers { to_this, to_another }) = answers else { return Ok(()) };
-    output::say("of these records, which are taken as they are in the file:");
+    if !to_this.is_empty() || !to_another.is_empty() {
+        output::say("answers among these records, which this command does not check:");
+    }
     to_this.iter().chain(&to_another).for_each(output::say);
     if to_this.is_empty() {
         return Err(Failure::Other("no answer in these records was to this".to_owned()));
@@ -79,15 +81,14 @@ fn answers(records: &Path, shown: Hash) -> Result<Answers, Failure> {
             Failure::Unreadable(format!("`{}`, line {}: {error}", records.display(), number + 1))
         };
         let record = Record::parse(line.to_owned()).map_err(|error| wrong(&error))?;
-        let Some(did) = did(&record.envelope.kind) else { continue };
+        let Some([did, this]) = did(&record.envelope.kind) else { continue };
         let said: Said = serde_json::from_str(line).map_err(|error| wrong(&error))?;
         if said.shown == shown {
-            answers.to_this.push(sentence(&record, did, &said));
+            answers.to_this.push(sentence(&record, &format!("{did} {this}"), &said));
         } else if let Some(other) = said.rendering.filter(|version| *version != VERSION) {
-            let who = one_line(&said.person.subject);
-            answers.to_another.push(format!(
-                "{who} answered version {other} of the rendering, which another release makes; this is version {VERSION}"
-            ));
+            let did =
+                format!("{did} a rendering of version {other}, not of {VERSION} as this release makes it");
+            answers.to_another.push(sentence(&record, &did, &said));
         }
     }
     Ok(answers)

@@ -68,14 +68,15 @@ fn an_auditor_renders_again_what_each_of_them_saw() {
     let at = "2023-11-14 22:13:21 UTC";
     let expected = format!(
         "shown {shown}\n\
-         of these records, which are taken as they are in the file:\n\
+         answers among these records, which this command does not check:\n\
          cleo at local flagged this, {at} (record {}): odd⟨U+000A⟩hour⟨U+202E⟩\n\
          ben at local approved exactly this, {at} (record {}): fine\n\
-         gail at local opened exactly this alone, {at} (record {}): it burns\n\
-         dora answered version 1 of the rendering, which another release makes; this is version 2\n",
+         gail at local opened alone exactly this, {at} (record {}): it burns\n\
+         dora at local rejected a rendering of version 1, not of 2 as this release makes it, {at} (record {}): no\n",
         hash(1),
         hash(2),
-        hash(3)
+        hash(3),
+        hash(4)
     );
     assert_eq!(text(&output.stderr), expected);
 }

@@ -34,7 +34,8 @@ fn head(figures: &Figures) -> String {
     format!(
         "# Performance\n\n\
         Written by `{command}`; nobody edits it. Every figure is from that one run. What counts is the *ratio* to a\n\
-        gateway that was measured in turns with it: requests a second differ from machine to machine.\n\n\
+        gateway that was measured in turns with it: requests a second differ from machine to machine. The filter is the one\n\
+        that is released; servers and tools are optimised like it, with the features of the whole workspace.\n\n\
         | | |\n|---|---|\n\
         | machine | {processors} × {processor}, {memory:.0} GB, {kernel} |\n\
         | software | Envoy {envoy}, {load}, {rustc} |\n\

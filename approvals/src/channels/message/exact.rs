@@ -21,10 +21,10 @@ pub(crate) struct Exact {
 pub(crate) type Elsewhere = &'static str;
 
 const LONG: Elsewhere = "The request is too long for a message: open it in the inbox.";
-const BYTES: Elsewhere = "Some of the request is no text: open it in the inbox.";
+const BYTES: Elsewhere = "Part of the request is not text: open it in the inbox.";
 const DOUBTFUL: Elsewhere =
-    "Something in the request may be other than it looks: open it in the inbox, which says what.";
-const OTHER: Elsewhere = "The inbox shows this request otherwise by now: open it there.";
+    "Something in the request may not be what it looks like: open it in the inbox, which says what.";
+const OTHER: Elsewhere = "The inbox now shows this request differently: open it there.";
 
 /// All of the question, when that is short, all of it is text, and nothing of it may be other than it seems.
 ///

@@ -149,13 +149,13 @@ async fn what_needs_more_than_a_click_has_no_button_for_it() {
     let mut bytes = question();
     bytes["request"]["headers"][0]["value"] = json!({ "base64": "/w==" });
     service.open(bytes).await;
-    let message = workspace.message("is no text: open it in the inbox").await;
+    let message = workspace.message("is not text: open it in the inbox").await;
     assert!(button(&message, "approve").is_none() && button(&message, "reject").is_some(), "{message}");
     workspace.delete_messages();
     let mut doubtful = question();
     doubtful["request"]["body"] = json!({ "text": "for the аdmin" });
     service.open(doubtful).await;
-    let message = workspace.message("may be other than it looks").await;
+    let message = workspace.message("may not be what it looks like").await;
     assert!(button(&message, "approve").is_none() && button(&message, "reject").is_some(), "{message}");
 }
 
