@@ -74,7 +74,7 @@ const LINKED: &str = concat!(
 );
 const BEGUN: &str = concat!(
     "INSERT INTO ceremonies (id, kind, state, expires_at) VALUES
-     ('ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb', 'link', '{\"team\":\"",
+     ('ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb', 'link', '{\"app\":\"A\",\"team\":\"",
     hebrew!(),
     "\",\"id\":\"",
     hebrew!(),

@@ -12,12 +12,13 @@ use crate::chromium::Browser;
 use crate::harness::{EDGE, ask, claim, code, question};
 use crate::site::{Site, installed};
 
+/// What stays at the edge of a window lies across a picture of more than that.
+const STILL: &str = "document.querySelector('.jump')?.style.setProperty('position', 'static');";
+const AS_IT_WAS: &str = "document.querySelector('.jump')?.removeAttribute('style');";
+
 async fn picture(browser: &Browser, name: &str) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../screenshots");
     std::fs::create_dir_all(&folder).unwrap();
-    // What stays at the edge of a window lies across a picture of more than that.
-    let jump =
-        |place: &str| format!("document.querySelector('.jump')?.style.setProperty('position', '{place}');");
     for (width, height) in [(390, 844), (1440, 900)] {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
         browser.chromium("Emulation.setDeviceMetricsOverride", size).await;
@@ -25,10 +26,10 @@ async fn picture(browser: &Browser, name: &str) {
             let scheme_of = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
             browser.chromium("Emulation.setEmulatedMedia", scheme_of).await;
             let whole = json!({ "captureBeyondViewport": true });
-            browser.run(&jump("static"), vec![]).await;
+            browser.run(STILL, vec![]).await;
             let shot = browser.chromium("Page.captureScreenshot", whole).await;
             let bytes = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
-            browser.run(&jump(""), vec![]).await;
+            browser.run(AS_IT_WAS, vec![]).await;
             std::fs::write(folder.join(format!("{name}-{width}-{scheme}.png")), bytes).unwrap();
             is_usable_by_all(browser, &format!("{name}, {width} wide, {scheme}")).await;
         }
@@ -200,7 +201,7 @@ async fn what_is_refused_closed_long_or_opened_does_too() {
 /// A link that was begun by a click in a chat: its secret is 64 times `a`.
 const BEGUN: &str = "INSERT INTO ceremonies (id, kind, state, expires_at) VALUES
     ('ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb', 'link',
-     '{\"team\":\"T0123456789\",\"id\":\"U0123456789\",\"name\":\"root \u{202e}toor\"}', 9000000000000)";
+     '{\"app\":\"A\",\"team\":\"T0123456789\",\"id\":\"U0123456789\",\"name\":\"root \u{202e}toor\"}', 9000000000000)";
 /// A message that was given up.
 const DEAD: &str =
     "INSERT INTO outbox (id, channel, ticket, event, at, state, attempts, ready, due_at, settled_at, error)
