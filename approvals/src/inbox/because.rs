@@ -17,7 +17,7 @@ const LONGEST: usize = 200;
 pub(super) struct Because {
     /// Whom the agent belongs to.
     pub(super) owners: Vec<String>,
-    /// What else the same request does: to what, and how.
+    /// What else the same request does, and to what.
     pub(super) also: Vec<(String, String)>,
     /// What is not named of that, in words.
     pub(super) more: Option<String>,
